@@ -59,7 +59,7 @@ async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it(
     let told = agent
         .send(&at, "customer.why", &[("why", "other"), ("words", "Спор о чеке")])
         .await;
-    assert_eq!(told.location(), at, "{}", told.text());
+    told.assert_leads_to(&at);
     for _ in 0..2 {
         assert!(!agent.first(&at).await.text().contains(ASKS));
     }
@@ -136,7 +136,7 @@ async fn begin(who: &mut Browser, at: &str) {
     let begun = who
         .send(&format!("{at}/acts"), "view.begin", &[("reason", "Не видит баллы")])
         .await;
-    assert_eq!(begun.location(), "/", "{}", begun.text());
+    begun.assert_leads_to("/");
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_look_at_the_cabinet_takes_no_code_along_and_is_over_after_a_while() {
     assert_eq!(colleague.location(), "/sign-in");
     let ended = lead.get("/").await.form("view.end");
     let ended = lead.submit("/admin/view", &ended).await;
-    assert_eq!(ended.location(), format!("{acts}?done=view_ended"), "{}", ended.text());
+    ended.assert_leads_to(&format!("{acts}?done=view_ended"));
     assert_eq!(lead.get("/").await.location(), "/sign-in");
     begin(&mut lead, &at).await;
     let clock = &town.app.world.clock;
@@ -275,7 +275,7 @@ async fn staff_block_a_card_and_the_customer_is_told() {
     let stopped = agent
         .submit(&acts, &form.clone().with("reason", "Потеряла, звонила"))
         .await;
-    assert_eq!(stopped.location(), format!("{acts}?done=stopped"), "{}", stopped.text());
+    stopped.assert_leads_to(&format!("{acts}?done=stopped"));
     let mut late = form.with("reason", "Ещё раз");
     for (name, value) in &mut late.fields {
         if name == "_key" {
@@ -341,14 +341,14 @@ async fn staff_take_a_receipt_off_and_give_it_to_whose_it_is() {
                 .with("reason", "Ошибка кассы"),
         )
         .await;
-    assert_eq!(set.location(), format!("{receipt}?done=store"), "{}", set.text());
+    set.assert_leads_to(&format!("{receipt}?done=store"));
     assert!(lead.get(&receipt).await.text().contains("Клин, Клин"));
     let silent = lead.submit(&receipt, &page.form("purchase.detach")).await;
     assert_eq!(silent.message("purchase.detach", "reason"), "Напишите, почему");
     let off = lead
         .submit(&receipt, &page.form("purchase.detach").with("reason", "Чужая карта"))
         .await;
-    assert_eq!(off.location(), format!("{card}/acts?done=detached"), "{}", off.text());
+    off.assert_leads_to(&format!("{card}/acts?done=detached"));
     assert!(!anna.get("/purchases").await.text().contains("A-1"));
     assert!(anna.get("/profile/views").await.text().contains("Причина: Чужая карта"));
 
@@ -373,7 +373,7 @@ async fn staff_take_a_receipt_off_and_give_it_to_whose_it_is() {
         .with("receipt", "abcd 2345")
         .with("reason", "Показал чек");
     let added = lead.submit(&acts, &form).await;
-    assert_eq!(added.location(), format!("{acts}?done=attached"), "{}", added.text());
+    added.assert_leads_to(&format!("{acts}?done=attached"));
     assert!(boris.get("/profile/views").await.text().contains("Вам добавлен чек"));
     let own = "SELECT COUNT(*) FROM purchases p JOIN customers c ON c.id = p.customer_id WHERE c.name = 'Борис' AND p.document = 'A-1'";
     assert_eq!(app.count(own).await, 1);
@@ -414,7 +414,7 @@ async fn s12_the_way_back_without_a_phone_stands_on_one_page() {
         "Напишите, почему"
     );
     let done = lead.submit(&acts, &form.with("reason", "Паспорт")).await;
-    assert_eq!(done.location(), format!("{acts}?done=confirmed"), "{}", done.text());
+    done.assert_leads_to(&format!("{acts}?done=confirmed"));
     assert!(!lead.get(&acts).await.body.contains("contact.confirm"));
     assert!(lead.get(&recovery).await.text().contains("Есть подтверждённая почта"));
     // Who they are was proved too long ago.
@@ -433,12 +433,12 @@ async fn staff_begin_what_a_customer_asks_of_their_data_and_the_customer_calls_i
     let asked = lead
         .send(&acts, "export.begin", &[("reason", "Письмо от 20 ноября")])
         .await;
-    assert_eq!(asked.location(), format!("{acts}?done=exporting"), "{}", asked.text());
+    asked.assert_leads_to(&format!("{acts}?done=exporting"));
     let unsure = lead.send(&acts, "erasure.begin", &[("reason", "Письмо")]).await;
     assert!(!unsure.message("erasure.begin", "agreed").is_empty());
     let fields = [("agreed", "yes"), ("reason", "Письмо от 20 ноября")];
     let begun = lead.send(&acts, "erasure.begin", &fields).await;
-    assert_eq!(begun.location(), format!("{acts}?done=erasing"), "{}", begun.text());
+    begun.assert_leads_to(&format!("{acts}?done=erasing"));
     assert!(
         lead.get(&acts)
             .await
@@ -456,7 +456,7 @@ async fn staff_begin_what_a_customer_asks_of_their_data_and_the_customer_calls_i
     }
     let back = anna.get("/").await.form("erasure.cancel");
     let kept = anna.submit("/profile/erase", &back).await;
-    assert_eq!(kept.location(), "/profile/erase?done=cancelled", "{}", kept.text());
+    kept.assert_leads_to("/profile/erase?done=cancelled");
 }
 
 #[tokio::test]

@@ -33,12 +33,7 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let mut staff = app.staff_as("mara", "marketer").await;
     assert!(words(&mut staff, TIERS).await.contains("Уровней у программы пока нет"));
     let begun = staff.send(TIERS, "tiers.begin", &[]).await;
-    assert_eq!(
-        begun.location(),
-        format!("{TIERS}?done=begun#draft"),
-        "{}",
-        begun.text()
-    );
+    begun.assert_leads_to(&format!("{TIERS}?done=begun#draft"));
     let page = staff.get(TIERS).await;
     assert!(page.text().contains("добавьте хотя бы один уровень"), "{}", page.text());
     assert!(!page.body.contains("tiers.publish"), "nothing can be published");
@@ -52,14 +47,9 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
         "Напишите число: например 150 или 12,5"
     );
     let gold = tier(&mut staff, "Золото", "Gold", "5 000").await;
-    assert_eq!(gold.location(), format!("{TIERS}?done=saved#tiers"), "{}", gold.text());
+    gold.assert_leads_to(&format!("{TIERS}?done=saved#tiers"));
     let silver = tier(&mut staff, "Серебро", "Silver", "1000,50").await;
-    assert_eq!(
-        silver.location(),
-        format!("{TIERS}?done=saved#tiers"),
-        "{}",
-        silver.text()
-    );
+    silver.assert_leads_to(&format!("{TIERS}?done=saved#tiers"));
     let same = tier(&mut staff, "Медь", "Copper", "5000").await;
     assert_eq!(same.message("tiers.tier", "threshold"), "Такой уже есть");
     let page = words(&mut staff, TIERS).await;
@@ -124,12 +114,7 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let past = put(&mut staff, TIERS, "tiers.publish", &[("from", "2020-01-01T10:00")]).await;
     assert_eq!(past.message("tiers.publish", "from"), "Этот момент уже прошёл");
     let published = put(&mut staff, TIERS, "tiers.publish", &[("from", "")]).await;
-    assert_eq!(
-        published.location(),
-        format!("{TIERS}?done=published"),
-        "{}",
-        published.text()
-    );
+    published.assert_leads_to(&format!("{TIERS}?done=published"));
     crm::rule::tier::store::run_due(&app.world.db, &BY)
         .await
         .expect("the daily work");
@@ -152,11 +137,11 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     assert!(page.contains("<del>Золото: от 5 000,00 ₽</del>"), "{page}");
     staff.send(TIERS, "tiers.begin", &[]).await;
     let gone = staff.send(TIERS, "tiers.discard", &[]).await;
-    assert_eq!(gone.location(), format!("{TIERS}?done=discarded"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{TIERS}?done=discarded"));
     let gone = staff.send(TIERS, "tiers.discard", &[]).await;
     assert!(gone.text().contains("изменил кто-то другой"), "{}", gone.text());
     let gone = staff.send(TIERS, "tiers.withdraw", &[("from", "")]).await;
-    assert_eq!(gone.location(), format!("{TIERS}?done=withdrawn"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{TIERS}?done=withdrawn"));
     assert!(words(&mut staff, TIERS).await.contains("Уровни сняты"));
     let mut anna = anna;
     assert!(!anna.get("/programs/club").await.text().contains("уровень"));
@@ -214,7 +199,7 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     assert_eq!(taken.message("program.create", "key"), "Такой уже есть");
     let made = staff.send(list, "program.create", &terms(&[("key", "Tea")])).await;
     let at = "/admin/programs/tea";
-    assert_eq!(made.location(), format!("{at}?done=created"), "{}", made.text());
+    made.assert_leads_to(&format!("{at}?done=created"));
     let mut anna = app.customer("Анна").await;
     assert!(anna.get("/programs/tea").await.text().contains("Пейте чай"));
 
@@ -230,7 +215,7 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     let saved = staff
         .send(at, "program.draft", &terms(&[("seen", ""), ("share", "7,5")]))
         .await;
-    assert_eq!(saved.location(), format!("{at}?done=drafted#draft"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=drafted#draft"));
     let late = staff.send(at, "program.draft", &terms(&[("seen", "")])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
@@ -243,12 +228,7 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     let past = put(&mut staff, at, "program.publish", &[("from", "2020-01-01T10:00")]).await;
     assert_eq!(past.message("program.publish", "from"), "Этот момент уже прошёл");
     let published = put(&mut staff, at, "program.publish", &[("from", "")]).await;
-    assert_eq!(
-        published.location(),
-        format!("{at}?done=published"),
-        "{}",
-        published.text()
-    );
+    published.assert_leads_to(&format!("{at}?done=published"));
     assert!(anna.get("/programs/tea").await.words().contains("7,5 %"));
     let page = staff.get(at).await.body.replace('\u{a0}', " ");
     assert!(page.contains("<del>Баллов: 5 % от оплаченного</del>"), "{page}");
@@ -260,14 +240,14 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
         ("program.close", &[], "closed"),
     ] {
         let sent = staff.send(at, form, fields).await;
-        assert_eq!(sent.location(), format!("{at}?done={done}"), "{}", sent.text());
+        sent.assert_leads_to(&format!("{at}?done={done}"));
     }
     assert_eq!(anna.get("/programs/tea").await.status, StatusCode::NOT_FOUND);
     let twice = staff.send(at, "program.close", &[]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(words(&mut staff, at).await.contains("Программа закрыта"));
     let opened = staff.send(at, "program.reopen", &[]).await;
-    assert_eq!(opened.location(), format!("{at}?done=reopened"), "{}", opened.text());
+    opened.assert_leads_to(&format!("{at}?done=reopened"));
     assert_eq!(anna.get("/programs/tea").await.status, StatusCode::OK);
     assert_eq!(staff.get("/admin/programs/nothing").await.status, StatusCode::NOT_FOUND);
 }
@@ -285,12 +265,7 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
     staff.send(at, "program.draft", &next).await;
     // Ten minutes from now, by the clock of the shop.
     let scheduled = put(&mut staff, at, "program.publish", &[("from", "2026-11-21T15:10")]).await;
-    assert_eq!(
-        scheduled.location(),
-        format!("{at}?done=scheduled"),
-        "{}",
-        scheduled.text()
-    );
+    scheduled.assert_leads_to(&format!("{at}?done=scheduled"));
     let page = staff.get(at).await;
     for part in ["С 21 ноября", "Большой чайный клуб", "Отменить запланированное"]
     {
@@ -329,7 +304,7 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
     assert!(two.text().contains("изменил кто-то другой"), "{}", two.text());
     staff.send(at, "program.discard", &[]).await;
     let back = staff.send(at, "program.withdraw", &[]).await;
-    assert_eq!(back.location(), format!("{at}?done=withdrawn"), "{}", back.text());
+    back.assert_leads_to(&format!("{at}?done=withdrawn"));
     let draft = staff.get(at).await.form("program.draft");
     assert_eq!(draft.get("share"), Some("9"), "it is a draft again");
     let twice = staff.send(at, "program.withdraw", &[]).await;

@@ -619,9 +619,9 @@ async fn who_joins_at_the_till_completes_it_at_home_and_keeps_what_was_bought() 
     let told = browser
         .send("/sign-in/details", "sign_in.details", &crate::common::details("Анна"))
         .await;
-    assert_eq!(told.location(), "/sign-in/review", "{}", told.text());
+    told.assert_leads_to("/sign-in/review");
     let done = browser.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
+    done.assert_leads_to("/welcome?done=registered");
     assert!(dense(&browser.get("/purchases").await).contains("1000,00₽"));
     let home = dense(&browser.get("/").await);
     assert!(home.contains("+30"), "the points wait for their day: {home}");

@@ -261,7 +261,7 @@ async fn s15_a_lost_card_is_blocked_by_its_owner_who_proved_anew() {
     assert!(!stale.body.contains("value=\"card.block\"") && !stale.body.contains("value=\"card.bind\""));
     assert!(stale.body.contains("/confirm?next=/card"), "{}", stale.text());
     let sent = anna.submit("/card", &form).await;
-    assert_eq!(sent.location(), "/confirm?next=/card", "{}", sent.text());
+    sent.assert_leads_to("/confirm?next=/card");
     assert_eq!(
         identify(&till, &lost.number).await.status,
         StatusCode::OK,
@@ -270,11 +270,11 @@ async fn s15_a_lost_card_is_blocked_by_its_owner_who_proved_anew() {
     let proved = anna
         .send("/confirm?next=/card", "confirm.password", &[("password", PASSWORD)])
         .await;
-    assert_eq!(proved.location(), "/card", "{}", proved.text());
+    proved.assert_leads_to("/card");
 
     let form = anna.get("/card").await.form("card.block");
     let blocked = anna.submit("/card", &form).await;
-    assert_eq!(blocked.location(), "/card?done=blocked", "{}", blocked.text());
+    blocked.assert_leads_to("/card?done=blocked");
     let page = anna.get("/card?done=blocked").await;
     let new = Shown::of(&page);
     assert!(new.number != lost.number && new.secret != lost.secret);
@@ -327,7 +327,7 @@ async fn a_plastic_card_is_bound_by_its_number_and_shown_among_the_others() {
     let bound = anna
         .send("/card", "card.bind", &[("number", &crm::card::show(&number))])
         .await;
-    assert_eq!(bound.location(), "/card?done=bound", "{}", bound.text());
+    bound.assert_leads_to("/card?done=bound");
     let page = anna.get("/card?done=bound").await;
     assert!(page.text().contains("Пластиковая карта привязана"), "{}", page.text());
     assert!(page.text().contains(&spaced(&number)), "{}", page.text());
@@ -363,7 +363,7 @@ async fn a_plastic_card_is_bound_by_its_number_and_shown_among_the_others() {
         .collect();
     assert_eq!(forms.len(), 2);
     let blocked = anna.submit("/card", &forms[1]).await;
-    assert_eq!(blocked.location(), "/card?done=blocked", "{}", blocked.text());
+    blocked.assert_leads_to("/card?done=blocked");
     problem(&identify(&till, &number).await, StatusCode::CONFLICT, "card_blocked");
     assert_eq!(
         app.count("SELECT COUNT(*) FROM cards WHERE customer_id IS NOT NULL AND state = 'active'")

@@ -236,7 +236,7 @@ async fn a_message_that_is_sent_again_is_said_once() {
         let reply = anna
             .send_keyed(HERE, "chat.choose", key.secret(), &[("choice", "balance")])
             .await;
-        assert_eq!(reply.location(), "/chat#newest", "{}", reply.text());
+        reply.assert_leads_to("/chat#newest");
     }
     let said = "SELECT COUNT(*) FROM conversation_messages WHERE author = 'person'";
     assert_eq!(app.count(said).await, 1);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 async fn ask(app: &TestApp, phone: &str) -> (Browser, String) {
     let mut who = app.anybody();
     let asked = who.send("/sign-in", "sign_in.start", &[("phone", phone)]).await;
-    assert_eq!(asked.location(), "/sign-in/code", "{}", asked.text());
+    asked.assert_leads_to("/sign-in/code");
     let code = app.code(phone).await;
     (who, code)
 }

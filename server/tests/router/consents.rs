@@ -30,10 +30,10 @@ async fn a_consent_is_given_by_channel_and_all_are_taken_back_at_once() {
     for consent in ["marketing_phone", "surveys_sms"] {
         let fields = [("consent", consent), ("version", "1"), ("act", "give")];
         let reply = anna.send(PAGE, "consent.change", &fields).await;
-        assert_eq!(reply.location(), "/profile/consents?done=given", "{}", reply.text());
+        reply.assert_leads_to("/profile/consents?done=given");
     }
     let reply = anna.send(PAGE, "consent.withdraw_all", &[]).await;
-    assert_eq!(reply.location(), "/profile/consents?done=all", "{}", reply.text());
+    reply.assert_leads_to("/profile/consents?done=all");
     let page = anna.get("/profile/consents?done=all").await;
     assert!(page.text().contains("больше ничего не пришлём"), "{}", page.text());
     assert!(!page.body.contains("consent.withdraw_all"));
@@ -173,14 +173,14 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
     }
     let give = [("consent", "partner_plantain"), ("version", "1"), ("act", "give")];
     let given = town.anna.send(PAGE, "consent.change", &give).await;
-    assert_eq!(given.location(), "/profile/consents?done=given", "{}", given.text());
+    given.assert_leads_to("/profile/consents?done=given");
     let receipt = newest(&town.anna.get(PAGE).await.body);
 
     // Whatever the partner is called later, the receipt says what was agreed to.
     let renamed = pavel
         .send(&at, "partner.change", &changed("name_ru", "Аптеки «Ромашка»"))
         .await;
-    assert_eq!(renamed.location(), format!("{at}?done=changed"), "{}", renamed.text());
+    renamed.assert_leads_to(&format!("{at}?done=changed"));
     let text = town.anna.get(&format!("{receipt}/receipt.txt")).await.body;
     let text = text.replace('\u{a0}', " ");
     for words in [
@@ -213,7 +213,7 @@ async fn nobody_agrees_to_a_partner_who_was_switched_off_and_who_did_takes_it_ba
     let act = |act: &'static str| [("consent", "partner_plantain"), ("version", "1"), ("act", act)];
     town.anna.send(PAGE, "consent.change", &act("give")).await;
     let off = town.agent.send(&at, "partner.switch", &[("active", "no")]).await;
-    assert_eq!(off.location(), format!("{at}?done=stopped"), "{}", off.text());
+    off.assert_leads_to(&format!("{at}?done=stopped"));
     let boris = town.boris.get(PAGE).await.text();
     assert!(!boris.contains("Подорожник"), "{boris}");
     let refused = town.boris.send(PAGE, "consent.change", &act("give")).await;
@@ -221,11 +221,11 @@ async fn nobody_agrees_to_a_partner_who_was_switched_off_and_who_did_takes_it_ba
     let anna = town.anna.get(PAGE).await.text();
     assert!(anna.contains("больше не передаёт данные этому партнёру"), "{anna}");
     let back = town.anna.send(PAGE, "consent.change", &act("withdraw")).await;
-    assert_eq!(back.location(), "/profile/consents?done=withdrawn", "{}", back.text());
+    back.assert_leads_to("/profile/consents?done=withdrawn");
     let anna = town.anna.get(PAGE).await.text();
     assert!(!anna.contains("больше не передаёт данные"), "{anna}");
     let on = town.agent.send(&at, "partner.switch", &[("active", "yes")]).await;
-    assert_eq!(on.location(), format!("{at}?done=started"), "{}", on.text());
+    on.assert_leads_to(&format!("{at}?done=started"));
     assert!(town.boris.get(PAGE).await.text().contains("Подорожник"));
 }
 

@@ -88,7 +88,7 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
         .expect("a record");
     let longer = series(&[("seen", seen.as_str()), ("valid_days", "20")]);
     let changed = mara.send(&at, "series.change", &longer).await;
-    assert_eq!(changed.location(), format!("{at}?done=saved"), "{}", changed.text());
+    changed.assert_leads_to(&format!("{at}?done=saved"));
     let late = mara.send(&at, "series.change", &longer).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
@@ -126,12 +126,12 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     let many = mara.send(&flyer, "series.make", &[("count", "1001")]).await;
     assert_eq!(many.message("series.make", "count"), "Число от 1 до 1000");
     let three = mara.send(&flyer, "series.make", &[("count", "3")]).await;
-    assert_eq!(three.location(), format!("{flyer}?done=made"), "{}", three.text());
+    three.assert_leads_to(&format!("{flyer}?done=made"));
     let codes = codes(&mut mara, &flyer).await;
     assert_eq!(codes.len(), 3);
     assert!(codes.iter().all(|code| crm::coupon::code(code).as_ref() == Some(code)));
     let closed = mara.send(&flyer, "series.switch", &[("open", "false")]).await;
-    assert_eq!(closed.location(), format!("{flyer}?done=closed"), "{}", closed.text());
+    closed.assert_leads_to(&format!("{flyer}?done=closed"));
     let none = mara.send(&flyer, "series.make", &[("count", "3")]).await;
     assert!(none.text().contains("сейчас не выдаётся"), "{}", none.text());
 
@@ -263,12 +263,7 @@ async fn a_segment_is_put_together_by_a_list_or_a_file() {
     assert!(wrong.body.contains(&anna.phone), "what was typed stays");
     let lenient = [put[0], put[1], ("lenient", "yes")];
     let done = mara.upload(&at, "segment.put", &lenient, &[]).await;
-    assert_eq!(
-        done.location(),
-        format!("{at}?done=put&changed=1&missing=1"),
-        "{}",
-        done.text()
-    );
+    done.assert_leads_to(&format!("{at}?done=put&changed=1&missing=1"));
     let said = mara.get(done.location()).await.text();
     assert!(said.contains("Изменилось у стольких покупателей: 1."), "{said}");
 
@@ -295,7 +290,7 @@ async fn a_segment_is_put_together_by_a_list_or_a_file() {
     assert!(card.contains("Сегменты Особые"), "{card}");
 
     let gone = mara.send(&at, "segment.remove", &[]).await;
-    assert_eq!(gone.location(), "/admin/segments?done=removed", "{}", gone.text());
+    gone.assert_leads_to("/admin/segments?done=removed");
     assert_eq!(mara.get(&at).await.status, StatusCode::NOT_FOUND);
     assert_eq!(app.count("SELECT COUNT(*) FROM segment_members").await, 0);
     let log = "SELECT action || ' ' || reason FROM audit WHERE action LIKE 'segment.%' AND action NOT LIKE '%.read' \

@@ -210,7 +210,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
         wrong.text()
     );
     let changed = lead.send(&at, "queue.change", &fields).await;
-    assert_eq!(changed.location(), format!("{at}?done=changed"), "{}", changed.text());
+    changed.assert_leads_to(&format!("{at}?done=changed"));
     let late = lead.send(&at, "queue.change", &fields).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "somebody was quicker");
     assert_eq!(lead.get(&at).await.form("queue.change").get("reopen_days"), Some("2"));
@@ -227,7 +227,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     let named = lead
         .send(&at, "queue.agent", &[("agent", &id), ("capacity", "1")])
         .await;
-    assert_eq!(named.location(), format!("{at}?done=agent"), "{}", named.text());
+    named.assert_leads_to(&format!("{at}?done=agent"));
     let topics = forms(&lead.get("/admin/queues").await.body);
     let form = topics
         .iter()
@@ -238,7 +238,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let set = form.with("queue", &queue).with("priority", "high");
     let set = lead.submit("/admin/queues", &set).await;
-    assert_eq!(set.location(), "/admin/queues?done=topic", "{}", set.text());
+    set.assert_leads_to("/admin/queues?done=topic");
 
     // Nobody is there yet; then Vera is, and takes one.
     let first = ask(&mut town.anna, "card", "Потеряла карту").await;
@@ -249,7 +249,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
         page.text()
     );
     let here = vera.submit(LIST, &page.form("queue.presence")).await;
-    assert_eq!(here.location(), "/admin/requests?done=present", "{}", here.text());
+    here.assert_leads_to("/admin/requests?done=present");
     let second = ask(&mut town.anna, "card", "И ещё одну").await;
     let third = ask(&mut town.anna, "card", "И третью").await;
     let whose = |number: &str| {
@@ -379,12 +379,7 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
     let kept = vera
         .send(at, "filter.save", &[("name", "Ничьи <b>"), ("shared", "yes")])
         .await;
-    assert_eq!(
-        kept.location(),
-        "/admin/requests?assignee=nobody&done=kept",
-        "{}",
-        kept.text()
-    );
+    kept.assert_leads_to("/admin/requests?assignee=nobody&done=kept");
     vera.send("/admin/requests?status=closed", "filter.save", &[("name", "Архив")])
         .await;
     let own = vera.get(at).await;
@@ -402,7 +397,7 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
         .await;
     assert!(refused.text().contains("Этого здесь больше нет"), "{}", refused.text());
     let removed = vera.submit(LIST, &form).await;
-    assert_eq!(removed.location(), "/admin/requests?done=removed", "{}", removed.text());
+    removed.assert_leads_to("/admin/requests?done=removed");
     assert!(!other.get(LIST).await.text().contains("Ничьи <b>"));
 }
 
@@ -432,7 +427,7 @@ async fn whatever_was_said_is_found_and_a_tag_is_called_otherwise() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
     let renamed = [("from", "поломка"), ("to", "Брак")];
     let renamed = town.agent.send("/admin/tags", "tag.rename", &renamed).await;
-    assert_eq!(renamed.location(), "/admin/tags?done=renamed", "{}", renamed.text());
+    renamed.assert_leads_to("/admin/tags?done=renamed");
     let all = town.agent.get(renamed.location()).await;
     assert!(all.words().contains("брак 2 2"), "{}", all.words());
     assert!(!all.text().contains("поломка"));

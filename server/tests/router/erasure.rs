@@ -24,7 +24,7 @@ async fn s15_who_wants_to_be_erased_has_just_proved_who_they_are_and_may_think_b
     assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(!unsure.body.contains("erasure.cancel"), "nothing is on its way");
     let asked = anna.send(PAGE, "erasure.ask", &[("agreed", "yes")]).await;
-    assert_eq!(asked.location(), "/profile/erase?done=asked", "{}", asked.text());
+    asked.assert_leads_to("/profile/erase?done=asked");
     let told = app
         .text("SELECT body FROM outbox WHERE template = 'erasure_asked'")
         .await;
@@ -38,12 +38,7 @@ async fn s15_who_wants_to_be_erased_has_just_proved_who_they_are_and_may_think_b
     }
     let back = anna.get("/").await.form("erasure.cancel");
     let cancelled = anna.submit(PAGE, &back).await;
-    assert_eq!(
-        cancelled.location(),
-        "/profile/erase?done=cancelled",
-        "{}",
-        cancelled.text()
-    );
+    cancelled.assert_leads_to("/profile/erase?done=cancelled");
     assert!(!anna.get("/").await.body.contains("erasure.cancel"));
     let nothing = anna.send(PAGE, "erasure.cancel", &[]).await;
     assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nothing.text());

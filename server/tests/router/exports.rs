@@ -26,7 +26,7 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
     let (app, anna) = (town.app.clone(), &mut town.anna);
     assert!(anna.get("/profile").await.body.contains("href=\"/profile/data\""));
     let asked = anna.send("/profile/data", "export.ask", &[]).await;
-    assert_eq!(asked.location(), "/profile/data?done=asked", "{}", asked.text());
+    asked.assert_leads_to("/profile/data?done=asked");
     let waiting = anna.get("/profile/data").await;
     assert!(waiting.text().contains("Собираем."), "{}", waiting.text());
     assert_eq!(link(&waiting.body), None);
@@ -116,7 +116,7 @@ async fn s15_data_is_asked_for_and_taken_home_by_who_has_just_proved_who_they_ar
     let confirm = format!("/confirm?next={at}");
     assert_eq!(anna.get(&at).await.location(), confirm);
     let proved = anna.send(&confirm, "confirm.password", &[("password", PASSWORD)]).await;
-    assert_eq!(proved.location(), at, "{}", proved.text());
+    proved.assert_leads_to(&at);
     assert_eq!(anna.get(&at).await.status, StatusCode::OK);
     assert_eq!(
         anna.send("/profile/data", "export.ask", &[]).await.location(),

@@ -58,7 +58,7 @@ async fn turn_on(who: &mut Browser) -> (Secret, Vec<String>) {
     let secret = secret(&who.get(SECOND).await);
     let code = secret.code(who.app.world.db.now());
     let on = who.send(SECOND, "factor.confirm", &[("code", &code)]).await;
-    assert_eq!(on.location(), format!("{SECOND}?done=on"), "{}", on.text());
+    on.assert_leads_to(&format!("{SECOND}?done=on"));
     let codes = codes(&who.get(SECOND).await);
     assert_eq!(codes.len(), 10);
     assert_eq!(
@@ -85,7 +85,7 @@ async fn add_passkey(who: &mut Browser) -> Authenticator {
     let mut device = Authenticator::new(HOME);
     let page = who.get(PASSKEYS).await;
     let added = answer(who, &page, "passkey.add", &mut device).await;
-    assert_eq!(added.location(), format!("{PASSKEYS}?done=added"), "{}", added.text());
+    added.assert_leads_to(&format!("{PASSKEYS}?done=added"));
     device
 }
 
@@ -250,7 +250,7 @@ async fn s06_eight_characters_are_enough_beside_a_second_factor_which_then_stays
     let refused = anna.send(AT, "password.set", &[("password", "рысь-ёж")]).await;
     assert_eq!(refused.message("password.set", "password"), "Нужно хотя бы 8 знаков");
     let set = anna.send(AT, "password.set", &short).await;
-    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    set.assert_leads_to("/profile/security?done=password");
     // The page says what comes first, and the server holds to it.
     let page = anna.get(SECOND).await;
     assert!(
@@ -272,7 +272,7 @@ async fn s06_eight_characters_are_enough_beside_a_second_factor_which_then_stays
     assert_eq!(removed.location(), "/profile/security?done=no_password");
     let off = anna.get(SECOND).await.form("factor.remove");
     let off = anna.submit(SECOND, &off).await;
-    assert_eq!(off.location(), format!("{SECOND}?done=removed"), "{}", off.text());
+    off.assert_leads_to(&format!("{SECOND}?done=removed"));
 }
 
 /// Recovery codes are shown in one browser until they are saved, and are nowhere else, then as argon2id hashes (6.5.2).
@@ -321,7 +321,7 @@ async fn s08_recovery_codes_are_kept_nowhere_as_they_are() {
     let reply = who
         .send("/sign-in/second", "sign_in.second", &[("code", &shown[9])])
         .await;
-    assert_eq!(reply.location(), "/", "{}", reply.text());
+    reply.assert_leads_to("/");
 }
 
 /// Who has lost the app and the recovery codes asks with a code from the phone, is seen by staff, and waits; and whoever
@@ -337,7 +337,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let (mut who, reply) = first_step(&anna, 1).await;
     assert_eq!(reply.location(), "/sign-in/second");
     let asked = who.send("/sign-in/second", "sign_in.lost", &[]).await;
-    assert_eq!(asked.location(), "/sign-in/second?done=asked", "{}", asked.text());
+    asked.assert_leads_to("/sign-in/second?done=asked");
     let page = who.get(asked.location()).await;
     assert!(page.text().contains("Просьба принята"), "{}", page.text());
     assert!(!is_in(&mut who).await, "asking opens nothing");
@@ -349,7 +349,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
         page.text()
     );
     let kept = anna.submit(SECOND, &page.form("removal.cancel")).await;
-    assert_eq!(kept.location(), format!("{SECOND}?done=cancelled"), "{}", kept.text());
+    kept.assert_leads_to(&format!("{SECOND}?done=cancelled"));
     let refused = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
     assert_eq!(
         refused.status,
@@ -365,7 +365,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let silent = agent.submit(&card, &form).await;
     assert_eq!(silent.message("removal.grant", "reason"), "Напишите, как убедились");
     let granted = agent.submit(&card, &form.with("reason", "Паспорт и карта")).await;
-    assert_eq!(granted.location(), format!("{card}?done=granted"), "{}", granted.text());
+    granted.assert_leads_to(&format!("{card}?done=granted"));
     assert!(!agent.get(&card).await.body.contains("value=\"removal.grant\""));
     // By the link in any message it is called off without signing in, and by looking at it alone it is not.
     let message = crm::outbox::inbox(&app.world.db, 1).await.expect("read").remove(0);
@@ -381,7 +381,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let pending = "SELECT COUNT(*) FROM factor_removals WHERE ended_at IS NULL";
     assert_eq!(app.count(pending).await, 1);
     let kept = anybody.submit(&link, &page.form("removal.cancel_by_link")).await;
-    assert_eq!(kept.location(), format!("{link}?done=kept"), "{}", kept.text());
+    kept.assert_leads_to(&format!("{link}?done=kept"));
     assert!(
         anybody
             .get(kept.location())
@@ -400,7 +400,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let set = anna
         .send("/profile/security", "password.set", &[("password", PASSWORD)])
         .await;
-    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    set.assert_leads_to("/profile/security?done=password");
     let mut who = app.anybody();
     let sent = [("phone", anna.phone.as_str()), ("password", PASSWORD)];
     who.send("/sign-in?by=password", "sign_in.password", &sent).await;
@@ -441,7 +441,7 @@ async fn s14_after_a_change_of_factors_the_other_sessions_can_be_ended() {
     add_passkey(&mut anna).await;
     let page = anna.get(&format!("{PASSKEYS}?done=added")).await;
     let ended = anna.submit(PASSKEYS, &page.form("device.end_others")).await;
-    assert_eq!(ended.location(), "/devices?done=others", "{}", ended.text());
+    ended.assert_leads_to("/devices?done=others");
     assert!(!is_in(&mut elsewhere).await && is_in(&mut anna).await);
     let page = anna.get(&format!("{PASSKEYS}?done=added")).await;
     assert!(!page.body.contains("device.end_others"), "nothing is left to end");
@@ -481,7 +481,7 @@ async fn s12_a_passkey_is_both_factors_and_counts_once_in_its_browser() {
     assert_eq!(stolen.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(!is_in(&mut thief).await);
     let reply = who.submit("/sign-in", &form).await;
-    assert_eq!(reply.location(), "/", "{}", reply.text());
+    reply.assert_leads_to("/");
     assert!(is_in(&mut who).await);
     // Caught on the way and sent once more, under a key of its own.
     let mut again = app.anybody();
@@ -494,7 +494,7 @@ async fn s12_a_passkey_is_both_factors_and_counts_once_in_its_browser() {
     let (mut who, _) = first_step(&anna, 5).await;
     let page = who.get("/sign-in/second").await;
     let reply = answer(&mut who, &page, "sign_in.second_passkey", &mut device).await;
-    assert_eq!(reply.location(), "/", "{}", reply.text());
+    reply.assert_leads_to("/");
 }
 
 #[tokio::test]
@@ -510,7 +510,7 @@ async fn a_passkey_is_confirmed_with_renamed_and_removed() {
         "without a second factor a code is enough as well"
     );
     let reply = answer(&mut anna, &page, "confirm.passkey", &mut device).await;
-    assert_eq!(reply.location(), PASSKEYS, "{}", reply.text());
+    reply.assert_leads_to(PASSKEYS);
     let page = anna.get(PASSKEYS).await;
     let renamed = page.form("passkey.rename").with("name", "Ноутбук <b>");
     assert_eq!(
@@ -614,7 +614,7 @@ async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
     assert_eq!(second.location(), "/admin/sign-in/second");
     let page = agent.get("/admin/sign-in/second").await;
     let reply = answer(&mut agent, &page, "staff.second_passkey", &mut device).await;
-    assert_eq!(reply.location(), "/admin", "{}", reply.text());
+    reply.assert_leads_to("/admin");
     let page = agent.get("/admin/security").await;
     assert!(
         !page.body.contains("factor.remove"),
@@ -633,7 +633,7 @@ async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
     assert_eq!(reply.location(), "/admin/confirm?next=/admin/security");
     let page = agent.get("/admin/confirm?next=/admin/security").await;
     let reply = answer(&mut agent, &page, "confirm.passkey", &mut device).await;
-    assert_eq!(reply.location(), "/admin/security", "{}", reply.text());
+    reply.assert_leads_to("/admin/security");
     let reply = agent.send("/admin/security", "factor.offer", &[]).await;
     assert_eq!(reply.location(), "/admin/security#app");
 }

@@ -84,7 +84,7 @@ async fn an_alert_tells_what_speaks_for_it_and_is_decided_once() {
     assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(stale.text().contains("нашлось что-то ещё"), "{}", stale.text());
     let done = put(&mut lead, &at, "fraud.dismiss", &[("reason", "Кассир школы")]).await;
-    assert_eq!(done.location(), format!("{at}?done=dismissed"), "{}", done.text());
+    done.assert_leads_to(&format!("{at}?done=dismissed"));
     let page = lead.get(&at).await;
     assert!(page.text().contains("Причина: Кассир школы"), "{}", page.text());
     assert!(!page.body.contains("fraud.confirm"), "it is decided");
@@ -118,7 +118,7 @@ async fn spending_is_stopped_from_an_alert_and_the_customer_is_told() {
     );
     let sent = [("customer", who.as_str()), ("reason", "Проверяем чеки")];
     let stopped = lead.send(&at, "fraud.stop", &sent).await;
-    assert_eq!(stopped.location(), format!("{at}?done=stopped"), "{}", stopped.text());
+    stopped.assert_leads_to(&format!("{at}?done=stopped"));
     let again = lead.send(&at, "fraud.stop", &sent).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(again.text().contains("уже приостановлена"), "{}", again.text());
@@ -143,7 +143,7 @@ async fn spending_is_stopped_from_an_alert_and_the_customer_is_told() {
     assert!(card.text().contains("Проверяем чеки"), "{}", card.text());
     let lifted = [("customer", who.as_str()), ("reason", "Всё верно")];
     let lifted = lead.send(&at, "fraud.lift", &lifted).await;
-    assert_eq!(lifted.location(), format!("{at}?done=lifted"), "{}", lifted.text());
+    lifted.assert_leads_to(&format!("{at}?done=lifted"));
     assert!(!anna.get("/points").await.text().contains("Мы проверяем"));
     // Somebody whom the alert is not about is not stopped from its page.
     let boris = app.customer("Борис").await.id().await.to_string();
@@ -220,7 +220,7 @@ async fn limits_are_set_on_their_page() {
     let mut right = lead.get(RULES).await.form("fraud.rule");
     right.fields.retain(|(name, _)| name != "least");
     let saved = lead.submit(RULES, &right.with("least", "2")).await;
-    assert_eq!(saved.location(), format!("{RULES}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{RULES}?done=saved"));
     let anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 150_00).await;
     assert_eq!(look(&app).await, 0);
     anna.with_purchase("A-2", "Чайник", 150_00).await;

@@ -42,7 +42,7 @@ async fn save(staff: &mut Browser, at: &str, form: &str, changed: &[(&str, &str)
 /// Publishes the draft of a page at once.
 async fn publish(staff: &mut Browser, at: &str) {
     let reply = save(staff, at, "catalogue.publish", &[]).await;
-    assert_eq!(reply.location(), format!("{at}?done=published"), "{}", reply.text());
+    reply.assert_leads_to(&format!("{at}?done=published"));
 }
 
 /// The codes of the categories in the order of their page.
@@ -105,7 +105,7 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
         &[("after", "dishes"), ("ru", "Зелёный чай")],
     )
     .await;
-    assert_eq!(moved.location(), format!("{green}?done=drafted"), "{}", moved.text());
+    moved.assert_leads_to(&format!("{green}?done=drafted"));
     assert_eq!(
         order(&mut staff).await,
         ["green", "tea", "dishes"],
@@ -136,7 +136,7 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
     let itself = save(&mut staff, &tea, "category.change", &[("parent", "tea")]).await;
     assert_eq!(itself.message("category.change", "parent"), "Выберите из списка");
     let out = save(&mut staff, &green, "category.change", &[("parent", "")]).await;
-    assert_eq!(out.location(), format!("{green}?done=drafted"), "{}", out.text());
+    out.assert_leads_to(&format!("{green}?done=drafted"));
     publish(&mut staff, &green).await;
 
     let page = staff.get(&green).await.text();
@@ -205,7 +205,7 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
         ("payable", "no"),
     ];
     let saved = save(&mut staff, &at, "article.change", &changed).await;
-    assert_eq!(saved.location(), format!("{at}?done=drafted"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=drafted"));
     let list = staff.get(ARTICLES).await.text();
     assert!(list.contains("Чашка") && !list.contains("Ёлка"), "{list}");
     publish(&mut staff, &at).await;

@@ -114,7 +114,7 @@ async fn a_reader_says_once_a_day_whether_it_helped_and_what_was_missing() {
         [("useful", "true"), ("useful", "false")].map(|(a, b)| (a.to_owned(), b.to_owned()))
     );
     let yes = anybody.send(at, "help.vote", &[("useful", "true")]).await;
-    assert_eq!(yes.location(), format!("{at}?done=useful#useful"), "{}", yes.text());
+    yes.assert_leads_to(&format!("{at}?done=useful#useful"));
     assert!(
         anybody
             .get(&format!("{at}?done=useful"))
@@ -123,7 +123,7 @@ async fn a_reader_says_once_a_day_whether_it_helped_and_what_was_missing() {
             .contains("Спасибо")
     );
     let no = anybody.send(at, "help.vote", &[("useful", "false")]).await;
-    assert_eq!(no.location(), format!("{at}?done=useless#useful"), "{}", no.text());
+    no.assert_leads_to(&format!("{at}?done=useless#useful"));
     assert_eq!(app.texts(VOTES).await, ["0 -"], "one vote, as they see it last");
     let asks = format!("{at}?done=useless");
     assert!(anybody.get(&asks).await.form("help.missing").get("missing").is_some());
@@ -134,7 +134,7 @@ async fn a_reader_says_once_a_day_whether_it_helped_and_what_was_missing() {
     let long = anybody.send(&asks, "help.missing", &[("missing", &long)]).await;
     assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
     let told = anybody.send(&asks, "help.missing", &[("missing", "Адреса")]).await;
-    assert_eq!(told.location(), format!("{at}?done=told#useful"), "{}", told.text());
+    told.assert_leads_to(&format!("{at}?done=told#useful"));
     assert_eq!(app.texts(VOTES).await, ["0 Адреса"]);
 
     // Somebody else, and the same one tomorrow.
@@ -341,7 +341,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     let made = staff
         .send(LIST, "help.create", &text(&[("key", "Gift"), ("body_en", "")]))
         .await;
-    assert_eq!(made.location(), format!("{GIFT}?done=created"), "{}", made.text());
+    made.assert_leads_to(&format!("{GIFT}?done=created"));
     let page = staff.get(GIFT).await;
     assert!(
         page.text().contains("Текст по-английски: Заполните это поле"),
@@ -361,12 +361,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
         StatusCode::SEE_OTHER
     );
     let saved = put(&mut staff, GIFT, "help.draft", &text(&[])).await;
-    assert_eq!(
-        saved.location(),
-        format!("{GIFT}?done=drafted#draft"),
-        "{}",
-        saved.text()
-    );
+    saved.assert_leads_to(&format!("{GIFT}?done=drafted#draft"));
     let preview = staff.get(&format!("{GIFT}/preview")).await;
     assert!(
         preview.body.contains("Первый <strong>текст</strong>"),
@@ -379,17 +374,12 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     let past = put(&mut staff, GIFT, "help.publish", &[("from", "2020-01-01T10:00")]).await;
     assert_eq!(past.message("help.publish", "from"), "Этот момент уже прошёл");
     let ahead = put(&mut staff, GIFT, "help.publish", &[("from", "2026-11-21T15:10")]).await;
-    assert_eq!(ahead.location(), format!("{GIFT}?done=scheduled"), "{}", ahead.text());
+    ahead.assert_leads_to(&format!("{GIFT}?done=scheduled"));
     assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND, "not yet");
     let back = staff.send(GIFT, "help.cancel", &[]).await;
-    assert_eq!(back.location(), format!("{GIFT}?done=cancelled"), "{}", back.text());
+    back.assert_leads_to(&format!("{GIFT}?done=cancelled"));
     let published = put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
-    assert_eq!(
-        published.location(),
-        format!("{GIFT}?done=published"),
-        "{}",
-        published.text()
-    );
+    published.assert_leads_to(&format!("{GIFT}?done=published"));
     let read = anybody.get("/help/gift").await;
     assert!(read.body.contains("Первый <strong>текст</strong>"), "{}", read.body);
     assert!(
@@ -443,7 +433,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
     assert_eq!(anybody.get("/help/gift").await.status, StatusCode::OK);
     let gone = staff.send(GIFT, "help.withdraw", &[]).await;
-    assert_eq!(gone.location(), format!("{GIFT}?done=withdrawn"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{GIFT}?done=withdrawn"));
     assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
     let twice = staff.send(GIFT, "help.withdraw", &[]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -452,7 +442,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     // What was never published goes with its draft.
     staff.send(LIST, "help.create", &text(&[("key", "other")])).await;
     let gone = staff.send("/admin/help/other", "help.discard", &[]).await;
-    assert_eq!(gone.location(), format!("{LIST}?done=discarded"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{LIST}?done=discarded"));
     assert_eq!(staff.get("/admin/help/other").await.status, StatusCode::NOT_FOUND);
 }
 
@@ -510,7 +500,7 @@ async fn parts_are_named_and_put_in_order() {
             &[("key", "gifts"), ("ru", "Подарки"), ("en", "Gifts")],
         )
         .await;
-    assert_eq!(added.location(), format!("{at}?done=added"), "{}", added.text());
+    added.assert_leads_to(&format!("{at}?done=added"));
     // The form of the first part stands first.
     let card = staff.get(at).await.form("help.part_change");
     let seen = card.get("seen").map(str::to_owned).expect("a field");
@@ -527,7 +517,7 @@ async fn parts_are_named_and_put_in_order() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text().contains("Число от 1 до 1000"), "{}", wrong.text());
     let saved = staff.send(at, "help.part_change", &fields("9")).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved"));
     let late = staff.send(at, "help.part_change", &fields("9")).await;
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
     let page = app.anybody().get("/help").await.text();

@@ -19,7 +19,7 @@ async fn publish(app: &TestApp, name: &str, occasion: &str, conditions: &str, po
 /// The link on a customer's page of invitations, without the address of the site.
 async fn link(who: &mut Customer) -> String {
     let begun = who.send("/invite", "invite.begin", &[]).await;
-    assert_eq!(begun.location(), "/invite?done=begun", "{}", begun.text());
+    begun.assert_leads_to("/invite?done=begun");
     let page = who.get("/invite?done=begun").await;
     let tags = tags(&page.body);
     let field = tags
@@ -74,12 +74,7 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
     let sent = [details("Борис"), vec![("invite", code.as_str())]].concat();
     boris.send("/sign-in/details", "sign_in.details", &sent).await;
     let registered = boris.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(
-        registered.location(),
-        "/welcome?done=registered",
-        "{}",
-        registered.text()
-    );
+    registered.assert_leads_to("/welcome?done=registered");
     assert!(!boris.cookies.contains_key("__Host-kabinet_invite"), "it was used");
     let statement = boris.get("/points").await.text();
     for words in ["Подарок новичку", "Регистрация", "Подарок новичку, версия 1", "Сгорят"]
@@ -228,7 +223,7 @@ async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_
     let wrong = sent(&mut staff, &at, "rule.basics", basics(seen(&page), "party")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let kept = sent(&mut staff, &at, "rule.basics", basics(seen(&page), "day")).await;
-    assert_eq!(kept.location(), format!("{at}?done=saved#draft"), "{}", kept.text());
+    kept.assert_leads_to(&format!("{at}?done=saved#draft"));
     let page = staff.get(&at).await;
     for words in [
         "Повод: день рождения или стаж",
@@ -243,7 +238,7 @@ async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_
     app.world.clock.set(crm::testing::start() + Duration::seconds(5));
     let put = vec![("seen", seen(&page)), ("json", json.to_owned())];
     let kept = sent(&mut staff, &at, "rule.json", put).await;
-    assert_eq!(kept.location(), format!("{at}?done=saved#draft"), "{}", kept.text());
+    kept.assert_leads_to(&format!("{at}?done=saved#draft"));
     let page = staff.get(&at).await;
     let words = page.text();
     assert_eq!(words.matches("имеет смысл только при покупке").count(), 2, "{words}");
@@ -300,13 +295,13 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     let mut fields = details("Борис");
     fields.push(("invite", &code));
     let kept = boris.send("/sign-in/details", "sign_in.details", &fields).await;
-    assert_eq!(kept.location(), "/sign-in/review", "{}", kept.text());
+    kept.assert_leads_to("/sign-in/review");
     let shown = boris.get("/sign-in/details").await.form("sign_in.details");
     let shown = shown.get("invite").expect("the field").replace('-', "");
     assert_eq!(shown, code, "it stands there");
     // Taken out again, it counts no more.
     let kept = boris.send("/sign-in/details", "sign_in.details", &with("")).await;
-    assert_eq!(kept.location(), "/sign-in/review", "{}", kept.text());
+    kept.assert_leads_to("/sign-in/review");
     boris.send("/sign-in/review", "sign_in.register", &[]).await;
     let invited = anna.get("/invite").await.text();
     assert!(invited.contains("Пока никого"), "{invited}");
@@ -315,7 +310,7 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     let why = wrong.message("invite.enter", "code");
     assert!(why.contains("Такого кода нет"), "{why}");
     let entered = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
-    assert_eq!(entered.location(), "/invite?done=entered", "{}", entered.text());
+    entered.assert_leads_to("/invite?done=entered");
     assert!(anna.get("/invite").await.text().contains("Борис Л."));
     let page = boris.get("/invite").await;
     assert!(!page.body.contains("invite.enter"), "once");

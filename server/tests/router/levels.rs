@@ -51,21 +51,11 @@ async fn calendar_id(app: &TestApp) -> String {
 /// Sets up a calendar and a policy for everything.
 async fn set_up(app: &TestApp, lead: &mut Browser) {
     let added = lead.send(LIST, "level.calendar_add", &calendar(&[])).await;
-    assert_eq!(
-        added.location(),
-        format!("{LIST}?done=calendar_added"),
-        "{}",
-        added.text()
-    );
+    added.assert_leads_to(&format!("{LIST}?done=calendar_added"));
     let id = calendar_id(app).await;
     let sent = policy(&[("calendar", id.as_str())]);
     let added = lead.send(LIST, "level.policy_add", &sent).await;
-    assert_eq!(
-        added.location(),
-        format!("{LIST}?done=policy_added"),
-        "{}",
-        added.text()
-    );
+    added.assert_leads_to(&format!("{LIST}?done=policy_added"));
 }
 
 /// Sends the form of a page with what is seen there, and some of it changed.
@@ -94,12 +84,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     assert!(!wrong.message("level.calendar_add", "time_zone").is_empty());
     assert_eq!(wrong.form("level.calendar_add").get("mon"), Some("9"));
     let added = lead.send(LIST, "level.calendar_add", &calendar(&[])).await;
-    assert_eq!(
-        added.location(),
-        format!("{LIST}?done=calendar_added"),
-        "{}",
-        added.text()
-    );
+    added.assert_leads_to(&format!("{LIST}?done=calendar_added"));
 
     let id = calendar_id(&app).await;
     let wrong = policy(&[("calendar", id.as_str()), ("first_answer", "скоро"), ("warn", "100")]);
@@ -113,21 +98,11 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     }
     let sent = policy(&[("calendar", id.as_str())]);
     let added = lead.send(LIST, "level.policy_add", &sent).await;
-    assert_eq!(
-        added.location(),
-        format!("{LIST}?done=policy_added"),
-        "{}",
-        added.text()
-    );
+    added.assert_leads_to(&format!("{LIST}?done=policy_added"));
 
     // Written ten minutes before the end of a Friday, before a Saturday without work.
     let written = lead.send(LIST, "level.preview", &[("at", "2026-11-27T19:50")]).await;
-    assert_eq!(
-        written.location(),
-        format!("{LIST}?at=2026-11-27T19:50"),
-        "{}",
-        written.text()
-    );
+    written.assert_leads_to(&format!("{LIST}?at=2026-11-27T19:50"));
     let page = lead.get(written.location()).await.words();
     for words in [
         "27 ноября, пятница, 19:50",
@@ -147,7 +122,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     }
 
     let changed = save(&mut lead, "level.calendar_change", &[("days", "")]).await;
-    assert_eq!(changed.location(), format!("{LIST}?done=saved"), "{}", changed.text());
+    changed.assert_leads_to(&format!("{LIST}?done=saved"));
     let page = lead.get(&format!("{LIST}?at=2026-11-27T19:50")).await.words();
     assert!(page.contains("28 ноября, суббота, 09:20"), "{page}");
     let log = app
@@ -155,7 +130,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
         .await;
     assert_eq!(log, ["days: {\"2026-11-28\":[]} → {}"]);
     let changed = save(&mut lead, "level.policy_change", &[("first_answer", "10")]).await;
-    assert_eq!(changed.location(), format!("{LIST}?done=saved"), "{}", changed.text());
+    changed.assert_leads_to(&format!("{LIST}?done=saved"));
     let mut late = lead.get(LIST).await.form("level.policy_change");
     late = late.with("seen", "1").with("first_answer", "20");
     let late = lead.submit(LIST, &late).await;
@@ -173,12 +148,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     assert_eq!(app.count("SELECT COUNT(*) FROM level_calendars").await, 1);
 
     let removed = save(&mut lead, "level.policy_remove", &[]).await;
-    assert_eq!(
-        removed.location(),
-        format!("{LIST}?done=policy_removed"),
-        "{}",
-        removed.text()
-    );
+    removed.assert_leads_to(&format!("{LIST}?done=policy_removed"));
     assert!(lead.get(removed.location()).await.text().contains("сроки не считаются"));
 }
 

@@ -15,7 +15,7 @@ const MERGED: &str = "SELECT COUNT(*) FROM merges WHERE undone_at IS NULL";
 /// Names the other account.
 async fn name(who: &mut Customer, other: &str) -> Reply {
     let asked = who.send(PAGE, "merge.ask", &[("other", other)]).await;
-    assert_eq!(asked.location(), PAGE, "{}", asked.text());
+    asked.assert_leads_to(PAGE);
     who.get(PAGE).await
 }
 
@@ -23,7 +23,7 @@ async fn name(who: &mut Customer, other: &str) -> Reply {
 async fn prove(app: &TestApp, who: &mut Customer, phone: &str) -> Reply {
     let code = app.code_of("merge_code", phone).await;
     let proved = who.send(PAGE, "merge.code", &[("code", &code)]).await;
-    assert_eq!(proved.location(), PAGE, "{}", proved.text());
+    proved.assert_leads_to(PAGE);
     who.get(PAGE).await
 }
 
@@ -91,7 +91,7 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(app.count(MERGED).await, 0);
     let merged = anna.send(PAGE, "merge.confirm", &[("agreed", "yes")]).await;
-    assert_eq!(merged.location(), "/merge?done=merged", "{}", merged.text());
+    merged.assert_leads_to("/merge?done=merged");
     let page = anna.get(merged.location()).await;
     assert!(page.text().contains("теперь это один счёт"), "{}", page.text());
     assert!(
@@ -120,7 +120,7 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let unsure = anna.send(PAGE, "merge.undo", &[]).await;
     assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
     let parted = anna.send(PAGE, "merge.undo", &[("agreed", "yes")]).await;
-    assert_eq!(parted.location(), "/sign-in", "{}", parted.text());
+    parted.assert_leads_to("/sign-in");
     assert_eq!(app.count(MERGED).await, 0);
     for browser in [&mut anna.browser, &mut again] {
         assert_eq!(browser.get("/").await.location(), "/sign-in", "every session ended");
@@ -214,7 +214,7 @@ async fn ones_own_phone_is_proved_as_well() {
     assert!(forced.status.is_client_error(), "{}", forced.status);
     app.world.clock.set(app.world.db.now() + Duration::seconds(31));
     let sent = anna.send(PAGE, "merge.prove", &[]).await;
-    assert_eq!(sent.location(), PAGE, "{}", sent.text());
+    sent.assert_leads_to(PAGE);
     assert!(anna.get(PAGE).await.text().contains("на ваш телефон"));
     let phone = anna.phone.clone();
     let page = prove(&app, &mut anna, &phone).await;
@@ -257,14 +257,14 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
         nobody.text()
     );
     let found = lead.send(&card, "merge.find", &[("other", &old.phone)]).await;
-    assert_eq!(found.location(), there, "{}", found.text());
+    found.assert_leads_to(&there);
     let silent = lead.send(&there, "merge.do", &[("reason", " ")]).await;
     assert_eq!(silent.message("merge.do", "reason"), "Напишите, почему");
     assert_eq!(app.count(MERGED).await, 0);
     let done = lead
         .send(&there, "merge.do", &[("reason", "Потеряла прежний номер")])
         .await;
-    assert_eq!(done.location(), format!("{card}?done=merged"), "{}", done.text());
+    done.assert_leads_to(&format!("{card}?done=merged"));
     let page = lead.get(done.location()).await;
     assert!(
         page.text().contains("К этому счёту присоединён другой"),
@@ -287,7 +287,7 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
     let silent = lead.send(&card, "merge.part", &[("reason", "")]).await;
     assert_eq!(silent.message("merge.part", "reason"), "Напишите, почему");
     let parted = lead.send(&card, "merge.part", &[("reason", "Это две сестры")]).await;
-    assert_eq!(parted.location(), format!("{card}?done=parted"), "{}", parted.text());
+    parted.assert_leads_to(&format!("{card}?done=parted"));
     assert_eq!(app.count(MERGED).await, 0);
     assert_eq!(anna.get("/").await.location(), "/sign-in", "each comes in anew");
     // Who has not proved for a while who they are does so first.

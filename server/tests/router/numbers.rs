@@ -24,12 +24,7 @@ pub(crate) async fn second_phone(app: &TestApp, who: &mut Browser) -> String {
     let proved = who
         .send("/profile/contacts/code", "contact.prove", &[("code", &code)])
         .await;
-    assert_eq!(
-        proved.location(),
-        "/profile/contacts?done=proved_phone",
-        "{}",
-        proved.text()
-    );
+    proved.assert_leads_to("/profile/contacts?done=proved_phone");
     phone
 }
 
@@ -37,7 +32,7 @@ pub(crate) async fn second_phone(app: &TestApp, who: &mut Browser) -> String {
 pub(crate) async fn begin(who: &mut Browser) -> Reply {
     let primary = who.get(CONTACTS).await.form("contact.primary");
     let begun = who.submit(CONTACTS, &primary).await;
-    assert_eq!(begun.location(), "/profile/contacts?done=changing", "{}", begun.text());
+    begun.assert_leads_to("/profile/contacts?done=changing");
     who.get(begun.location()).await
 }
 
@@ -77,7 +72,7 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
     assert!(page.text().contains("Оставить прежний номер?"), "{}", page.text());
     assert_eq!(app.count(LIVE).await, 1);
     let kept = anybody.submit(&first, &page.form("number.cancel_by_link")).await;
-    assert_eq!(kept.location(), format!("{first}?done=kept"), "{}", kept.text());
+    kept.assert_leads_to(&format!("{first}?done=kept"));
     let page = anybody.get(kept.location()).await;
     assert!(page.text().contains("Номер остаётся прежним"), "{}", page.text());
     assert_eq!(app.count(LIVE).await, 0);
@@ -99,7 +94,7 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
     }
     let back = anna.get("/").await.form("number.cancel");
     let kept = anna.submit(CONTACTS, &back).await;
-    assert_eq!(kept.location(), "/profile/contacts?done=kept", "{}", kept.text());
+    kept.assert_leads_to("/profile/contacts?done=kept");
     let nothing = anna.send(CONTACTS, "number.cancel", &[]).await;
     assert!(nothing.status.is_client_error(), "{}", nothing.status);
     // Left alone it comes, and both numbers open until the old one is removed.
@@ -142,7 +137,7 @@ async fn s15_staff_see_a_change_of_number_and_call_it_off_with_a_reason() {
     let stopped = agent
         .submit(&card, &form.with("reason", "Звонила с прежнего номера"))
         .await;
-    assert_eq!(stopped.location(), format!("{card}?done=stopped"), "{}", stopped.text());
+    stopped.assert_leads_to(&format!("{card}?done=stopped"));
     assert_eq!(app.count(LIVE).await, 0);
     let looks = anna.get("/profile/views").await;
     for words in ["Отменена смена вашего основного номера", "Звонила с прежнего номера"]

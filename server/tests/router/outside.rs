@@ -429,7 +429,7 @@ async fn prove_own(who: &mut Browser, phone: &str) -> Reply {
     let asked = who
         .send("/sign-in/phone", "sign_in.give_phone", &[("phone", phone)])
         .await;
-    assert_eq!(asked.location(), "/sign-in/code", "{}", asked.text());
+    asked.assert_leads_to("/sign-in/code");
     let code = who.app.code(phone).await;
     who.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await
 }
@@ -444,7 +444,7 @@ async fn registered(app: &TestApp, peer: &Peer, account: &Value) -> Browser {
     let phone = app.free_phone();
     assert_eq!(prove_own(&mut who, &phone).await.location(), "/sign-in/details");
     let saved = who.send("/sign-in/details", "sign_in.details", &details("Зоя")).await;
-    assert_eq!(saved.location(), "/sign-in/review", "{}", saved.text());
+    saved.assert_leads_to("/sign-in/review");
     let done = who.send("/sign-in/review", "sign_in.register", &[]).await;
     assert_eq!(done.location(), "/welcome?done=registered");
     who
@@ -887,7 +887,7 @@ async fn a_customer_links_and_unlinks_in_the_profile() {
     assert_eq!(identities(&app).await, 1);
     app.world.clock.set(start() + Duration::minutes(14));
     let done = anna.submit("/profile/providers", &unlink).await;
-    assert_eq!(done.location(), "/profile/providers?done=unlinked", "{}", done.text());
+    done.assert_leads_to("/profile/providers?done=unlinked");
     assert_eq!(identities(&app).await, 0);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM outbox WHERE template IN ('identity_linked', 'identity_unlinked')")

@@ -73,7 +73,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
     let good = agent
         .send(&form, "interaction.add", &talk("later", "Ждёт <b>ответа</b>"))
         .await;
-    assert_eq!(good.location(), format!("{at}?done=talk"), "{}", good.text());
+    good.assert_leads_to(&format!("{at}?done=talk"));
     let page = agent.get(&at).await;
     assert!(
         page.text().contains("Звонок от покупателя: Вернёмся позже"),
@@ -104,7 +104,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
     let seen = other.get(&entry).await;
     assert!(!seen.body.contains("interaction.change"), "{}", seen.body);
     let mended = put(&mut agent, &entry, "interaction.change", &[("note", "Ждёт звонка")]).await;
-    assert_eq!(mended.location(), format!("{entry}?done=changed"), "{}", mended.text());
+    mended.assert_leads_to(&format!("{entry}?done=changed"));
     let open = agent.get(&entry).await.form("interaction.change");
     // An hour later; the agent would have to come in again.
     app.execute("UPDATE interactions SET at = '2026-11-21T11:00:00+00:00'")
@@ -117,7 +117,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
     let correct = format!("{at}/talk?channel=call_in&script=free&corrects={id}");
     assert!(leads(&page, &correct), "{}", page.body);
     let corrected = put(&mut other, &correct, "interaction.add", &[("note", "Не ждёт")]).await;
-    assert_eq!(corrected.location(), format!("{at}?done=talk"), "{}", corrected.text());
+    corrected.assert_leads_to(&format!("{at}?done=talk"));
     assert!(agent.get(&entry).await.text().contains("Эту запись исправили другой"));
     assert!(agent.get(&at).await.text().contains("Исправлено позже"));
 }
@@ -238,7 +238,7 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     assert!(!wrong.message("task.add", "due").is_empty());
     let good = form.with("title", "Перезвонить <Анне>").with("due", "2026-11-21");
     let good = agent.submit(&at, &good).await;
-    assert_eq!(good.location(), format!("{at}?done=task_added"), "{}", good.text());
+    good.assert_leads_to(&format!("{at}?done=task_added"));
     // It is on their list, and where their day begins.
     let mine = agent.get("/admin/tasks").await;
     for words in ["Перезвонить <Анне>", "Лебедева Анна", "Сегодня"] {
@@ -281,12 +281,7 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
         &[("owner", me.as_str()), ("due", "2026-11-30")],
     )
     .await;
-    assert_eq!(
-        handed.location(),
-        "/admin/tasks?done=task_assigned",
-        "{}",
-        handed.text()
-    );
+    handed.assert_leads_to("/admin/tasks?done=task_assigned");
     // On the card the agent sees it, and does not end it any more: neither by a button nor without one.
     let page = agent.get(&at).await;
     assert!(
@@ -299,7 +294,7 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     let refused = agent.send("/admin/tasks", "task.end", &sent).await;
     assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
     let done = put(&mut lead, "/admin/tasks", "task.end", &[("end", "done")]).await;
-    assert_eq!(done.location(), "/admin/tasks?done=task_done", "{}", done.text());
+    done.assert_leads_to("/admin/tasks?done=task_done");
     let late = lead.send("/admin/tasks", "task.end", &sent).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("Дело уже изменили"), "{}", late.text());
@@ -322,19 +317,14 @@ async fn notes_are_written_pinned_and_removed_on_the_card() {
     assert_eq!(empty.message("note.add", "body"), "Напишите заметку");
     let sent = [("body", "Плохо слышит </textarea>"), ("pinned", "yes")];
     let noted = agent.send(&at, "note.add", &sent).await;
-    assert_eq!(noted.location(), format!("{at}?done=noted"), "{}", noted.text());
+    noted.assert_leads_to(&format!("{at}?done=noted"));
     let page = other.get(&at).await;
     assert!(page.text().contains("Плохо слышит </textarea>") && page.text().contains("закреплена"));
     assert!(!page.body.contains("note.remove"), "it is not hers");
     let unpinned = put(&mut other, &at, "note.pin", &[]).await;
-    assert_eq!(
-        unpinned.location(),
-        format!("{at}?done=unpinned"),
-        "{}",
-        unpinned.text()
-    );
+    unpinned.assert_leads_to(&format!("{at}?done=unpinned"));
     let removed = put(&mut agent, &at, "note.remove", &[]).await;
-    assert_eq!(removed.location(), format!("{at}?done=removed"), "{}", removed.text());
+    removed.assert_leads_to(&format!("{at}?done=removed"));
     assert!(agent.get(&at).await.text().contains("Заметок нет."));
 }
 
@@ -352,7 +342,7 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
         page.text()
     );
     let told = town.anna.send(&own, "purchase.purpose", &[("purpose", "gift")]).await;
-    assert_eq!(told.location(), format!("{own}?done=purpose"), "{}", told.text());
+    told.assert_leads_to(&format!("{own}?done=purpose"));
     assert_eq!(
         town.anna.get(&own).await.form("purchase.purpose").get("purpose"),
         Some("gift")
@@ -376,7 +366,7 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
         .agent
         .send(&at, "purchase.note_purpose", &[("purpose", "work")])
         .await;
-    assert_eq!(noted.location(), format!("{at}?done=purpose"), "{}", noted.text());
+    noted.assert_leads_to(&format!("{at}?done=purpose"));
     let page = town.anna.get("/profile/views").await.text();
     assert!(page.contains("Записано, для чего была ваша покупка"), "{page}");
 }

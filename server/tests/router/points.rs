@@ -36,7 +36,7 @@ impl Ledger {
         ];
         let at = format!("/admin/customers/{}", anna.id().await);
         let given = admin.send(&at, "points.adjust", &fields).await;
-        assert_eq!(given.location(), format!("{at}?done=adjusted"), "{}", given.text());
+        given.assert_leads_to(&format!("{at}?done=adjusted"));
         let anna = anna.with_purchase("B-1", "Чашка", 50_00).await;
         pay(&anna, program, 20_00, "B-1").await;
         give(&anna, &boris, program, 5_00).await;

@@ -54,7 +54,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert!(!page.body.contains("promotion.ask"), "an idea says too little");
     let note = [("seen", "Сумки не берут"), ("note", "Берут плохо")];
     let noted = staff.send(&at, "promotion.note", &note).await;
-    assert_eq!(noted.location(), format!("{at}?done=saved"), "{}", noted.text());
+    noted.assert_leads_to(&format!("{at}?done=saved"));
 
     let shown = seen(&mut staff, &at, "promotion.change").await;
     let seen_first = shown.as_str();
@@ -78,7 +78,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert_eq!(nobodys.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nobodys.text());
     let whole = fields(&[("seen", seen_first), ("rules[]", &rule)]);
     let saved = staff.send(&at, "promotion.change", &whole).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved"));
     let late = staff.send(&at, "promotion.change", &whole).await;
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
     let page = staff.get(&at).await;
@@ -93,7 +93,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
 
     let shown = seen(&mut staff, &at, "promotion.ask").await;
     let sent = staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
-    assert_eq!(sent.location(), format!("{at}?done=asked"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=asked"));
     let page = staff.get(&at).await;
     assert!(page.text().contains("Решит коллега, не автор"), "{}", page.text());
     assert!(!page.body.contains("promotion.approve"), "the author is not offered it");
@@ -106,7 +106,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert_eq!(wrong.message("promotion.refuse", "reason"), "Заполните это поле");
     let why = [("seen", shown.as_str()), ("reason", "Дорого")];
     let refused = ada.send(&at, "promotion.refuse", &why).await;
-    assert_eq!(refused.location(), format!("{at}?done=refused"), "{}", refused.text());
+    refused.assert_leads_to(&format!("{at}?done=refused"));
     let page = staff.get(&at).await.text();
     for told in ["Не одобрено: Дорого", "Стадия: Ждёт одобрения → Черновик"]
     {
@@ -119,7 +119,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert!(waiting.body.contains(&at), "{}", waiting.body);
     assert!(!ada.get(&format!("{LIST}?stage=draft")).await.body.contains(&at));
     let sent = ada.send(&at, "promotion.approve", &approve).await;
-    assert_eq!(sent.location(), format!("{at}?done=published"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=published"));
     let running = staff.get(&format!("{LIST}?stage=running")).await;
     assert!(running.body.contains(&at), "{}", running.body);
     assert!(anna.get("/offers").await.text().contains("Все сумки дешевле на 20 %"));
@@ -132,7 +132,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
         ("rules[]", &rule),
     ]);
     let saved = staff.send(&at, "promotion.change", &next).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved"));
     assert!(anna.get("/offers").await.text().contains("дешевле на 20 %"));
     let shown = seen(&mut staff, &at, "promotion.ask").await;
     staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
@@ -147,7 +147,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert!(anna.get("/offers").await.text().contains("дешевле на 30 %"));
 
     let sent = staff.send(&at, "promotion.end", &[]).await;
-    assert_eq!(sent.location(), format!("{at}?done=ended"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=ended"));
     let page = staff.get(&at).await;
     assert!(page.text().contains("Закончилась") && page.text().contains("Оборот участников"));
     assert!(!page.body.contains("promotion.change"), "what is over stays as it was");
@@ -158,7 +158,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert_eq!(wrong.message("promotion.conclude", "conclusion"), "Заполните это поле");
     let said = [("seen", ""), ("conclusion", "Сумки взяли")];
     let sent = staff.send(&at, "promotion.conclude", &said).await;
-    assert_eq!(sent.location(), format!("{at}?done=concluded"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=concluded"));
     let concluded = staff.get(&format!("{LIST}?stage=concluded")).await;
     assert!(concluded.body.contains(&at), "{}", concluded.body);
 }
@@ -232,7 +232,7 @@ async fn what_has_to_be_switched_on_counts_from_then_on() {
     assert!(!page.text().contains("Действует для вас"), "{}", page.text());
     let form = page.form("offer.activate");
     let sent = anna.submit("/offers", &form).await;
-    assert_eq!(sent.location(), "/offers?done=on", "{}", sent.text());
+    sent.assert_leads_to("/offers?done=on");
     let page = anna.get("/offers?done=on").await;
     for told in ["Акция включена", "Действует для вас", "Включена"] {
         assert!(page.text().contains(told), "{told}: {}", page.text());

@@ -45,7 +45,7 @@ async fn a_customer_answers_what_they_like_and_takes_it_back() {
     assert!(!wrong.message(TELL, "income").is_empty());
     assert_eq!(wrong.form(TELL).get("sex"), Some("female"), "what was chosen stays");
     let done = anna.send(PATH, TELL, &[("sex", "female"), ("income", "from_60")]).await;
-    assert_eq!(done.location(), "/questionnaire?done=told", "{}", done.text());
+    done.assert_leads_to("/questionnaire?done=told");
     let page = anna.get(done.location()).await;
     assert!(page.text().contains("Спасибо, сохранили"), "{}", page.text());
     let form = page.form(TELL);
@@ -132,7 +132,7 @@ async fn a_birthday_is_changed_by_request_once_it_was_changed_often() {
     let form = "profile.person";
     for day in ["4", "5"] {
         let done = anna.send("/profile/person", form, &sent(day)).await;
-        assert_eq!(done.location(), "/profile?done=person", "{}", done.text());
+        done.assert_leads_to("/profile?done=person");
     }
     let page = anna.get("/profile/person").await;
     assert_eq!(page.form(form).get("address"), Some("Тверь, Садовая, 1"));
@@ -153,12 +153,12 @@ async fn a_birthday_is_changed_by_request_once_it_was_changed_often() {
     let silent = agent.submit(&at, &allow).await;
     assert_eq!(silent.message("birthday.allow", "reason"), "Напишите, почему");
     let done = agent.submit(&at, &allow.with("reason", "Показала паспорт")).await;
-    assert_eq!(done.location(), format!("{at}?done=allowed"), "{}", done.text());
+    done.assert_leads_to(&format!("{at}?done=allowed"));
     assert!(!agent.get(&at).await.body.contains("birthday.allow"));
     let looks = anna.get("/profile/views").await.text();
     assert!(looks.contains("Показала паспорт"), "{looks}");
     let done = anna.send("/profile/person", form, &sent("6")).await;
-    assert_eq!(done.location(), "/profile?done=person", "{}", done.text());
+    done.assert_leads_to("/profile?done=person");
     let again = anna.send("/profile/person", form, &sent("7")).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
@@ -177,7 +177,7 @@ async fn what_a_customer_likes_in_their_own_words_stays_and_staff_read_it() {
     ];
     let path = "/profile/preferences";
     let done = anna.send(path, "profile.preferences", &likes).await;
-    assert_eq!(done.location(), "/profile?done=preferences", "{}", done.text());
+    done.assert_leads_to("/profile?done=preferences");
     let form = anna.get(path).await.form("profile.preferences");
     for (field, words) in &likes[2..] {
         assert_eq!(form.get(field).map(str::trim), Some(*words));
@@ -224,25 +224,20 @@ async fn a_question_that_staff_write_is_asked() {
         "Не удаётся прочитать: строка 2"
     );
     let added = mara.send(AT, "questionnaire.add", &says).await;
-    assert_eq!(
-        added.location(),
-        "/admin/questionnaire/pets?done=created",
-        "{}",
-        added.text()
-    );
+    added.assert_leads_to("/admin/questionnaire/pets?done=created");
     let page = anna.get(PATH).await;
     for words in ["Кто у вас живёт", "Чтобы был корм", "Собака"] {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
     let told = anna.send(PATH, TELL, &[("pets", "dog")]).await;
-    assert_eq!(told.location(), "/questionnaire?done=told", "{}", told.text());
+    told.assert_leads_to("/questionnaire?done=told");
 
     // Not asked any more: the box is not ticked.
     let at = added.location().split('?').next().unwrap_or_default().to_owned();
     let mut changed: Vec<_> = says[1..7].to_vec();
     changed.push(("seen", "1"));
     let saved = mara.send(&at, "questionnaire.change", &changed).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved"));
     let page = mara.get(&at).await;
     for words in ["<ins>не задаём</ins>", "<del>задаём</del>", "Версия 2", "mara"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);

@@ -39,7 +39,7 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
     app.execute("UPDATE contacts SET verified_at = created_at WHERE kind = 'email'")
         .await;
     let asked = ask(&mut anna, DELIVERY).await;
-    assert_eq!(asked.location(), format!("{MINE}?done=asked"), "{}", asked.text());
+    asked.assert_leads_to(&format!("{MINE}?done=asked"));
     let id = newest(&app).await;
     let (at, desk) = (format!("{ALL}/{id}"), format!("/admin/questions/{id}"));
     assert!(
@@ -73,7 +73,7 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
     // Shown without an answer first, then answered: she is told of the answer, once.
     let shown = [("body", DELIVERY), ("answer", ""), ("article", "")];
     let shown = put(&mut agent, &desk, "question.publish", &shown).await;
-    assert_eq!(shown.location(), format!("{desk}?done=published"), "{}", shown.text());
+    shown.assert_leads_to(&format!("{desk}?done=published"));
     assert!(anybody.get(&at).await.text().contains("Ответа пока нет"));
     const LETTERS: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'question_answered'";
     assert_eq!(app.count(LETTERS).await, 0);
@@ -127,18 +127,13 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
     // One vote of a reader a day, which names nobody.
     for useful in ["true", "false"] {
         let voted = anybody.send(&at, "question.vote", &[("useful", useful)]).await;
-        assert_eq!(voted.location(), format!("{at}?done=voted#useful"), "{}", voted.text());
+        voted.assert_leads_to(&format!("{at}?done=voted#useful"));
     }
     assert_eq!(app.texts("SELECT useful || '' FROM question_votes").await, ["0"]);
     assert!(agent.get(&desk).await.text().contains("Помогло: 0, не помогло: 1."));
 
     let hidden = put(&mut agent, &desk, "question.unpublish", &[]).await;
-    assert_eq!(
-        hidden.location(),
-        format!("{desk}?done=unpublished"),
-        "{}",
-        hidden.text()
-    );
+    hidden.assert_leads_to(&format!("{desk}?done=unpublished"));
     assert_eq!(anybody.get(&at).await.status, StatusCode::NOT_FOUND);
     let voted = anybody.send(&at, "question.vote", &[("useful", "true")]).await;
     assert_eq!(voted.status, StatusCode::NOT_FOUND);
@@ -155,12 +150,7 @@ async fn a_question_is_declined_with_a_reason_or_goes_on_in_private() {
     assert_eq!(empty.message("question.decline", "reason"), "Заполните это поле");
     let reason = [("reason", "Это не о магазине <br>")];
     let declined = put(&mut agent, &desk, "question.decline", &reason).await;
-    assert_eq!(
-        declined.location(),
-        format!("{desk}?done=declined"),
-        "{}",
-        declined.text()
-    );
+    declined.assert_leads_to(&format!("{desk}?done=declined"));
     let page = anna.get(MINE).await;
     assert!(
         page.text().contains("Почему: Это не о магазине <br>"),
@@ -178,7 +168,7 @@ async fn a_question_is_declined_with_a_reason_or_goes_on_in_private() {
     let id = newest(&app).await;
     let desk = format!("/admin/questions/{id}");
     let moved = put(&mut agent, &desk, "question.move", &[]).await;
-    assert_eq!(moved.location(), format!("{desk}?done=moved"), "{}", moved.text());
+    moved.assert_leads_to(&format!("{desk}?done=moved"));
     let page = anna.get(MINE).await;
     assert!(page.text().contains("Ответим лично"), "{}", page.text());
     assert!(page.body.contains("href=\"/support/1\""), "{}", page.body);

@@ -43,7 +43,7 @@ async fn wishes_are_kept_and_flaws_stand_at_their_fields() {
     ];
     for _ in 0..2 {
         let reply = anna.send(PAGE, FORM, &right).await;
-        assert_eq!(reply.location(), "/profile/quiet?done=quiet", "{}", reply.text());
+        reply.assert_leads_to("/profile/quiet?done=quiet");
     }
     let form = anna.get(PAGE).await.form(FORM);
     for (field, value) in right {

@@ -237,7 +237,7 @@ async fn draft(staff: &mut Browser, says: &Value) -> String {
         .await;
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     let sent = put(staff, &at, "rule.json", &[("json", &says.to_string())]).await;
-    assert_eq!(sent.location(), format!("{at}?done=saved#draft"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=saved#draft"));
     at
 }
 

@@ -67,12 +67,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
         &[("least", "1 000,50"), ("most", "")],
     )
     .await;
-    assert_eq!(
-        kept.location(),
-        format!("{at}?done=saved#conditions"),
-        "{}",
-        kept.text()
-    );
+    kept.assert_leads_to(&format!("{at}?done=saved#conditions"));
     let article = put(&mut staff, &open("article"), "rule.condition", &[("text", "tea\nкофе")]).await;
     assert!(
         article.text().contains("Нет товара с таким кодом: строка 1"),
@@ -124,12 +119,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
         .expect("a field");
     app.world.clock.set(crm::testing::start() + Duration::seconds(5));
     let changed = put(&mut staff, &first, "rule.condition", &[("least", "500")]).await;
-    assert_eq!(
-        changed.location(),
-        format!("{at}?done=saved#conditions"),
-        "{}",
-        changed.text()
-    );
+    changed.assert_leads_to(&format!("{at}?done=saved#conditions"));
     let late = [
         ("seen", seen.as_str()),
         ("at", "1"),
@@ -140,12 +130,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
     let removed = put(&mut staff, &at, "rule.condition_remove", &[("at", "3")]).await;
-    assert_eq!(
-        removed.location(),
-        format!("{at}?done=removed#conditions"),
-        "{}",
-        removed.text()
-    );
+    removed.assert_leads_to(&format!("{at}?done=removed#conditions"));
 
     // What it gives, and at most.
     let effect = |kind: &str| format!("{at}?effect=new&kind={kind}");
@@ -177,12 +162,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     let past = put(&mut staff, &at, "rule.publish", &[("from", "2020-01-01T10:00")]).await;
     assert!(past.text().contains("Этот момент уже прошёл"), "{}", past.text());
     let published = put(&mut staff, &at, "rule.publish", &[("from", "")]).await;
-    assert_eq!(
-        published.location(),
-        format!("{at}?done=published"),
-        "{}",
-        published.text()
-    );
+    published.assert_leads_to(&format!("{at}?done=published"));
     let page = staff.get(&at).await;
     assert!(
         page.text().contains("Действует сейчас") && !page.body.contains("rule.discard"),
@@ -212,7 +192,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     assert!(page.body.contains("<del>Тогда: скидка 7,5"), "{}", page.body);
     assert!(page.body.contains("<ins>Тогда: скидка 10"), "{}", page.body);
     let gone = staff.send(&at, "rule.withdraw", &[("from", "")]).await;
-    assert_eq!(gone.location(), format!("{at}?done=withdrawn"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{at}?done=withdrawn"));
     assert!(staff.get("/admin/rules").await.text().contains("Снято"));
 }
 
@@ -226,7 +206,7 @@ async fn what_can_be_written_has_words_in_both_languages() {
     let at = made.location().split('?').next().unwrap_or_default().to_owned();
     let whole = include_str!("whole_rule.json");
     let sent = put(&mut staff, &at, "rule.json", &[("json", whole)]).await;
-    assert_eq!(sent.location(), format!("{at}?done=saved#draft"), "{}", sent.text());
+    sent.assert_leads_to(&format!("{at}?done=saved#draft"));
     let russian = staff.get(&at).await;
     for words in [
         "хотя бы одно",
@@ -302,7 +282,7 @@ async fn a_rule_says_which_partner_pays_for_its_points() {
         assert!(wrong.text().contains(said), "{partner}: {}", wrong.text());
     }
     let saved = put(&mut staff, &at, "rule.basics", &basics(" bank ")).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved#draft"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved#draft"));
     let page = staff.get(&at).await;
     for words in [
         "Баллы оплачивает партнёр bank",
@@ -319,7 +299,7 @@ async fn a_rule_says_which_partner_pays_for_its_points() {
     );
     app.world.clock.set(crm::testing::start() + Duration::seconds(5));
     let saved = put(&mut staff, &at, "rule.json", &[("json", &json)]).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved#draft"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved#draft"));
     let _anna = app
         .customer("Анна")
         .await
@@ -352,12 +332,7 @@ async fn a_draft_is_tried_on_past_purchases() {
     let mut staff = town.agent.clone();
     let at = format!("/admin/rules/{}", town.app.some_rule().await);
     let begun = staff.send(&at, "rule.simulate", &[("months", "3")]).await;
-    assert_eq!(
-        begun.location(),
-        format!("{at}?done=simulating#simulation"),
-        "{}",
-        begun.text()
-    );
+    begun.assert_leads_to(&format!("{at}?done=simulating#simulation"));
     assert!(staff.get(&at).await.text().contains("Считаем: 0 из 0 чеков"));
     let ran = crm::rule::store::simulating::run_next(&town.app.world.db, &BY, || true).await;
     assert!(ran.expect("no error"), "nothing was simulated");
@@ -375,12 +350,7 @@ async fn a_draft_is_tried_on_past_purchases() {
     let broken = staff
         .send(&at, "rule.simulate_cancel", &[("simulation", simulation)])
         .await;
-    assert_eq!(
-        broken.location(),
-        format!("{at}?done=cancelled#simulation"),
-        "{}",
-        broken.text()
-    );
+    broken.assert_leads_to(&format!("{at}?done=cancelled#simulation"));
     assert!(staff.get(&at).await.text().contains("Прервано"));
 }
 

@@ -125,7 +125,7 @@ async fn s13_the_session_that_a_browser_had_ends_when_it_comes_in_again() {
     let reply = agent
         .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
         .await;
-    assert_eq!(reply.location(), "/admin", "{}", reply.text());
+    reply.assert_leads_to("/admin");
     assert!(is_in(&mut agent).await && !is_in(&mut old).await);
     assert!(is_in(&mut elsewhere).await, "those of other browsers stay");
     let replaced = "SELECT COUNT(*) FROM audit WHERE action = 'sign_out' AND actor = 'staff' AND reason = 'replaced'";
@@ -221,7 +221,7 @@ async fn s14_staff_end_a_customers_sessions_from_the_card() {
     assert_eq!(silent.message("customer.end_sessions", "reason"), "Напишите, почему");
     assert_eq!(anna.get("/card").await.status, StatusCode::OK);
     let ended = agent.submit(&at, &form.with("reason", "Звонила: вошёл чужой")).await;
-    assert_eq!(ended.location(), format!("{at}?done=ended"), "{}", ended.text());
+    ended.assert_leads_to(&format!("{at}?done=ended"));
     assert_eq!(anna.get("/card").await.location(), "/sign-in?next=/card");
     assert_eq!(boris.get("/card").await.status, StatusCode::OK);
     let page = agent.get(ended.location()).await;

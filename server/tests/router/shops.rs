@@ -83,10 +83,10 @@ async fn a_shop_changes_when_its_draft_is_published() {
     let late = publish(&mut staff, &at, "2020-01-01T10:00").await;
     assert_eq!(late.message("catalogue.publish", "from"), "Этот момент уже прошёл");
     let planned = publish(&mut staff, &at, "2026-11-21T15:10").await;
-    assert_eq!(planned.location(), format!("{at}?done=scheduled"), "{}", planned.text());
+    planned.assert_leads_to(&format!("{at}?done=scheduled"));
     assert!(!anna.get("/stores").await.text().contains("10:00–15:00"));
     let back = staff.send(&at, "catalogue.withdraw", &[]).await;
-    assert_eq!(back.location(), format!("{at}?done=withdrawn"), "{}", back.text());
+    back.assert_leads_to(&format!("{at}?done=withdrawn"));
     publish(&mut staff, &at, "2026-11-21T15:10").await;
     app.world
         .clock
@@ -114,7 +114,7 @@ async fn a_shop_changes_when_its_draft_is_published() {
         .set(crm::testing::start() + chrono::Duration::minutes(40));
     assert!(!staff.get(&at).await.body.contains("catalogue.publish"));
     let thrown = staff.send(&at, "catalogue.discard", &[]).await;
-    assert_eq!(thrown.location(), format!("{at}?done=discarded"), "{}", thrown.text());
+    thrown.assert_leads_to(&format!("{at}?done=discarded"));
     assert_eq!(shown(&mut staff).await[1], "");
 }
 
@@ -183,15 +183,10 @@ async fn a_shop_is_added_changed_closed_and_found() {
         .expect("a field");
     let moved = shop(&[("seen", seen.as_str()), ("address_ru", "Советская, 2")]);
     let saved = staff.send(&at, "store.change", &moved).await;
-    assert_eq!(saved.location(), format!("{at}?done=drafted"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=drafted"));
     assert!(!anna.get("/stores").await.text().contains("Советская, 2"));
     let published = publish(&mut staff, &at, "").await;
-    assert_eq!(
-        published.location(),
-        format!("{at}?done=published"),
-        "{}",
-        published.text()
-    );
+    published.assert_leads_to(&format!("{at}?done=published"));
     assert!(anna.get("/stores").await.text().contains("Советская, 2"));
     let late = staff.send(&at, "store.change", &shop(&[("seen", seen.as_str())])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -218,12 +213,12 @@ async fn a_shop_is_added_changed_closed_and_found() {
     let found = find(&mut staff, LIST, "store.find", "Рязань").await;
     assert!(found.text().contains("Ничего не нашлось"), "{}", found.text());
     let closed = staff.send(&at, "store.switch", &[("open", "false")]).await;
-    assert_eq!(closed.location(), format!("{at}?done=closed"), "{}", closed.text());
+    closed.assert_leads_to(&format!("{at}?done=closed"));
     assert!(!anna.get("/stores").await.text().contains("На Советской"));
     let twice = staff.send(&at, "store.switch", &[("open", "false")]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
     let opened = staff.send(&at, "store.switch", &[("open", "true")]).await;
-    assert_eq!(opened.location(), format!("{at}?done=reopened"), "{}", opened.text());
+    opened.assert_leads_to(&format!("{at}?done=reopened"));
     assert!(anna.get("/stores").await.text().contains("На Советской"));
 }
 

@@ -135,7 +135,7 @@ async fn a_right_password_opens_and_a_mended_one_does_too() {
     let again = page.form("sign_in.password").with("password", PASSWORD);
     assert_eq!(again.get("phone"), Some(phone.as_str()));
     let reply = who.submit("/sign-in?by=password", &again).await;
-    assert_eq!(reply.location(), "/", "{}", reply.text());
+    reply.assert_leads_to("/");
     assert!(
         who.cookies.contains_key("__Host-kabinet"),
         "signed in at the second try"

@@ -55,7 +55,7 @@ async fn somebody_is_invited_chooses_a_password_and_sets_up_the_second_step() {
     let weak = vera.send(&link, "staff.join", &[("password", "vera.k vera.k")]).await;
     assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY);
     let joined = vera.send(&link, "staff.join", &[("password", PASSWORD)]).await;
-    assert_eq!(joined.location(), "/admin/sign-in/setup", "{}", joined.text());
+    joined.assert_leads_to("/admin/sign-in/setup");
     let setup = vera.get("/admin/sign-in/setup").await;
     assert!(setup.text().contains("Защитите вход"), "never in by a password alone");
     assert_eq!(
@@ -109,7 +109,7 @@ async fn s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again() {
         ("staff.disable", "disabled"),
     ] {
         let sent = admin.send(&at, form, &[("reason", "Потеряла телефон")]).await;
-        assert_eq!(sent.location(), format!("{at}?done={done}"), "{}", sent.text());
+        sent.assert_leads_to(&format!("{at}?done={done}"));
         assert_eq!(
             vera.get("/admin/requests").await.location(),
             "/admin/sign-in?next=/admin/requests",
@@ -141,7 +141,7 @@ async fn what_somebody_who_is_shut_out_had_open_is_given_back() {
     let form = vera.get(&desk).await.form("request.assign");
     let from = form.get("from").expect("a field").to_owned();
     let taken = vera.send(&desk, "request.assign", &[("from", from.as_str())]).await;
-    assert_eq!(taken.location(), format!("{desk}?done=assigned"), "{}", taken.text());
+    taken.assert_leads_to(&format!("{desk}?done=assigned"));
     let at = page_of_member(&town.app, "vera").await;
     let page = admin.get(&at).await;
     assert!(!page.body.contains("staff.hand_back"), "they work here");
@@ -152,7 +152,7 @@ async fn what_somebody_who_is_shut_out_had_open_is_given_back() {
     let page = admin.get(&at).await;
     assert!(page.text().contains("1 открытое обращение"), "{}", page.text());
     let back = admin.send(&at, "staff.hand_back", &[]).await;
-    assert_eq!(back.location(), format!("{at}?done=handed"), "{}", back.text());
+    back.assert_leads_to(&format!("{at}?done=handed"));
     let theirs = "SELECT COUNT(*) FROM requests WHERE status <> 'closed' \
                   AND assignee_id = (SELECT id FROM staff WHERE login = 'vera')";
     assert_eq!(town.app.count(theirs).await, 0);
@@ -270,7 +270,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
     let none = admin.send("/admin/roles", "role.add", &role[..3]).await;
     assert_eq!(none.message("role.add", "rights"), "Заполните это поле");
     let added = admin.send("/admin/roles", "role.add", &role).await;
-    assert_eq!(added.location(), "/admin/roles?done=added", "{}", added.text());
+    added.assert_leads_to("/admin/roles?done=added");
     let mut vera = app.staff_as("vera", "cashier").await;
     assert_eq!(vera.get("/admin/requests").await.status, StatusCode::OK);
     let changed = [
@@ -280,7 +280,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
         ("rights[]", "tills"),
     ];
     let saved = admin.send("/admin/roles", "role.change", &changed).await;
-    assert_eq!(saved.location(), "/admin/roles?done=saved", "{}", saved.text());
+    saved.assert_leads_to("/admin/roles?done=saved");
     assert_eq!(
         vera.get("/admin/requests").await.status,
         StatusCode::FORBIDDEN,
@@ -307,7 +307,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
         format!("{at}?done=role")
     );
     let removed = admin.send("/admin/roles", "role.remove", &[("role", "cashier")]).await;
-    assert_eq!(removed.location(), "/admin/roles?done=removed", "{}", removed.text());
+    removed.assert_leads_to("/admin/roles?done=removed");
     assert_eq!(app.count("SELECT COUNT(*) FROM roles WHERE code = 'cashier'").await, 0);
 }
 

@@ -125,7 +125,7 @@ async fn a_report_is_saved_shared_and_removed() {
     let saved = mara
         .send(at, "report.save", &[("name", "За месяц"), ("shared", "yes")])
         .await;
-    assert_eq!(saved.location(), "/admin/reports?done=saved", "{}", saved.text());
+    saved.assert_leads_to("/admin/reports?done=saved");
     let page = mara.get(LIST).await;
     assert!(page.words().contains("За месяц"), "{}", page.words());
     assert!(
@@ -143,7 +143,7 @@ async fn a_report_is_saved_shared_and_removed() {
     let refused = lada.send(LIST, "report.remove", &[("id", &id)]).await;
     assert!(refused.text().contains("Этого здесь больше нет"), "{}", refused.text());
     let gone = mara.send(LIST, "report.remove", &[("id", &id)]).await;
-    assert_eq!(gone.location(), "/admin/reports?done=removed", "{}", gone.text());
+    gone.assert_leads_to("/admin/reports?done=removed");
     assert_eq!(app.count("SELECT COUNT(*) FROM saved_reports").await, 0);
     let log = "SELECT action FROM audit WHERE action LIKE 'report.%' ORDER BY at, id";
     assert_eq!(app.texts(log).await, ["report.save", "report.remove"]);
@@ -155,14 +155,14 @@ async fn a_report_goes_by_email_on_its_day_once() {
     let mut mara = app.staff_as("mara", "marketer").await;
     let at = "/admin/reports/purchases?period=last_week";
     let saved = mara.send(at, "report.save", &[("name", "За неделю")]).await;
-    assert_eq!(saved.location(), "/admin/reports?done=saved", "{}", saved.text());
+    saved.assert_leads_to("/admin/reports?done=saved");
     let id = newest(&app).await;
     let wrong = [("id", id.as_str()), ("every", "week"), ("email", "mara@")];
     let wrong = mara.send(LIST, "report.schedule", &wrong).await;
     assert!(wrong.text().contains("Проверьте адрес"), "{}", wrong.text());
     let right = [("id", id.as_str()), ("every", "week"), ("email", "mara@example.com")];
     let done = mara.send(LIST, "report.schedule", &right).await;
-    assert_eq!(done.location(), "/admin/reports?done=scheduled", "{}", done.text());
+    done.assert_leads_to("/admin/reports?done=scheduled");
     assert!(
         words(&mut mara, LIST)
             .await

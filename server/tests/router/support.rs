@@ -39,7 +39,7 @@ async fn an_answer_is_rated_seen_by_staff_and_changed_for_a_week() {
     assert_eq!(wrong.message("request.rate", "score"), "Выберите из списка");
     assert_eq!(wrong.form("request.rate").get("comment"), Some("Так"));
     let rated = town.anna.send(&at, "request.rate", &good).await;
-    assert_eq!(rated.location(), format!("{at}?done=rated"), "{}", rated.text());
+    rated.assert_leads_to(&format!("{at}?done=rated"));
     let page = town.anna.get(rated.location()).await;
     for words in [
         "Спасибо, оценка записана.",

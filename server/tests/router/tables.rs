@@ -54,7 +54,7 @@ async fn a_file_becomes_customers_step_by_step() {
     let without = ada.send(&at, "import.check", &[("columns[name]", "0")]).await;
     assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
     let checked = ada.submit(&at, &form).await;
-    assert_eq!(checked.location(), format!("{at}?done=checking"), "{}", checked.text());
+    checked.assert_leads_to(&format!("{at}?done=checking"));
     let waiting = ada.get(&at).await;
     assert!(waiting.body.contains("data-progress"), "the page brings what is new");
     assert!(!waiting.words().contains("Анна"), "and shows no line meanwhile");
@@ -64,7 +64,7 @@ async fn a_file_becomes_customers_step_by_step() {
     assert_eq!(app.count("SELECT COUNT(*) FROM customers").await, 0);
 
     let started = ada.send(&at, "import.start", &[]).await;
-    assert_eq!(started.location(), format!("{at}?done=started"), "{}", started.text());
+    started.assert_leads_to(&format!("{at}?done=started"));
     run(&app).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM customers").await, 1);
     let file = ada.get(&format!("{at}/errors.csv")).await;
@@ -255,12 +255,7 @@ async fn s17_a_table_is_taken_away_by_whoever_asked_for_it() {
         "who somebody is takes another right"
     );
     let asked = nina.send(EXPORTS, "extract.ask", &wish("source")).await;
-    assert_eq!(
-        asked.location(),
-        "/admin/exports?kind=customers&done=asked",
-        "{}",
-        asked.text()
-    );
+    asked.assert_leads_to("/admin/exports?kind=customers&done=asked");
     assert_eq!(link(&nina.get(EXPORTS).await.body), None, "it is not there yet");
     run(&app).await;
     let at = link(&nina.get(EXPORTS).await.body).expect("a link");

@@ -28,7 +28,7 @@ fn message<'a>(changed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 /// Publishes the draft of the page.
 async fn publish(staff: &mut Browser, at: &str) {
     let reply = put(staff, at, "text.publish", &[]).await;
-    assert_eq!(reply.location(), format!("{at}?done=published"), "{}", reply.text());
+    reply.assert_leads_to(&format!("{at}?done=published"));
 }
 
 #[tokio::test]
@@ -65,12 +65,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
 
     let html = message(&[("body_ru", "<script>alert(1)</script> {code}, {minutes} минут")]);
     let saved = put(&mut staff, CODE, "text.draft", &html).await;
-    assert_eq!(
-        saved.location(),
-        format!("{CODE}?done=drafted#draft"),
-        "{}",
-        saved.text()
-    );
+    saved.assert_leads_to(&format!("{CODE}?done=drafted#draft"));
     let page = staff.get(CODE).await;
     assert!(
         page.text().contains("482913"),
@@ -110,7 +105,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
     assert!(twice.text().contains("изменил кто-то другой"), "{}", twice.text());
     put(&mut staff, CODE, "text.draft", &message(&[("head_ru", "Другой")])).await;
     let gone = staff.send(CODE, "text.discard", &[]).await;
-    assert_eq!(gone.location(), format!("{CODE}?done=discarded"), "{}", gone.text());
+    gone.assert_leads_to(&format!("{CODE}?done=discarded"));
     assert!(!staff.get(CODE).await.text().contains("Другой"));
     // The next start of the program leaves it as it is.
     crm::content::load(&app.world.db, &crate::common::BY)
@@ -125,12 +120,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
     app.world.clock.set(start() + Duration::minutes(20));
     assert!(!staff.get(CODE).await.body.contains("text.publish"));
     let asked = staff.submit(CODE, &seen).await;
-    assert_eq!(
-        asked.location(),
-        format!("/admin/confirm?next={CODE}"),
-        "{}",
-        asked.text()
-    );
+    asked.assert_leads_to(&format!("/admin/confirm?next={CODE}"));
 }
 
 #[tokio::test]
@@ -204,7 +194,7 @@ async fn topics_are_added_put_below_others_and_closed() {
         .send(LIST, "text.create", &topic("delivery", "purchase", true))
         .await;
     let at = "/admin/texts/topic/delivery";
-    assert_eq!(made.location(), format!("{at}?done=created"), "{}", made.text());
+    made.assert_leads_to(&format!("{at}?done=created"));
     assert!(!anna.get("/support/new").await.text().contains("Доставка"), "a draft");
     publish(&mut staff, at).await;
     let shown = "Покупка или возврат: Доставка";
@@ -259,12 +249,7 @@ async fn topics_are_added_put_below_others_and_closed() {
     // What was never published goes with its draft.
     staff.send(LIST, "text.create", &topic("other-one", "", true)).await;
     let gone = staff.send("/admin/texts/topic/other-one", "text.discard", &[]).await;
-    assert_eq!(
-        gone.location(),
-        format!("{LIST}?kind=topic&done=discarded"),
-        "{}",
-        gone.text()
-    );
+    gone.assert_leads_to(&format!("{LIST}?kind=topic&done=discarded"));
     assert_eq!(
         staff.get("/admin/texts/topic/other-one").await.status,
         StatusCode::NOT_FOUND
@@ -371,7 +356,7 @@ async fn a_script_of_talks_gets_another_version() {
         "Не удаётся прочитать: строка 1"
     );
     let saved = mara.send(at, "script.change", &says).await;
-    assert_eq!(saved.location(), format!("{at}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{at}?done=saved"));
     let page = mara.get(at).await;
     for told in [
         "<ins>Спросите номер чека / Ask for the receipt</ins>",
@@ -407,7 +392,7 @@ async fn what_the_chat_goes_by_is_set() {
     assert_eq!(wrong.message("dialogue.set", "offers_shown"), "Число от 1 до 20");
     let says = with(says.to_vec(), &[("offers_shown", "2")]);
     let saved = mara.send(AT, "dialogue.set", &says).await;
-    assert_eq!(saved.location(), format!("{AT}?done=saved"), "{}", saved.text());
+    saved.assert_leads_to(&format!("{AT}?done=saved"));
     assert_eq!(mara.get(AT).await.form("dialogue.set").get("kept_days"), Some("7"));
     let late = mara.send(AT, "dialogue.set", &says).await;
     assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());

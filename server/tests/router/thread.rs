@@ -21,10 +21,6 @@ async fn seen(who: &mut Browser, at: &str, form: &str) -> String {
     form.get("seen").expect("a field").to_owned()
 }
 
-fn assert_done(reply: &Reply, location: &str) {
-    assert_eq!(reply.location(), location, "{}", reply.text());
-}
-
 #[tokio::test]
 async fn requests_go_together_and_the_customer_reads_one_conversation() {
     let mut town = Town::new().await;
@@ -36,7 +32,7 @@ async fn requests_go_together_and_the_customer_reads_one_conversation() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(wrong.message("request.merge", "others"), "Заполните это поле");
     let merged = town.agent.send(&desk, "request.merge", &[("others[]", &other)]).await;
-    assert_done(&merged, &format!("{desk}?done=merged"));
+    merged.assert_leads_to(&format!("{desk}?done=merged"));
 
     let list = town.anna.get("/support").await;
     assert!(
@@ -76,7 +72,7 @@ async fn requests_go_together_and_the_customer_reads_one_conversation() {
     assert!(town.agent.get(&desk).await.text().contains("И вот ещё"));
 
     let parted = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
-    assert_done(&parted, &format!("{desk}?done=parted"));
+    parted.assert_leads_to(&format!("{desk}?done=parted"));
     let thread = town.anna.get(&format!("/support/{other}")).await;
     assert!(!thread.text().contains("Где мои баллы?"), "{}", thread.text());
     let again = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
@@ -158,7 +154,7 @@ async fn a_request_is_linked_with_another_one_a_receipt_and_a_line() {
     );
     let right = [("bond", "duplicate"), ("number", other.as_str())];
     let linked = town.agent.send(&desk, "request.link", &right).await;
-    assert_done(&linked, &format!("{desk}?done=linked"));
+    linked.assert_leads_to(&format!("{desk}?done=linked"));
     let mirrored = town.agent.get(&format!("/admin/requests/{other}")).await;
     assert_eq!(links(&mirrored), 1, "{}", mirrored.text());
 
@@ -167,7 +163,7 @@ async fn a_request_is_linked_with_another_one_a_receipt_and_a_line() {
     assert_eq!(none.message("request.link_purchase", "about"), "Выберите из списка");
     let line = [("about", ""), ("document", "A-1"), ("line", "1")];
     let line = town.agent.send(&desk, "request.link_purchase", &line).await;
-    assert_done(&line, &format!("{desk}?done=linked"));
+    line.assert_leads_to(&format!("{desk}?done=linked"));
     let receipt = town.purchase.clone();
     let whole = [("about", receipt.as_str()), ("document", ""), ("line", "")];
     town.agent.send(&desk, "request.link_purchase", &whole).await;
@@ -176,7 +172,8 @@ async fn a_request_is_linked_with_another_one_a_receipt_and_a_line() {
         assert!(page.words().contains(words), "{words}: {}", page.words());
     }
     let form = page.form("request.unlink");
-    assert_done(&town.agent.submit(&desk, &form).await, &format!("{desk}?done=unlinked"));
+    let unlinked = town.agent.submit(&desk, &form).await;
+    unlinked.assert_leads_to(&format!("{desk}?done=unlinked"));
     assert_eq!(
         links(&town.agent.get(&desk).await),
         2,
@@ -204,7 +201,7 @@ async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
     );
     let note = "@petrov, взгляни <script>alert(1)</script>";
     let noted = town.agent.send(&desk, "request.note", &[("text", note)]).await;
-    assert_done(&noted, &format!("{desk}?done=noted"));
+    noted.assert_leads_to(&format!("{desk}?done=noted"));
     let queue = petrov.get("/admin/requests").await;
     assert!(queue.text().contains("Уведомления, новых: 1"), "{}", queue.text());
     let inbox = petrov.get("/admin/inbox").await;
@@ -241,7 +238,7 @@ async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
         ("act", "keep"),
     ];
     let kept = town.agent.send(&desk, "request.answer", &draft).await;
-    assert_done(&kept, &format!("{desk}?done=kept"));
+    kept.assert_leads_to(&format!("{desk}?done=kept"));
     let text = async |who: &mut Browser| {
         who.get(&desk)
             .await
@@ -263,7 +260,7 @@ async fn a_draft_is_shown_to_its_writer_alone_until_it_is_sent() {
     assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
     let sent = [("seen", value.as_str()), ("text", "Они придут")];
     let sent = town.agent.send(&desk, "request.answer", &sent).await;
-    assert_done(&sent, &format!("{desk}?done=answered"));
+    sent.assert_leads_to(&format!("{desk}?done=answered"));
     assert_eq!(text(&mut town.agent).await.as_deref(), Some(""));
     assert_eq!(
         town.app.count("SELECT COUNT(*) FROM request_drafts").await,
@@ -281,7 +278,7 @@ async fn of_two_who_take_a_request_at_once_one_has_it() {
     let form = petrov.get(&desk).await.form("request.assign");
     let from = form.get("from").expect("a field").to_owned();
     let taken = petrov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
-    assert_done(&taken, &format!("{desk}?done=assigned"));
+    taken.assert_leads_to(&format!("{desk}?done=assigned"));
     let late = sidorov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.text().contains("обращение изменилось"), "{}", late.text());
@@ -289,7 +286,7 @@ async fn of_two_who_take_a_request_at_once_one_has_it() {
     // Whoever has read that may take it over, and the one who had it cannot hand it back by what they read before.
     let now = late.form("request.assign").get("from").expect("a field").to_owned();
     let over = sidorov.send(&desk, "request.assign", &[("from", now.as_str())]).await;
-    assert_done(&over, &format!("{desk}?done=assigned"));
+    over.assert_leads_to(&format!("{desk}?done=assigned"));
     let back = petrov.send(&desk, "request.unassign", &[("from", now.as_str())]).await;
     assert_eq!(back.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
@@ -352,10 +349,8 @@ async fn a_macro_is_written_shown_and_carried_out() {
     let id = at.rsplit('/').next().expect("an id").to_owned();
     let value = seen(&mut petrov, &desk, "request.macro").await;
     let run = [("seen", value.as_str()), ("id", id.as_str())];
-    assert_done(
-        &petrov.send(&desk, "request.macro", &run).await,
-        &format!("{desk}?done=macro"),
-    );
+    let ran = petrov.send(&desk, "request.macro", &run).await;
+    ran.assert_leads_to(&format!("{desk}?done=macro"));
     let page = petrov.get(&desk).await;
     let form = page.form("request.answer");
     let text = form.get("text").expect("a field");
@@ -380,7 +375,7 @@ async fn a_macro_is_written_shown_and_carried_out() {
     ];
     let new = with(new, &sorting);
     let changed = town.agent.send(&at, "macro.change", &new).await;
-    assert_done(&changed, &format!("{at}?done=changed"));
+    changed.assert_leads_to(&format!("{at}?done=changed"));
     let late = town.agent.send(&at, "macro.change", &new).await;
     assert_eq!(
         late.status,
@@ -398,7 +393,7 @@ async fn a_macro_is_written_shown_and_carried_out() {
     let value = seen(&mut town.agent, &desk, "request.macro").await;
     let run = [("seen", value.as_str()), ("id", id.as_str())];
     let sent = town.agent.send(&desk, "request.macro", &run).await;
-    assert_done(&sent, &format!("{desk}?done=answered"));
+    sent.assert_leads_to(&format!("{desk}?done=answered"));
     let form = town.agent.get(&desk).await.form("request.sort");
     assert_eq!(
         (form.get("priority"), form.get("tags")),
@@ -407,7 +402,7 @@ async fn a_macro_is_written_shown_and_carried_out() {
     let thread = town.anna.get(&format!("/support/{}", town.request)).await;
     assert!(thread.text().contains("Готово, Анна"), "{}", thread.text());
     let removed = town.agent.send(&at, "macro.remove", &[]).await;
-    assert_done(&removed, "/admin/macros?done=removed");
+    removed.assert_leads_to("/admin/macros?done=removed");
     assert_eq!(town.agent.get(&at).await.status, StatusCode::NOT_FOUND);
 }
 
@@ -423,7 +418,7 @@ async fn single_keys_are_listed_and_can_be_switched_off() {
     assert!(queue.body.contains("<dialog") && queue.body.contains("src=\"/desk.js\""));
     assert!(queue.body.contains("src=\"/find.js\""), "the one of the search");
     let off = agent.send("/admin/keys", "keys.switch", &[("on", "no")]).await;
-    assert_done(&off, "/admin/keys?done=off");
+    off.assert_leads_to("/admin/keys?done=off");
     let queue = agent.get("/admin/requests").await;
     assert!(!queue.body.contains("<dialog") && !queue.body.contains("/desk.js"));
     assert!(queue.body.contains("id=\"bar-find\"") && !queue.body.contains("/find.js"));
@@ -434,7 +429,7 @@ async fn single_keys_are_listed_and_can_be_switched_off() {
         "each for themselves"
     );
     let on = agent.send("/admin/keys", "keys.switch", &[("on", "yes")]).await;
-    assert_done(&on, "/admin/keys?done=on");
+    on.assert_leads_to("/admin/keys?done=on");
     assert!(agent.get("/admin/requests").await.body.contains("<dialog"));
     let mut marketer = app.staff_as("mara", "marketer").await;
     assert_eq!(marketer.get("/admin/keys").await.status, StatusCode::FORBIDDEN);

@@ -43,7 +43,7 @@ async fn a_key_is_shown_once_exchanged_without_a_pause_and_revoked() {
 
     let scopes = [("scopes[]", "customers"), ("scopes[]", "purchases")];
     let made = staff.send(&at, "till.key", &scopes).await;
-    assert_eq!(made.location(), format!("{at}?done=key"), "{}", made.text());
+    made.assert_leads_to(&format!("{at}?done=key"));
     assert!(!made.location().contains("kbt_"));
     let page = staff.get(&at).await;
     let key = shown(&page.body).expect("the key is shown");
@@ -62,11 +62,11 @@ async fn a_key_is_shown_once_exchanged_without_a_pause_and_revoked() {
     let first = first.expect("the first key is the last of the list").to_owned();
     assert!(opens(&app, &key).await && opens(&app, &second).await, "both are good");
     let revoked = staff.send(&at, "till.revoke", &[("key", &first)]).await;
-    assert_eq!(revoked.location(), format!("{at}?done=revoked"), "{}", revoked.text());
+    revoked.assert_leads_to(&format!("{at}?done=revoked"));
     assert!(!opens(&app, &key).await && opens(&app, &second).await);
 
     let off = staff.send(&at, "till.switch", &[("on", "false")]).await;
-    assert_eq!(off.location(), format!("{at}?done=off"), "{}", off.text());
+    off.assert_leads_to(&format!("{at}?done=off"));
     assert!(!opens(&app, &second).await);
     staff.send(&at, "till.switch", &[("on", "true")]).await;
     assert!(opens(&app, &second).await);

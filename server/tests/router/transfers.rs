@@ -60,7 +60,7 @@ impl Club {
         let at = page_of(&self.anna).await;
         let fields = correction(&self.program, "give", points);
         let given = self.admin.send(&at, "points.adjust", &fields).await;
-        assert_eq!(given.location(), format!("{at}?done=adjusted"), "{}", given.text());
+        given.assert_leads_to(&format!("{at}?done=adjusted"));
     }
 
     /// What Anna types.
@@ -73,10 +73,10 @@ impl Club {
     async fn give(&mut self, points: &str) {
         let card = self.card.clone();
         let asked = self.check(&card, points).await;
-        assert_eq!(asked.location(), CONFIRM, "{}", asked.text());
+        asked.assert_leads_to(CONFIRM);
         let form = self.anna.get(CONFIRM).await.form("transfer.send");
         let sent = self.anna.submit(CONFIRM, &form).await;
-        assert_eq!(sent.location(), "/points/transfer?done=sent", "{}", sent.text());
+        sent.assert_leads_to("/points/transfer?done=sent");
     }
 
     /// What Anna and Boris have, in hundredths.
@@ -138,7 +138,7 @@ async fn s15_points_are_not_given_away_while_the_main_number_changes() {
     numbers::second_phone(&club.app, &mut club.anna).await;
     let card = club.card.clone();
     let asked = club.check(&card, "100").await;
-    assert_eq!(asked.location(), CONFIRM, "{}", asked.text());
+    asked.assert_leads_to(CONFIRM);
     let form = club.anna.get(CONFIRM).await.form("transfer.send");
     numbers::begin(&mut club.anna).await;
     // What was asked before comes too late as well.
@@ -176,7 +176,7 @@ async fn points_go_to_whoever_has_the_card_and_both_are_told() {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
     let asked = club.check(&crm::card::show(&club.card.clone()), "150,5").await;
-    assert_eq!(asked.location(), CONFIRM, "{}", asked.text());
+    asked.assert_leads_to(CONFIRM);
     assert!(!asked.location().contains(&club.card), "no card's number in an address");
     let page = club.anna.get(CONFIRM).await;
     for words in ["Кому Б•••с", "150,50 балла", "можно вернуть на странице"] {
@@ -187,7 +187,7 @@ async fn points_go_to_whoever_has_the_card_and_both_are_told() {
     }
     assert_eq!(club.held().await, (300_00, 0), "nothing has moved yet");
     let sent = club.anna.submit(CONFIRM, &page.form("transfer.send")).await;
-    assert_eq!(sent.location(), "/points/transfer?done=sent", "{}", sent.text());
+    sent.assert_leads_to("/points/transfer?done=sent");
     assert_eq!(club.held().await, (149_50, 0));
 
     let page = club.anna.get("/points/transfer?done=sent").await;
@@ -252,7 +252,7 @@ async fn points_on_their_way_are_called_back_by_their_sender_alone() {
     // Neither does it take a proof anew: it only protects.
     let form = club.anna.get(TRANSFER).await.form("transfer.cancel");
     let back = club.anna.submit(TRANSFER, &form).await;
-    assert_eq!(back.location(), "/points/transfer?done=back", "{}", back.text());
+    back.assert_leads_to("/points/transfer?done=back");
     assert_eq!(club.held().await, (300_00, 0));
     let page = club.anna.get(TRANSFER).await;
     assert!(
@@ -593,7 +593,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         .admin
         .send(&at, "points.adjust", &correction(&program, "take", "100"))
         .await;
-    assert_eq!(taken.location(), format!("{at}?done=adjusted"), "{}", taken.text());
+    taken.assert_leads_to(&format!("{at}?done=adjusted"));
     assert_eq!(club.held().await, (200_50, 0));
     let page = club.admin.get(&at).await;
     assert!(page.text().contains("сегодня 4 599,50"), "{}", page.text());
@@ -610,7 +610,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         .admin
         .send(&at, "points.adjust", &correction(&program, "give", "5000,01"))
         .await;
-    assert_eq!(asked.location(), format!("{at}?done=asked"), "{}", asked.text());
+    asked.assert_leads_to(&format!("{at}?done=asked"));
     let page = club.admin.get(APPROVALS).await;
     for words in [
         "Лебедева Анна",
@@ -657,12 +657,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     assert!(lead.get("/admin/requests").await.body.contains(APPROVALS));
     let form = lead.get(APPROVALS).await.form("points.approve");
     let approved = lead.submit(APPROVALS, &form).await;
-    assert_eq!(
-        approved.location(),
-        "/admin/approvals?done=approved",
-        "{}",
-        approved.text()
-    );
+    approved.assert_leads_to("/admin/approvals?done=approved");
     assert_eq!(club.held().await, (5_200_51, 0));
     let late = lead.send(APPROVALS, "points.refuse", &fields).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -673,7 +668,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
         let asked = lead
             .send(&at, "points.adjust", &correction(&program, "take", points))
             .await;
-        assert_eq!(asked.location(), format!("{at}?done=asked"), "{}", asked.text());
+        asked.assert_leads_to(&format!("{at}?done=asked"));
         club.wait(Duration::seconds(1)).await;
     }
     let form = club.admin.get(APPROVALS).await.form("points.approve");
@@ -689,12 +684,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     assert!(short.text().contains("не хватает 500,49"), "{}", short.text());
     let form = club.admin.get(APPROVALS).await.form("points.refuse");
     let refused = club.admin.submit(APPROVALS, &form).await;
-    assert_eq!(
-        refused.location(),
-        "/admin/approvals?done=refused",
-        "{}",
-        refused.text()
-    );
+    refused.assert_leads_to("/admin/approvals?done=refused");
     assert_eq!(club.held().await, (4_699_51, 0));
     assert!(club.admin.get(APPROVALS).await.text().contains("Ничего не ждёт"));
     for (action, rows) in [
@@ -723,18 +713,13 @@ async fn goodwill_of_an_agent_needs_a_lead_beyond_the_cap_who_finds_it_again() {
     for (points, done) in [("99,50", "adjusted"), ("250", "asked")] {
         let fields = correction(&program, "give", points);
         let given = agent.send(&at, "points.adjust", &fields).await;
-        assert_eq!(given.location(), format!("{at}?done={done}"), "{}", given.text());
+        given.assert_leads_to(&format!("{at}?done={done}"));
     }
     assert_eq!(club.held().await, (99_50, 0));
     let mut lead = club.app.staff_as("lead", "lead").await;
     let form = lead.get(APPROVALS).await.form("points.approve");
     let approved = lead.submit(APPROVALS, &form).await;
-    assert_eq!(
-        approved.location(),
-        "/admin/approvals?done=approved",
-        "{}",
-        approved.text()
-    );
+    approved.assert_leads_to("/admin/approvals?done=approved");
     assert_eq!(club.held().await, (349_50, 0));
     let report = lead.get("/admin/reports/points").await.text();
     for words in ["По сотрудникам", "agent", "Из них с согласия коллеги", "349,50"] {
@@ -786,7 +771,7 @@ async fn points_go_to_a_phone_and_the_question_tells_nobody_whose_it_is() {
     club.check(&his, "10").await;
     let form = club.anna.get(CONFIRM).await.form("transfer.send");
     let sent = club.anna.submit(CONFIRM, &form).await;
-    assert_eq!(sent.location(), "/points/transfer?done=sent", "{}", sent.text());
+    sent.assert_leads_to("/points/transfer?done=sent");
     club.wait(Duration::hours(1)).await;
     assert_eq!(club.held().await, (290_00, 10_00));
 }
@@ -834,7 +819,7 @@ async fn what_waits_for_consent_is_listed_page_by_page() {
     let customer = page_of(&club.anna).await;
     let fields = correction(&club.program, "give", "6000");
     let asked = club.admin.send(&customer, "points.adjust", &fields).await;
-    assert_eq!(asked.location(), format!("{customer}?done=asked"), "{}", asked.text());
+    asked.assert_leads_to(&format!("{customer}?done=asked"));
     // Of the same moment, so that a page ends among them.
     club.app
         .execute(
@@ -918,7 +903,7 @@ async fn staff_bring_a_transfer_back_with_a_reason() {
     let back = admin
         .submit(&at, &mute.form("transfer.reverse").with("reason", "Взлом"))
         .await;
-    assert_eq!(back.location(), format!("{at}?done=reversed"), "{}", back.text());
+    back.assert_leads_to(&format!("{at}?done=reversed"));
     assert_eq!(club.held().await, (300_00, 0));
     for (template, phone) in [
         ("points_brought_back", &club.anna.phone),

@@ -144,7 +144,7 @@ async fn s20_files_come_back_to_whose_they_are_as_files_under_a_name_of_ours() {
     let more = anna
         .upload(&at, "request.answer", &[("text", "Спасибо")], &[("a.png", PNG)])
         .await;
-    assert_eq!(more.location(), format!("{at}?done=answered"), "{}", more.text());
+    more.assert_leads_to(&format!("{at}?done=answered"));
     assert_eq!(links(&anna.get(&at).await).len(), 4);
 }
 

@@ -30,20 +30,15 @@ async fn with_email(app: &TestApp) -> Customer {
     let added = anna
         .send("/profile/contacts", "contact.add_email", &[("email", EMAIL)])
         .await;
-    assert_eq!(added.location(), "/profile/contacts?done=email", "{}", added.text());
+    added.assert_leads_to("/profile/contacts?done=email");
     let verify = anna.get("/profile/contacts").await.form("contact.verify");
     let asked = anna.submit("/profile/contacts", &verify).await;
-    assert_eq!(asked.location(), "/profile/contacts/code", "{}", asked.text());
+    asked.assert_leads_to("/profile/contacts/code");
     let code = code(app, EMAIL).await;
     let proved = anna
         .send("/profile/contacts/code", "contact.prove", &[("code", &code)])
         .await;
-    assert_eq!(
-        proved.location(),
-        "/profile/contacts?done=proved_email",
-        "{}",
-        proved.text()
-    );
+    proved.assert_leads_to("/profile/contacts?done=proved_email");
     app.world.clock.set(start() + Duration::hours(1));
     anna
 }
@@ -52,7 +47,7 @@ async fn by_email(app: &TestApp, who: &mut Browser, email: &str) -> String {
     let asked = who
         .send("/sign-in?by=email", "sign_in.start_by_email", &[("email", email)])
         .await;
-    assert_eq!(asked.location(), "/sign-in/code", "{}", asked.text());
+    asked.assert_leads_to("/sign-in/code");
     let code = code(app, email).await;
     let reply = who.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
     reply.location().to_owned()
@@ -79,7 +74,7 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
     let given = eva
         .send("/sign-in/phone", "sign_in.give_phone", &[("phone", &phone)])
         .await;
-    assert_eq!(given.location(), "/sign-in/code", "{}", given.text());
+    given.assert_leads_to("/sign-in/code");
     let code = app.code(&phone).await;
     let reply = eva.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await;
     assert_eq!(reply.location(), "/sign-in/details");
@@ -92,7 +87,7 @@ async fn a_proved_address_opens_and_an_unproved_one_is_nobodys() {
     sent.push(("email", "eva@example.com"));
     eva.send("/sign-in/details", "sign_in.details", &sent).await;
     let done = eva.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
+    done.assert_leads_to("/welcome?done=registered");
     let proved = "SELECT COUNT(*) FROM contacts WHERE value = 'eva@example.com' AND verified_at IS NOT NULL";
     assert_eq!(app.count(proved).await, 1);
     app.world.clock.set(start() + Duration::hours(2));
@@ -116,7 +111,7 @@ async fn what_was_proved_is_the_main_address_and_what_was_typed_is_not() {
     sent.push(("email", "other@example.com"));
     eva.send("/sign-in/details", "sign_in.details", &sent).await;
     let done = eva.send("/sign-in/review", "sign_in.register", &[]).await;
-    assert_eq!(done.location(), "/welcome?done=registered", "{}", done.text());
+    done.assert_leads_to("/welcome?done=registered");
     assert_eq!(app.text(MAIN).await, "eva@example.com");
     assert_eq!(app.count("SELECT COUNT(*) FROM contacts WHERE kind = 'email'").await, 2);
     // Nor does it become the main one by a form that no page offers.
@@ -142,10 +137,10 @@ async fn whose_a_contact_is_only_those_learn_who_prove_it() {
     let added = boris
         .send("/profile/contacts", "contact.add_email", &[("email", EMAIL)])
         .await;
-    assert_eq!(added.location(), "/profile/contacts?done=email", "{}", added.text());
+    added.assert_leads_to("/profile/contacts?done=email");
     let verify = boris.get("/profile/contacts").await.form("contact.verify");
     let asked = boris.submit("/profile/contacts", &verify).await;
-    assert_eq!(asked.location(), "/profile/contacts/code", "{}", asked.text());
+    asked.assert_leads_to("/profile/contacts/code");
     let right = code(&app, EMAIL).await;
     let wrong = if right == "000000" { "000001" } else { "000000" };
     for (typed, told) in [
@@ -234,12 +229,7 @@ async fn s15_contacts_and_the_password_change_only_with_fresh_proof() {
     let old = anna.cookies["__Host-kabinet"].clone();
     let ask = anna.get("/confirm?next=/profile/contacts").await.form("confirm.send");
     let asked = anna.submit("/confirm?next=/profile/contacts", &ask).await;
-    assert_eq!(
-        asked.location(),
-        "/confirm/code?next=/profile/contacts",
-        "{}",
-        asked.text()
-    );
+    asked.assert_leads_to("/confirm/code?next=/profile/contacts");
     let sent_to = if ask.get("contact") == Some(id.as_str()) {
         EMAIL
     } else {
@@ -253,7 +243,7 @@ async fn s15_contacts_and_the_password_change_only_with_fresh_proof() {
             &[("code", &code)],
         )
         .await;
-    assert_eq!(reply.location(), "/profile/contacts", "{}", reply.text());
+    reply.assert_leads_to("/profile/contacts");
     assert_ne!(anna.cookies["__Host-kabinet"], old);
     let mut thief = app.anybody();
     thief.cookies.insert("__Host-kabinet".into(), old);
@@ -307,7 +297,7 @@ async fn s14_a_new_password_ends_the_other_sessions_and_is_told() {
     let set = here
         .send("/profile/security", "password.set", &[("password", PASSWORD)])
         .await;
-    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    set.assert_leads_to("/profile/security?done=password");
     assert_eq!(here.get("/card").await.status, StatusCode::OK, "the one at hand stays");
     for who in [&mut anna.browser, &mut elsewhere] {
         assert_eq!(who.get("/card").await.location(), "/sign-in?next=/card");
@@ -338,7 +328,7 @@ async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
     let page = anna.get(AT).await;
     assert!(page.form("password.set").get("current").is_none(), "there is none yet");
     let set = anna.send(AT, "password.set", &[("password", PASSWORD)]).await;
-    assert_eq!(set.location(), "/profile/security?done=password", "{}", set.text());
+    set.assert_leads_to("/profile/security?done=password");
     let form = anna.get(AT).await.form("password.set").with("password", OTHER);
     assert_eq!(form.get("current"), Some(""));
     let missing = anna.submit(AT, &form).await;
@@ -349,12 +339,7 @@ async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
     assert_eq!(wrong.message("password.set", "current"), "Пароль не подошёл");
     assert!(!wrong.body.contains("не тот пароль совсем"), "it is not sent back");
     let changed = anna.submit(AT, &form.clone().with("current", PASSWORD)).await;
-    assert_eq!(
-        changed.location(),
-        "/profile/security?done=password",
-        "{}",
-        changed.text()
-    );
+    changed.assert_leads_to("/profile/security?done=password");
     let by = async |password: &str| {
         let sent = [("phone", anna.phone.as_str()), ("password", password)];
         let reply = app
@@ -381,16 +366,11 @@ async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
             &[("code", &digits)],
         )
         .await;
-    assert_eq!(proved.location(), AT, "{}", proved.text());
+    proved.assert_leads_to(AT);
     let form = anna.get(AT).await.form("password.set");
     assert!(form.get("current").is_none());
     let changed = anna.submit(AT, &form.with("password", PASSWORD)).await;
-    assert_eq!(
-        changed.location(),
-        "/profile/security?done=password",
-        "{}",
-        changed.text()
-    );
+    changed.assert_leads_to("/profile/security?done=password");
     // Staff who forgot it get another at the command line.
     let mut agent = app.staff("agent").await;
     let sent = [("current", "не тот пароль совсем"), ("password", OTHER)];
@@ -403,12 +383,7 @@ async fn s06_a_password_is_changed_with_the_one_until_now_or_a_new_proof() {
             &[("current", PASSWORD), ("password", OTHER)],
         )
         .await;
-    assert_eq!(
-        changed.location(),
-        "/admin/security?done=password",
-        "{}",
-        changed.text()
-    );
+    changed.assert_leads_to("/admin/security?done=password");
 }
 
 #[tokio::test]
@@ -501,12 +476,7 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
     assert!(told[1].body.contains(EMAIL), "{}", told[1].body);
     let primary = who.get("/profile/contacts").await.form("contact.primary");
     let changed = who.submit("/profile/contacts", &primary).await;
-    assert_eq!(
-        changed.location(),
-        "/profile/contacts?done=changing",
-        "{}",
-        changed.text()
-    );
+    changed.assert_leads_to("/profile/contacts?done=changing");
     // Whoever has the lost phone may be signed in on it (7.4.3).
     who.get(changed.location()).await.form("device.end_others");
     // The lost number is told, and need not do anything for the change to come.
@@ -530,12 +500,7 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
     assert_eq!(by_email(&app, &mut who, EMAIL).await, "/");
     let remove = who.get("/profile/contacts").await.form("contact.remove");
     let removed = who.submit("/profile/contacts", &remove).await;
-    assert_eq!(
-        removed.location(),
-        "/profile/contacts?done=removed",
-        "{}",
-        removed.text()
-    );
+    removed.assert_leads_to("/profile/contacts?done=removed");
     app.world.clock.set(start() + Duration::hours(28));
     assert_eq!(app.anybody().prove(&new).await.location(), "/");
     assert_eq!(
@@ -569,7 +534,7 @@ async fn s08_a_code_for_one_thing_opens_no_other() {
     ] {
         let reply = anna.send(at, form, &[("code", &code)]).await;
         if form == "confirm.code" {
-            assert_eq!(reply.location(), "/profile/security", "{}", reply.text());
+            reply.assert_leads_to("/profile/security");
         } else {
             assert_eq!(reply.status, StatusCode::CONFLICT, "{form}");
         }

@@ -32,14 +32,14 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     assert_eq!(shown(&staff.get(&at).await.body), None, "and only once");
 
     let made = staff.send(&at, "webhook.secret", &[]).await;
-    assert_eq!(made.location(), format!("{at}?done=secret"), "{}", made.text());
+    made.assert_leads_to(&format!("{at}?done=secret"));
     let page = staff.get(&at).await;
     assert!(shown(&page.body).is_some_and(|new| new != secret));
     assert!(page.text().contains("Прежний секрет подписывает тоже до"));
 
     // What is sent, and how it went.
     let tried = staff.send(&at, "webhook.test", &[]).await;
-    assert_eq!(tried.location(), format!("{at}?done=test"), "{}", tried.text());
+    tried.assert_leads_to(&format!("{at}?done=test"));
     app.execute(
         "UPDATE webhook_deliveries SET state = 'failed', attempts = 10, next_at = NULL, status = 503, \
          error = 'no <b>room</b>', milliseconds = 1250",
@@ -63,13 +63,13 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
         .expect("its id")
         .to_owned();
     let again = staff.send(&at, "webhook.redeliver", &[("delivery", &delivery)]).await;
-    assert_eq!(again.location(), format!("{at}?done=again"), "{}", again.text());
+    again.assert_leads_to(&format!("{at}?done=again"));
     let waiting = "SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'pending' AND attempts = 0";
     assert_eq!(app.count(waiting).await, 1);
     app.execute("UPDATE webhook_deliveries SET state = 'failed', attempts = 10, next_at = NULL")
         .await;
     let again = staff.send(&at, "webhook.redeliver_failed", &[("since", "hour")]).await;
-    assert_eq!(again.location(), format!("{at}?done=all_again"), "{}", again.text());
+    again.assert_leads_to(&format!("{at}?done=all_again"));
     assert_eq!(app.count(waiting).await, 1);
     let odd = staff.send(&at, "webhook.redeliver_failed", &[("since", "1970")]).await;
     assert_eq!(odd.status, StatusCode::FORBIDDEN);
@@ -80,7 +80,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
         ("events[]", "balance.changed"),
     ];
     let changed = staff.send(&at, "webhook.change", &changed).await;
-    assert_eq!(changed.location(), format!("{at}?done=changed"), "{}", changed.text());
+    changed.assert_leads_to(&format!("{at}?done=changed"));
     assert!(
         staff
             .get("/admin/webhooks")
@@ -89,7 +89,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
             .contains("https://erp.example.com/v2")
     );
     let off = staff.send(&at, "webhook.switch", &[("on", "false")]).await;
-    assert_eq!(off.location(), format!("{at}?done=off"), "{}", off.text());
+    off.assert_leads_to(&format!("{at}?done=off"));
     assert!(staff.get(&at).await.text().contains("На паузе"));
     // Somebody's page that is older than the pause.
     let late = staff.send(&at, "webhook.test", &[]).await;
@@ -97,7 +97,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     assert!(late.text().contains("Сначала включите"), "{}", late.text());
     staff.send(&at, "webhook.switch", &[("on", "true")]).await;
     let removed = staff.send(&at, "webhook.remove", &[]).await;
-    assert_eq!(removed.location(), "/admin/webhooks?done=removed", "{}", removed.text());
+    removed.assert_leads_to("/admin/webhooks?done=removed");
     assert_eq!(staff.get(&at).await.status, StatusCode::NOT_FOUND);
     let rows = app.everything(&[]).await;
     for action in [

@@ -169,14 +169,9 @@ impl TestApp {
         let details = browser
             .send("/sign-in/details", "sign_in.details", &details(name))
             .await;
-        assert_eq!(details.location(), "/sign-in/review", "{}", details.text());
+        details.assert_leads_to("/sign-in/review");
         let registered = browser.send("/sign-in/review", "sign_in.register", &[]).await;
-        assert_eq!(
-            registered.location(),
-            "/welcome?done=registered",
-            "{}",
-            registered.text()
-        );
+        registered.assert_leads_to("/welcome?done=registered");
         Customer {
             browser,
             phone,
@@ -204,12 +199,12 @@ impl TestApp {
         let mut browser = self.anybody();
         let sent = [("login", login), ("password", PASSWORD)];
         let asked = browser.send("/admin/sign-in", "staff.sign_in", &sent).await;
-        assert_eq!(asked.location(), "/admin/sign-in/second", "{}", asked.text());
+        asked.assert_leads_to("/admin/sign-in/second");
         let code = secret.code(self.world.db.now());
         let reply = browser
             .send("/admin/sign-in/second", "staff.second", &[("code", &code)])
             .await;
-        assert_eq!(reply.location(), "/admin", "{}", reply.text());
+        reply.assert_leads_to("/admin");
         browser
     }
 
@@ -888,7 +883,7 @@ impl Browser {
     /// Asks for a code and types it in.
     pub async fn prove(&mut self, phone: &str) -> Reply {
         let asked = self.send("/sign-in", "sign_in.start", &[("phone", phone)]).await;
-        assert_eq!(asked.location(), "/sign-in/code", "{}", asked.text());
+        asked.assert_leads_to("/sign-in/code");
         let code = self.app.code(phone).await;
         self.send("/sign-in/code", "sign_in.verify", &[("code", &code)]).await
     }
@@ -972,6 +967,12 @@ impl Reply {
         } else {
             ""
         }
+    }
+
+    /// It leads there; what it says where it does not is shown.
+    #[track_caller]
+    pub fn assert_leads_to(&self, address: &str) {
+        assert_eq!(self.location(), address, "{}", self.text());
     }
 
     /// The words of the page.
