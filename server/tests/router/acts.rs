@@ -71,7 +71,7 @@ async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it(
     let mut colleague = app.staff("sidorov").await;
     let faulty = colleague.send_at_once(&at, "note.add", &[("body", " ")]).await;
     assert_eq!(faulty.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(faulty.text().contains(ASKS), "{}", faulty.text());
+    faulty.assert_says(ASKS);
     assert!(!faulty.text().contains(&shown), "{}", faulty.text());
     assert!(colleague.first(&at).await.text().contains(ASKS));
     app.world.clock.set(start() + Duration::days(1));
@@ -283,7 +283,7 @@ async fn staff_block_a_card_and_the_customer_is_told() {
         }
     }
     let late = agent.submit(&acts, &late).await;
-    assert!(late.text().contains("Эта карта уже заблокирована"), "{}", late.text());
+    late.assert_says("Эта карта уже заблокирована");
     let told = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
     assert!(
         told.iter()

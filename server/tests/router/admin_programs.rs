@@ -35,7 +35,7 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let begun = staff.send(TIERS, "tiers.begin", &[]).await;
     begun.assert_leads_to(&format!("{TIERS}?done=begun#draft"));
     let page = staff.get(TIERS).await;
-    assert!(page.text().contains("добавьте хотя бы один уровень"), "{}", page.text());
+    page.assert_says("добавьте хотя бы один уровень");
     assert!(!page.body.contains("tiers.publish"), "nothing can be published");
 
     // Each field is told what is wrong with it.
@@ -100,7 +100,7 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     ];
     let late = other.send(&first, "tiers.tier", &late).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let twice = other.send(TIERS, "tiers.begin", &[]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
 
@@ -139,7 +139,7 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let gone = staff.send(TIERS, "tiers.discard", &[]).await;
     gone.assert_leads_to(&format!("{TIERS}?done=discarded"));
     let gone = staff.send(TIERS, "tiers.discard", &[]).await;
-    assert!(gone.text().contains("изменил кто-то другой"), "{}", gone.text());
+    gone.assert_says("изменил кто-то другой");
     let gone = staff.send(TIERS, "tiers.withdraw", &[("from", "")]).await;
     gone.assert_leads_to(&format!("{TIERS}?done=withdrawn"));
     assert!(words(&mut staff, TIERS).await.contains("Уровни сняты"));
@@ -218,7 +218,7 @@ async fn a_program_is_opened_changed_compared_closed_and_opened_again() {
     saved.assert_leads_to(&format!("{at}?done=drafted#draft"));
     let late = staff.send(at, "program.draft", &terms(&[("seen", "")])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     assert!(
         !anna.get("/programs/tea").await.text().contains("7,5"),
         "a draft is nobody's yet"
@@ -301,7 +301,7 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
         .send(at, "program.publish", &[("seen", &seen), ("from", "")])
         .await;
     assert_eq!(two.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(two.text().contains("изменил кто-то другой"), "{}", two.text());
+    two.assert_says("изменил кто-то другой");
     staff.send(at, "program.discard", &[]).await;
     let back = staff.send(at, "program.withdraw", &[]).await;
     back.assert_leads_to(&format!("{at}?done=withdrawn"));

@@ -52,7 +52,7 @@ async fn what_was_typed_stays_and_each_field_says_what_is_wrong() {
         );
         assert!(page.body.contains(&format!("id=\"{id}\"")), "{field} can be found");
     }
-    assert!(page.text().contains("Исправьте 6 строк"), "{}", page.text());
+    page.assert_says("Исправьте 6 строк");
     // Of the boxes only those that were ticked.
     assert_eq!(form.fields.iter().filter(|(name, _)| name == "consents[]").count(), 1);
     assert_eq!(
@@ -256,7 +256,7 @@ async fn s24_an_error_says_nothing_of_the_inside() {
         for word in ["sql", "consent_texts", "no such table", "panicked", "error:", "src/"] {
             assert!(!seen.contains(word), "{} says {word}", page.path);
         }
-        assert!(page.text().contains("У нас что-то сломалось"), "{}", page.text());
+        page.assert_says("У нас что-то сломалось");
         request_id(&page.body);
     }
 }

@@ -278,7 +278,7 @@ async fn s15_a_lost_card_is_blocked_by_its_owner_who_proved_anew() {
     let page = anna.get("/card?done=blocked").await;
     let new = Shown::of(&page);
     assert!(new.number != lost.number && new.secret != lost.secret);
-    assert!(page.text().contains("Карта заблокирована"), "{}", page.text());
+    page.assert_says("Карта заблокирована");
     assert!(page.text().contains(&spaced(&lost.number)), "it is listed as blocked");
     for old in [lost.number.clone(), lost.code(&app, 0)] {
         problem(&identify(&till, &old).await, StatusCode::CONFLICT, "card_blocked");
@@ -302,7 +302,7 @@ async fn s15_a_lost_card_is_blocked_by_its_owner_who_proved_anew() {
     }
     let gone = anna.submit("/card", &again).await;
     assert_eq!(gone.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", gone.text());
-    assert!(gone.text().contains("уже заблокирована"), "{}", gone.text());
+    gone.assert_says("уже заблокирована");
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn a_plastic_card_is_bound_by_its_number_and_shown_among_the_others() {
         .await;
     bound.assert_leads_to("/card?done=bound");
     let page = anna.get("/card?done=bound").await;
-    assert!(page.text().contains("Пластиковая карта привязана"), "{}", page.text());
+    page.assert_says("Пластиковая карта привязана");
     assert!(page.text().contains(&spaced(&number)), "{}", page.text());
     assert_ne!(
         Shown::of(&page).number,

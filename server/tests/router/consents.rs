@@ -35,7 +35,7 @@ async fn a_consent_is_given_by_channel_and_all_are_taken_back_at_once() {
     let reply = anna.send(PAGE, "consent.withdraw_all", &[]).await;
     reply.assert_leads_to("/profile/consents?done=all");
     let page = anna.get("/profile/consents?done=all").await;
-    assert!(page.text().contains("больше ничего не пришлём"), "{}", page.text());
+    page.assert_says("больше ничего не пришлём");
     assert!(!page.body.contains("consent.withdraw_all"));
     let acts = "SELECT p.code || ' ' || c.act FROM consents c JOIN consent_texts t ON t.id = c.text_id \
                 JOIN consent_purposes p ON p.id = t.purpose_id ORDER BY c.id DESC LIMIT 2";

@@ -76,7 +76,7 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     }
     let at = made(&mara.send(LIST, "series.add", &series(&[])).await);
     let page = mara.get(&at).await;
-    assert!(page.text().contains("именные"), "{}", page.text());
+    page.assert_says("именные");
     assert!(
         !page.body.contains("series.make"),
         "nobody hands out what is a customer's"
@@ -91,7 +91,7 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     changed.assert_leads_to(&format!("{at}?done=saved"));
     let late = mara.send(&at, "series.change", &longer).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let log = app
         .texts("SELECT reason FROM audit WHERE action = 'series.change'")
         .await;
@@ -133,7 +133,7 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     let closed = mara.send(&flyer, "series.switch", &[("open", "false")]).await;
     closed.assert_leads_to(&format!("{flyer}?done=closed"));
     let none = mara.send(&flyer, "series.make", &[("count", "3")]).await;
-    assert!(none.text().contains("сейчас не выдаётся"), "{}", none.text());
+    none.assert_says("сейчас не выдаётся");
 
     let mut agent = app.staff_as("agent", "agent").await;
     for at in [LIST, &flyer, &format!("{flyer}/codes.csv"), "/admin/segments"] {

@@ -43,7 +43,7 @@ async fn many_requests_change_at_once_and_go_back_within_a_minute() {
     let third = ask(&mut town.anna, "card", "И ещё").await;
     let agent = &mut town.agent;
     let page = agent.get(LIST).await;
-    assert!(page.text().contains("Изменить отмеченные"), "{}", page.text());
+    page.assert_says("Изменить отмеченные");
 
     // Nothing chosen, nothing to do, and what cannot be: each says so, and what was typed is still there.
     let nothing = change(agent, &[], &[("tag", "Доставка")]).await;
@@ -75,7 +75,7 @@ async fn many_requests_change_at_once_and_go_back_within_a_minute() {
         done.text()
     );
     let told = agent.get(&at).await;
-    assert!(told.text().contains("Изменено 3 обращения."), "{}", told.text());
+    told.assert_says("Изменено 3 обращения.");
     let state = "SELECT status || ' ' || priority || ' ' || (assignee_id IS NOT NULL) || ' ' || COALESCE((SELECT tag FROM \
                  request_tags WHERE request_id = requests.id), '') FROM requests ORDER BY number";
     assert_eq!(town.app.texts(state).await, ["closed urgent 1 доставка"; 3]);
@@ -121,7 +121,7 @@ async fn many_requests_change_at_once_and_go_back_within_a_minute() {
         .set(town.app.world.db.now() + Duration::seconds(61));
     assert!(!town.agent.get(&at).await.body.contains("request.undo"));
     let late = town.agent.submit(&at, &undo).await;
-    assert!(late.text().contains("Отменить уже нельзя"), "{}", late.text());
+    late.assert_says("Отменить уже нельзя");
     assert_eq!(
         town.app
             .count("SELECT COUNT(*) FROM audit WHERE action IN ('request.bulk', 'request.bulk_undo')")
@@ -243,11 +243,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     // Nobody is there yet; then Vera is, and takes one.
     let first = ask(&mut town.anna, "card", "Потеряла карту").await;
     let page = vera.get(LIST).await;
-    assert!(
-        page.text().contains("Обращения по очереди вы не берёте"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Обращения по очереди вы не берёте");
     let here = vera.submit(LIST, &page.form("queue.presence")).await;
     here.assert_leads_to("/admin/requests?done=present");
     let second = ask(&mut town.anna, "card", "И ещё одну").await;
@@ -268,7 +264,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     // Only a lead closes here, and the page of the request offers no more than that.
     let desk = format!("/admin/requests/{second}");
     let page = vera.get(&desk).await;
-    assert!(page.text().contains("Очередь: Карты"), "{}", page.text());
+    page.assert_says("Очередь: Карты");
     assert!(
         !page.body.contains("value=\"closed\""),
         "no button for what is not theirs"
@@ -281,7 +277,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     let seen = seen.get("seen").expect("a field");
     let sent = [("seen", seen), ("status", "closed")];
     let refused = vera.send(&desk, "request.status", &sent).await;
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     let told = change(&mut vera, &[&second], &[("status", "closed")]).await;
     let told = vera.get(told.location()).await.text();
     assert!(
@@ -295,7 +291,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     assert!(!town.anna.get(&thread).await.body.contains("request.close"));
     let refused = town.anna.send(&thread, "request.close", &[]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     let closed = town.agent.send(&desk, "request.status", &sent).await;
     assert_eq!(closed.status, StatusCode::SEE_OTHER, "{}", closed.text());
     let page = town.anna.get(&thread).await;
@@ -310,11 +306,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     for form in ["request.reopen", "request.answer"] {
         assert!(!page.body.contains(form), "{form}: {}", page.text());
     }
-    assert!(
-        page.text().contains("Если вопрос вернулся, напишите новое"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Если вопрос вернулся, напишите новое");
     let late = town.anna.send(&thread, "request.answer", &[("text", "И ещё")]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(late.form("request.answer").get("text"), Some("И ещё"), "it is not lost");
@@ -356,11 +348,7 @@ async fn a_request_is_put_where_it_belongs_from_its_page() {
         .agent
         .submit(&desk, &sent.with("_key", Token::random().secret()))
         .await;
-    assert!(
-        late.text().contains("Пока вы заполняли, обращение изменилось"),
-        "{}",
-        late.text()
-    );
+    late.assert_says("Пока вы заполняли, обращение изменилось");
     // A tag is taken off, and the rest stays; the customer sees none of it.
     let fewer = town.agent.submit(&desk, &form.with("tags", "vip")).await;
     assert_eq!(fewer.status, StatusCode::SEE_OTHER, "{}", fewer.text());
@@ -395,7 +383,7 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
     let refused = other
         .submit(LIST, &form.clone().with("_key", Token::random().secret()))
         .await;
-    assert!(refused.text().contains("Этого здесь больше нет"), "{}", refused.text());
+    refused.assert_says("Этого здесь больше нет");
     let removed = vera.submit(LIST, &form).await;
     removed.assert_leads_to("/admin/requests?done=removed");
     assert!(!other.get(LIST).await.text().contains("Ничьи <b>"));

@@ -28,7 +28,7 @@ async fn s17_a_customer_takes_their_data_home_and_nobody_else_does() {
     let asked = anna.send("/profile/data", "export.ask", &[]).await;
     asked.assert_leads_to("/profile/data?done=asked");
     let waiting = anna.get("/profile/data").await;
-    assert!(waiting.text().contains("Собираем."), "{}", waiting.text());
+    waiting.assert_says("Собираем.");
     assert_eq!(link(&waiting.body), None);
     assert!(
         waiting.body.contains("data-progress"),

@@ -246,18 +246,14 @@ async fn s06_eight_characters_are_enough_beside_a_second_factor_which_then_stays
     assert!(refused.text().contains("Не короче 15 знаков"));
     turn_on(&mut anna).await;
     let page = anna.get(AT).await;
-    assert!(page.text().contains("Не короче 8 знаков"), "{}", page.text());
+    page.assert_says("Не короче 8 знаков");
     let refused = anna.send(AT, "password.set", &[("password", "рысь-ёж")]).await;
     assert_eq!(refused.message("password.set", "password"), "Нужно хотя бы 8 знаков");
     let set = anna.send(AT, "password.set", &short).await;
     set.assert_leads_to("/profile/security?done=password");
     // The page says what comes first, and the server holds to it.
     let page = anna.get(SECOND).await;
-    assert!(
-        page.text().contains("сначала задайте пароль длиннее"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("сначала задайте пароль длиннее");
     assert!(!page.body.contains("value=\"factor.remove\""));
     let totp = app
         .text("SELECT lower(hex(id)) FROM factors WHERE kind = 'totp'")
@@ -339,15 +335,11 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let asked = who.send("/sign-in/second", "sign_in.lost", &[]).await;
     asked.assert_leads_to("/sign-in/second?done=asked");
     let page = who.get(asked.location()).await;
-    assert!(page.text().contains("Просьба принята"), "{}", page.text());
+    page.assert_says("Просьба принята");
     assert!(!is_in(&mut who).await, "asking opens nothing");
     // She sees it wherever she is signed in, and keeps her second step with one button.
     let page = anna.get(SECOND).await;
-    assert!(
-        page.text().contains("Поддержка ещё ничего не решила"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Поддержка ещё ничего не решила");
     let kept = anna.submit(SECOND, &page.form("removal.cancel")).await;
     kept.assert_leads_to(&format!("{SECOND}?done=cancelled"));
     let refused = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
@@ -360,7 +352,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     // Asked for again, and granted by staff with a reason.
     who.send("/sign-in/second", "sign_in.lost", &[]).await;
     let page = agent.get(&card).await;
-    assert!(page.text().contains("Просит отключить второй шаг"), "{}", page.text());
+    page.assert_says("Просит отключить второй шаг");
     let form = page.form("removal.grant");
     let silent = agent.submit(&card, &form).await;
     assert_eq!(silent.message("removal.grant", "reason"), "Напишите, как убедились");
@@ -377,7 +369,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     let link = rest.split_whitespace().next().expect("its end").to_owned();
     let mut anybody = app.anybody();
     let page = anybody.get(&link).await;
-    assert!(page.text().contains("Оставить второй шаг?"), "{}", page.text());
+    page.assert_says("Оставить второй шаг?");
     let pending = "SELECT COUNT(*) FROM factor_removals WHERE ended_at IS NULL";
     assert_eq!(app.count(pending).await, 1);
     let kept = anybody.submit(&link, &page.form("removal.cancel_by_link")).await;
@@ -451,7 +443,7 @@ async fn s14_after_a_change_of_factors_the_other_sessions_can_be_ended() {
     app.world.clock.set(start() + Duration::minutes(3));
     app.enter("agent", &secret).await;
     let page = agent.get("/admin/security?done=kept").await;
-    assert!(page.text().contains("А на других устройствах?"), "{}", page.text());
+    page.assert_says("А на других устройствах?");
     assert!(
         !agent
             .get("/admin/security")
@@ -518,7 +510,7 @@ async fn a_passkey_is_confirmed_with_renamed_and_removed() {
         format!("{PASSKEYS}?done=renamed")
     );
     let page = anna.get(PASSKEYS).await;
-    assert!(page.text().contains("Ноутбук <b>"), "{}", page.text());
+    page.assert_says("Ноутбук <b>");
     let removed = page.form("factor.remove");
     assert_eq!(
         anna.submit(PASSKEYS, &removed).await.location(),

@@ -82,11 +82,11 @@ async fn an_alert_tells_what_speaks_for_it_and_is_decided_once() {
     assert_eq!(look(&app).await, 0, "it is the same alert");
     let stale = lead.submit(&at, &late).await;
     assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(stale.text().contains("нашлось что-то ещё"), "{}", stale.text());
+    stale.assert_says("нашлось что-то ещё");
     let done = put(&mut lead, &at, "fraud.dismiss", &[("reason", "Кассир школы")]).await;
     done.assert_leads_to(&format!("{at}?done=dismissed"));
     let page = lead.get(&at).await;
-    assert!(page.text().contains("Причина: Кассир школы"), "{}", page.text());
+    page.assert_says("Причина: Кассир школы");
     assert!(!page.body.contains("fraud.confirm"), "it is decided");
     assert!(lead.get(&format!("{LIST}?state=dismissed")).await.body.contains(&at));
     assert!(!lead.get(LIST).await.body.contains(&at));
@@ -121,13 +121,9 @@ async fn spending_is_stopped_from_an_alert_and_the_customer_is_told() {
     stopped.assert_leads_to(&format!("{at}?done=stopped"));
     let again = lead.send(&at, "fraud.stop", &sent).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.text().contains("уже приостановлена"), "{}", again.text());
+    again.assert_says("уже приостановлена");
     let page = anna.get("/points").await;
-    assert!(
-        page.text().contains("Мы проверяем операции с баллами"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Мы проверяем операции с баллами");
     let views = anna.get("/profile/views").await;
     for words in ["Приостановлена оплата вашими баллами", "Причина: Проверяем чеки"]
     {
@@ -140,7 +136,7 @@ async fn spending_is_stopped_from_an_alert_and_the_customer_is_told() {
             .any(|m| m.template == "spending_stopped" && m.address == anna.phone)
     );
     let card = lead.get(&format!("/admin/customers/{who}")).await;
-    assert!(card.text().contains("Проверяем чеки"), "{}", card.text());
+    card.assert_says("Проверяем чеки");
     let lifted = [("customer", who.as_str()), ("reason", "Всё верно")];
     let lifted = lead.send(&at, "fraud.lift", &lifted).await;
     lifted.assert_leads_to(&format!("{at}?done=lifted"));

@@ -124,7 +124,7 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
     )
     .await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let circle = save(&mut staff, &tea, "category.change", &[("parent", "green")]).await;
     assert!(
         circle
@@ -181,7 +181,7 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
     let dishes = add(&mut staff, "dishes", "Посуда", "", "").await;
     assert!(staff.get(ARTICLES).await.body.contains(&format!("href=\"{at}\"")));
     let page = staff.get(&at).await;
-    assert!(page.text().contains("Пока ничего не меняли"), "{}", page.text());
+    page.assert_says("Пока ничего не меняли");
     let seen = page
         .form("article.change")
         .get("seen")
@@ -217,7 +217,7 @@ async fn an_article_is_changed_and_its_page_tells_what_of_it() {
     )
     .await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let page = staff.get(&at).await;
     let form = page.form("article.change");
     let held = ["name", "category", "brand", "payable"].map(|name| form.get(name));

@@ -82,11 +82,7 @@ async fn a_search_puts_titles_first_and_what_it_does_not_find_is_noted() {
     assert!(!codes.contains(&"lost-card".to_owned()), "{codes:?}");
     let nothing = anybody.get("/help?q=helicopter+anna@example.com+42").await;
     assert_eq!(listed(&nothing), [""; 0]);
-    assert!(
-        nothing.text().contains("Такого ответа у нас пока нет"),
-        "{}",
-        nothing.text()
-    );
+    nothing.assert_says("Такого ответа у нас пока нет");
     assert!(leads_to(&nothing).contains("/support/new"));
     let noted = "SELECT text || ' ' || hits FROM help_searches ORDER BY hits";
     let expected = ["helicopter 0".to_owned(), format!("баллов сгорят {}", codes.len())];
@@ -169,11 +165,7 @@ async fn answers_stand_before_the_form_of_a_request() {
     let mut anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 250_000).await;
     let without = anna.get("/support/new").await;
     assert_eq!(listed(&without), [""; 0], "no topic yet");
-    assert!(
-        without.text().contains("Может быть, ответ уже есть"),
-        "{}",
-        without.text()
-    );
+    without.assert_says("Может быть, ответ уже есть");
     let card = anna.get("/support/new?topic=card").await;
     let codes = listed(&card);
     assert!(codes.contains(&"lost-card".to_owned()), "{codes:?}");
@@ -247,11 +239,7 @@ async fn a_request_that_is_being_written_is_answered_and_stays() {
             &form.clone().with("text", "Ъ").with("topic", "").with("find", "yes"),
         )
         .await;
-    assert!(
-        nothing.text().contains("Готового ответа не нашли"),
-        "{}",
-        nothing.text()
-    );
+    nothing.assert_says("Готового ответа не нашли");
     // The form under the same key is still to be sent, and says what is wrong where something is.
     let wrong = anna.submit(AT, &form.clone().with("topic", "")).await;
     assert!(wrong.body.contains("role=\"alert\""), "{}", wrong.text());
@@ -343,11 +331,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
         .await;
     made.assert_leads_to(&format!("{GIFT}?done=created"));
     let page = staff.get(GIFT).await;
-    assert!(
-        page.text().contains("Текст по-английски: Заполните это поле"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Текст по-английски: Заполните это поле");
     assert!(!page.body.contains("help.publish"), "it cannot be published");
     for at in [
         "/help/gift",
@@ -398,7 +382,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     let mut colleague = app.staff("max").await;
     let late = colleague.send(GIFT, "help.draft", &text(&[("seen", "")])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     put(&mut staff, GIFT, "help.publish", &[("from", "")]).await;
     let page = staff.get(GIFT).await;
     for told in ["<del>Первый **текст**</del>", "<ins>Второй текст</ins>"] {
@@ -437,7 +421,7 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
     assert_eq!(anybody.get("/help/gift").await.status, StatusCode::NOT_FOUND);
     let twice = staff.send(GIFT, "help.withdraw", &[]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(twice.text().contains("изменил кто-то другой"), "{}", twice.text());
+    twice.assert_says("изменил кто-то другой");
 
     // What was never published goes with its draft.
     staff.send(LIST, "help.create", &text(&[("key", "other")])).await;
@@ -515,11 +499,11 @@ async fn parts_are_named_and_put_in_order() {
     };
     let wrong = staff.send(at, "help.part_change", &fields("0")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(wrong.text().contains("Число от 1 до 1000"), "{}", wrong.text());
+    wrong.assert_says("Число от 1 до 1000");
     let saved = staff.send(at, "help.part_change", &fields("9")).await;
     saved.assert_leads_to(&format!("{at}?done=saved"));
     let late = staff.send(at, "help.part_change", &fields("9")).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let page = app.anybody().get("/help").await.text();
     let (points, cards) = (
         page.find("Баллы За что приходят"),

@@ -181,7 +181,7 @@ async fn who_registers_is_shown_around_once() {
     let home = anna.get("/").await;
     assert!(home.body.contains("href=\"/welcome\""), "{}", home.text());
     let page = anna.get("/welcome?done=registered").await;
-    assert!(page.text().contains("Карта выпущена"), "{}", page.text());
+    page.assert_says("Карта выпущена");
     assert!(
         page.text().contains("Шаг 1 из 6") && page.text().contains("Пропустить"),
         "{}",

@@ -315,5 +315,5 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     let page = boris.get("/invite").await;
     assert!(!page.body.contains("invite.enter"), "once");
     let late = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
-    assert!(late.text().contains("больше не ввести"), "{}", late.text());
+    late.assert_says("больше не ввести");
 }

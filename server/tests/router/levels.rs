@@ -135,7 +135,7 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     late = late.with("seen", "1").with("first_answer", "20");
     let late = lead.submit(LIST, &late).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("кто-то успел раньше"), "{}", late.text());
+    late.assert_says("кто-то успел раньше");
 
     let mut agent = app.staff_as("agent", "agent").await;
     for at in [LIST, "/admin/levels/report"] {
@@ -200,10 +200,10 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
             .expect("it runs");
     }
     let page = lead.get("/admin/requests").await;
-    assert!(page.text().contains("Уведомления, новых: 1"), "{}", page.text());
+    page.assert_says("Уведомления, новых: 1");
     let inbox = lead.get("/admin/inbox").await;
     let words = format!("Обращение № {number} ждёт старшего");
-    assert!(inbox.text().contains(&words), "{}", inbox.text());
+    inbox.assert_says(&words);
     assert!(inbox.body.contains(&format!("href=\"{request}\"")), "{}", inbox.body);
     assert!(!lead.get("/admin/requests").await.text().contains("Уведомления, новых"));
     let told = agent.get("/admin/requests").await;

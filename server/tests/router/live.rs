@@ -148,7 +148,7 @@ async fn a_customer_is_told_of_an_answer_and_staff_of_what_is_asked() {
     assert_eq!(agent.next().await, Some(format!("answered {}", town.request)));
     // The page brings it, and by that it is read.
     let page = town.anna.get(&thread).await;
-    assert!(page.text().contains("Баллы придут завтра"), "{}", page.text());
+    page.assert_says("Баллы придут завтра");
     assert!(page.body.contains("data-thread") && page.body.contains("data-message="));
 
     let note = [("text", "Проверить завтра")];
@@ -363,11 +363,7 @@ async fn staff_see_who_else_has_a_request_open() {
     assert_eq!((alone.status, alone.body.as_str()), (StatusCode::OK, ""));
     assert_eq!(told.next().await, Some(format!("here {}", town.request)));
     let page = second.get(&desk).await;
-    assert!(
-        page.text().contains("Обращение открыто и у коллег: agent."),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Обращение открыто и у коллег: agent.");
     let reply = second.request(Method::POST, &presence, &SAME_SITE, Vec::new()).await;
     assert_eq!(reply.text(), "Обращение открыто и у коллег: agent.");
     assert!(

@@ -64,7 +64,7 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let own = anna.send(PAGE, "merge.ask", &[("other", &new_phone)]).await;
     assert_eq!(own.message("merge.ask", "other"), "Это уже есть в вашем профиле");
     let page = name(&mut anna, &old_phone).await;
-    assert!(page.text().contains("Если такой счёт есть"), "{}", page.text());
+    page.assert_says("Если такой счёт есть");
     assert!(!page.text().contains("B-1") && !page.body.contains("merge.confirm"));
     let code = app.code_of("merge_code", &old_phone).await;
     let wrong = anna.send(PAGE, "merge.code", &[("code", unlike(&code))]).await;
@@ -93,7 +93,7 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let merged = anna.send(PAGE, "merge.confirm", &[("agreed", "yes")]).await;
     merged.assert_leads_to("/merge?done=merged");
     let page = anna.get(merged.location()).await;
-    assert!(page.text().contains("теперь это один счёт"), "{}", page.text());
+    page.assert_says("теперь это один счёт");
     assert!(
         anna.get("/").await.text().contains("Вернуть как было можно до"),
         "on every page"
@@ -194,7 +194,7 @@ async fn a_second_step_is_not_walked_around() {
     let mut anna = app.customer("Анна").await;
     name(&mut anna, &old.phone).await;
     let page = prove(&app, &mut anna, &old.phone).await;
-    assert!(page.text().contains("включён второй шаг входа"), "{}", page.text());
+    page.assert_says("включён второй шаг входа");
     assert!(!page.body.contains("value=\"merge.confirm\""));
     let forced = anna.send(PAGE, "merge.confirm", &[("agreed", "yes")]).await;
     assert_eq!(forced.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", forced.text());
@@ -244,11 +244,7 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
 
     let mut lead = app.staff_as("lead", "lead").await;
     let page = lead.get(&card).await;
-    assert!(
-        page.text().contains("Совпадают: имя и день рождения"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Совпадают: имя и день рождения");
     assert!(page.body.contains(&format!("href=\"{there}\"")));
     let nobody = lead.send(&card, "merge.find", &[("other", "Несуществующая")]).await;
     assert!(
@@ -266,17 +262,9 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
         .await;
     done.assert_leads_to(&format!("{card}?done=merged"));
     let page = lead.get(done.location()).await;
-    assert!(
-        page.text().contains("К этому счёту присоединён другой"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("К этому счёту присоединён другой");
     let gone = lead.get(&format!("/admin/customers/{absorbed}")).await;
-    assert!(
-        gone.text().contains("Этот счёт присоединён к другому"),
-        "{}",
-        gone.text()
-    );
+    gone.assert_says("Этот счёт присоединён к другому");
     let looks = anna.get("/profile/views").await;
     for words in ["Объединены ваши счета", "Потеряла прежний номер"] {
         assert!(looks.text().contains(words), "{words}: {}", looks.text());

@@ -45,12 +45,8 @@ async fn s08_no_page_for_staff_shows_a_code() {
         assert!(!reply.body.contains(&code), "{page}");
     }
     let reply = town.agent.get(&at).await;
-    assert!(reply.text().contains("•••••• — код входа"), "{}", reply.text());
-    assert!(
-        reply.text().contains("Коды и ссылки для входа скрыты"),
-        "{}",
-        reply.text()
-    );
+    reply.assert_says("•••••• — код входа");
+    reply.assert_says("Коды и ссылки для входа скрыты");
 }
 
 #[tokio::test]
@@ -68,7 +64,7 @@ async fn s23_every_look_at_a_message_is_logged() {
     let lists = "SELECT COUNT(*) FROM audit WHERE action = 'message.list' AND reason = '1 shown'";
     assert_eq!(town.app.count(lists).await, 0);
     let reply = town.agent.get("/admin/messages?channel=email").await;
-    assert!(reply.text().contains("anna@example.com"), "{}", reply.text());
+    reply.assert_says("anna@example.com");
     assert_eq!(town.app.count(lists).await, 1);
 }
 
@@ -84,7 +80,7 @@ async fn a_dead_letter_is_sent_again_once() {
     let reply = town.agent.submit(&at, &form).await;
     assert_eq!(reply.location(), format!("{at}?done=again"));
     let page = town.agent.get(reply.location()).await;
-    assert!(page.text().contains("Сообщение снова в очереди."), "{}", page.text());
+    page.assert_says("Сообщение снова в очереди.");
     let audit = "SELECT COUNT(*) FROM audit WHERE action = 'message.again' AND customer_id IS NOT NULL";
     assert_eq!(town.app.count(audit).await, 1);
     assert_eq!(
@@ -96,11 +92,7 @@ async fn a_dead_letter_is_sent_again_once() {
     // The button was pressed in another window meanwhile.
     let late = town.agent.send(&at, "message.again", &[]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        late.text().contains("Это сообщение уже в очереди или ушло."),
-        "{}",
-        late.text()
-    );
+    late.assert_says("Это сообщение уже в очереди или ушло.");
     assert_eq!(town.app.count(audit).await, 1);
     let card = town
         .agent
@@ -120,7 +112,7 @@ async fn s08_a_dead_code_is_not_sent_again() {
     let at = town.path("/admin/messages/{id}").await.expect("a sample");
     let page = town.agent.get(&at).await;
     assert!(!page.body.contains("message.again"), "{}", page.body);
-    assert!(page.text().contains("В сообщении был код"), "{}", page.text());
+    page.assert_says("В сообщении был код");
     let reply = town.agent.send(&at, "message.again", &[]).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
@@ -216,18 +208,14 @@ async fn s08_when_the_days_text_messages_are_spent_the_other_ways_stay_open() {
     app.execute("INSERT INTO limits (key, starts_at, count) VALUES ('sms.day', '2026-11-20T21:00:00+00:00', 5000)")
         .await;
     let page = agent.get("/admin/messages").await;
-    assert!(page.text().contains("На сегодня SMS закончились"), "{}", page.text());
+    page.assert_says("На сегодня SMS закончились");
     let mut who = app.anybody();
     let before = app.everything(&["idempotency_keys"]).await;
     let reply = who
         .send("/sign-in", "sign_in.start", &[("phone", &app.free_phone())])
         .await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(
-        reply.text().contains("Слишком много попыток. Попробуйте через 9 часов"),
-        "{}",
-        reply.text()
-    );
+    reply.assert_says("Слишком много попыток. Попробуйте через 9 часов");
     assert_eq!(
         app.everything(&["idempotency_keys"]).await,
         before,

@@ -18,7 +18,7 @@ async fn answered() -> Town {
 async fn a_bell_counts_what_is_new_until_somebody_looks() {
     let mut town = answered().await;
     let home = town.anna.get("/").await;
-    assert!(home.text().contains("Уведомления, новых: 1"), "{}", home.text());
+    home.assert_says("Уведомления, новых: 1");
     assert!(!town.boris.get("/").await.text().contains("Уведомления, новых"));
     // Where a browser looks ahead, and where only the headers are asked for, nobody has seen it.
     let ahead = [("sec-purpose", "prefetch")];
@@ -101,7 +101,7 @@ async fn s08_what_was_sent_is_shown_without_its_codes_to_whom_it_was_sent() {
         .execute("UPDATE outbox SET customer_id = (SELECT customer_id FROM contacts k WHERE k.value = outbox.address)")
         .await;
     let page = town.anna.get("/profile/messages").await;
-    assert!(page.text().contains("•••••• — код входа"), "{}", page.text());
+    page.assert_says("•••••• — код входа");
     assert!(!page.body.contains(&code));
     let boris = town.boris.get("/profile/messages").await;
     assert!(!boris.body.contains(&code));

@@ -69,12 +69,12 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
         StatusCode::NOT_FOUND
     );
     let page = anybody.get(&first).await;
-    assert!(page.text().contains("Оставить прежний номер?"), "{}", page.text());
+    page.assert_says("Оставить прежний номер?");
     assert_eq!(app.count(LIVE).await, 1);
     let kept = anybody.submit(&first, &page.form("number.cancel_by_link")).await;
     kept.assert_leads_to(&format!("{first}?done=kept"));
     let page = anybody.get(kept.location()).await;
-    assert!(page.text().contains("Номер остаётся прежним"), "{}", page.text());
+    page.assert_says("Номер остаётся прежним");
     assert_eq!(app.count(LIVE).await, 0);
     let late = anybody.send(&first, "number.cancel_by_link", &[]).await;
     assert!(
@@ -103,7 +103,7 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
     assert_eq!(change::run_due(&app.world.db, &BY).await.expect("done"), 1);
     assert_eq!(app.text(MAIN).await, new);
     let page = anna.get("/").await;
-    assert!(page.text().contains("Копить можно"), "{}", page.text());
+    page.assert_says("Копить можно");
     assert!(!page.body.contains("number.cancel"), "nothing is left to call off");
     for phone in [&old, &new] {
         assert_eq!(app.anybody().prove(phone).await.location(), "/");
@@ -125,11 +125,7 @@ async fn s15_staff_see_a_change_of_number_and_call_it_off_with_a_reason() {
     );
     begin(&mut anna).await;
     let page = agent.get(&card).await;
-    assert!(
-        page.text().contains("До тех пор покупатель может отменить"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("До тех пор покупатель может отменить");
     let form = page.form("number.stop");
     let silent = agent.submit(&card, &form).await;
     assert_eq!(silent.message("number.stop", "reason"), "Напишите, почему");

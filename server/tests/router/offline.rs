@@ -71,15 +71,11 @@ async fn a_card_of_plastic_is_kept_without_a_code_and_no_card_is_told() {
             page.path
         );
     }
-    assert!(
-        kept.text().contains("Если сканер не читает штрихкод"),
-        "{}",
-        kept.text()
-    );
+    kept.assert_says("Если сканер не читает штрихкод");
     app.execute("UPDATE cards SET state = 'blocked'").await;
     let none = boris.get("/card/offline").await;
     assert_eq!(none.status, StatusCode::OK);
-    assert!(none.text().contains("нет карты"), "{}", none.text());
+    none.assert_says("нет карты");
 }
 
 #[tokio::test]
@@ -104,7 +100,7 @@ async fn that_there_is_no_network_is_told_in_the_language_of_the_person() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
     let page = anna.get("/offline").await;
-    assert!(page.text().contains("Нет сети"), "{}", page.text());
+    page.assert_says("Нет сети");
     assert!(!page.text().contains("Анна"), "it is nobody's");
     let leads = |page: &Reply| tags(&page.body).iter().any(|tag| tag.get("href") == Some("/card"));
     assert!(leads(&page));

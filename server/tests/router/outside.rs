@@ -470,7 +470,7 @@ async fn a_new_person_registers_with_what_the_provider_knows_and_comes_in_by_it(
     let app = site(&peer).await;
     let mut who = app.anybody();
     let page = who.get("/sign-in?next=/points").await;
-    assert!(page.text().contains("Войти через Тест ID"), "{}", page.text());
+    page.assert_says("Войти через Тест ID");
     assert!(page.body.contains("href=\"/sign-in/with/test?next=/points\""));
     let there = leave(&mut who, "/sign-in/with/test?next=/points").await;
     let asked = query(&there);
@@ -856,7 +856,7 @@ async fn a_customer_links_and_unlinks_in_the_profile() {
     let reply = anna.get(&peer.agree(&there, &zoya())).await;
     assert_eq!(reply.location(), "/profile/providers?done=linked");
     let page = anna.get(reply.location()).await;
-    assert!(page.text().contains("zoya@example.com"), "{}", page.text());
+    page.assert_says("zoya@example.com");
     assert!(!page.body.contains("device.end_others"), "she is nowhere else");
     let mut elsewhere = app.anybody();
     app.world.clock.set(start() + Duration::minutes(1));

@@ -23,7 +23,7 @@ async fn a_session_that_reads_too_fast_is_told_when_to_go_on_and_nobody_else_wai
     let slow = anna.get("/card").await;
     assert_eq!(slow.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(slow.header("retry-after"), "40");
-    assert!(slow.text().contains("Слишком часто"), "{}", slow.text());
+    slow.assert_says("Слишком часто");
     assert!(!slow.text().contains("Анна") && slow.header("content-security-policy").contains("default-src 'none'"));
     // The same from another network, and for what changes something.
     let before = app.everything(&[]).await;

@@ -52,7 +52,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
     let form = format!("{at}/talk?channel=visit&script=away");
     let page = agent.get(&form).await;
     assert!(page.body.contains("autofocus"), "{}", page.body);
-    assert!(page.text().contains("спросите, всё ли в порядке"), "{}", page.text());
+    page.assert_says("спросите, всё ли в порядке");
     let blank = page.form("interaction.add");
     assert_eq!(blank.get("channel"), Some("visit"));
     assert_eq!(blank.get("outcome"), Some("will_come"));
@@ -75,11 +75,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
         .await;
     good.assert_leads_to(&format!("{at}?done=talk"));
     let page = agent.get(&at).await;
-    assert!(
-        page.text().contains("Звонок от покупателя: Вернёмся позже"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Звонок от покупателя: Вернёмся позже");
     assert!(
         page.text().contains("Ждёт <b>ответа</b>") && !page.body.contains("<b>ответа"),
         "it is text"
@@ -111,7 +107,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
         .await;
     let late = agent.submit(&entry, &open).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("Исправьте её новой записью"), "{}", late.text());
+    late.assert_says("Исправьте её новой записью");
     let page = agent.get(&entry).await;
     assert!(!page.body.contains("interaction.change"), "{}", page.body);
     let correct = format!("{at}/talk?channel=call_in&script=free&corrects={id}");
@@ -181,7 +177,7 @@ async fn the_card_says_what_to_do_next_and_whether_one_may_call() {
     let mut agent = town.app.staff("later").await;
     let page = agent.get(&at).await;
     let words = format!("Ждёт ответа на обращение № {}", town.request);
-    assert!(page.text().contains(&words), "{}", page.text());
+    page.assert_says(&words);
     assert!(leads(&page, &format!("/admin/requests/{}", town.request)));
 
     // Someone who came every nine days and has not come for three weeks.
@@ -292,12 +288,12 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     let id = app.text("SELECT lower(hex(id)) FROM tasks").await;
     let sent = [("task", id.as_str()), ("seen", "0"), ("end", "done")];
     let refused = agent.send("/admin/tasks", "task.end", &sent).await;
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     let done = put(&mut lead, "/admin/tasks", "task.end", &[("end", "done")]).await;
     done.assert_leads_to("/admin/tasks?done=task_done");
     let late = lead.send("/admin/tasks", "task.end", &sent).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("Дело уже изменили"), "{}", late.text());
+    late.assert_says("Дело уже изменили");
     assert!(lead.get("/admin/tasks?tab=ended").await.text().contains("Сделано"));
     assert!(
         agent.get(&at).await.text().contains("Дело сделано"),
@@ -336,11 +332,7 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
         .await;
     let own = format!("/purchases/{}", town.purchase);
     let page = town.anna.get(&own).await;
-    assert!(
-        page.text().contains("Оплата: наличными, сертификатом"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Оплата: наличными, сертификатом");
     let told = town.anna.send(&own, "purchase.purpose", &[("purpose", "gift")]).await;
     told.assert_leads_to(&format!("{own}?done=purpose"));
     assert_eq!(
@@ -351,11 +343,7 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
     let at = format!("{}/purchases/{}", card(&town.anna).await, town.purchase);
     let page = town.agent.get(&at).await;
-    assert!(
-        page.text().contains("Оплата: наличными, сертификатом"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Оплата: наличными, сертификатом");
     assert_eq!(page.form("purchase.note_purpose").get("purpose"), Some("gift"));
     let wrong = town
         .agent

@@ -61,7 +61,7 @@ async fn a_receipt_is_added_by_a_photo_of_its_qr_once() {
         let done = send(&mut anna, "", &[(name, &bytes)]).await;
         assert!(done.location().ends_with("?done=claimed"), "{name}: {}", done.text());
         let page = anna.get(done.location()).await;
-        assert!(page.text().contains("Чек теперь ваш"), "{}", page.text());
+        page.assert_says("Чек теперь ваш");
         let taken = send(&mut boris, " ", &[(name, &bytes)]).await;
         assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
@@ -126,7 +126,7 @@ async fn s20_what_is_no_photo_of_a_receipt_is_told_at_the_field() {
         typed.text()
     );
     assert_eq!(typed.form("purchase.claim").get("receipt"), Some("NOSUCHCODE1"));
-    assert!(typed.text().contains("выберите их ещё раз"), "{}", typed.text());
+    typed.assert_says("выберите их ещё раз");
 }
 
 #[tokio::test]

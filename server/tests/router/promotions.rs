@@ -80,7 +80,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let saved = staff.send(&at, "promotion.change", &whole).await;
     saved.assert_leads_to(&format!("{at}?done=saved"));
     let late = staff.send(&at, "promotion.change", &whole).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let page = staff.get(&at).await;
     for told in ["Черновик", "Создано", "Правила: пусто → Чай", "→ «Все сумки дешевле"]
     {
@@ -95,7 +95,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let sent = staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
     sent.assert_leads_to(&format!("{at}?done=asked"));
     let page = staff.get(&at).await;
-    assert!(page.text().contains("Решит коллега, не автор"), "{}", page.text());
+    page.assert_says("Решит коллега, не автор");
     assert!(!page.body.contains("promotion.approve"), "the author is not offered it");
     let approve = [("seen", shown.as_str())];
     let own = staff.send(&at, "promotion.approve", &approve).await;
@@ -113,7 +113,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
         assert!(page.contains(told), "{told}: {page}");
     }
     let late = ada.send(&at, "promotion.approve", &approve).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     staff.send(&at, "promotion.ask", &approve).await;
     let waiting = ada.get(&format!("{LIST}?stage=approval")).await;
     assert!(waiting.body.contains(&at), "{}", waiting.body);

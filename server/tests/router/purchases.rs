@@ -128,9 +128,9 @@ async fn purchases_are_narrowed_by_category_and_sum() {
     assert_eq!(sums(&anna.get("/purchases?most=1%20000&least=0").await), [false, true]);
     let unread = anna.get("/purchases?least=x&most=100").await;
     assert_eq!(sums(&unread), [false, true], "what can be read counts");
-    assert!(unread.text().contains("Напишите число"), "{}", unread.text());
+    unread.assert_says("Напишите число");
     let swapped = anna.get("/purchases?least=200&most=100").await;
-    assert!(swapped.text().contains("поменяйте их местами"), "{}", swapped.text());
+    swapped.assert_says("поменяйте их местами");
     assert!(
         swapped.body.contains("value=\"100\""),
         "what was typed is there to be mended"

@@ -47,7 +47,7 @@ async fn a_customer_answers_what_they_like_and_takes_it_back() {
     let done = anna.send(PATH, TELL, &[("sex", "female"), ("income", "from_60")]).await;
     done.assert_leads_to("/questionnaire?done=told");
     let page = anna.get(done.location()).await;
-    assert!(page.text().contains("Спасибо, сохранили"), "{}", page.text());
+    page.assert_says("Спасибо, сохранили");
     let form = page.form(TELL);
     assert_eq!((form.get("sex"), form.get("income")), (Some("female"), Some("from_60")));
     let gone = anna.send(PATH, "questionnaire.withdraw", &[]).await;
@@ -148,7 +148,7 @@ async fn a_birthday_is_changed_by_request_once_it_was_changed_often() {
     let mut agent = app.staff_as("petrov", "agent").await;
     let at = format!("/admin/customers/{}", anna.id().await);
     let page = agent.get(&at).await;
-    assert!(page.text().contains("Тверь, Садовая, 1"), "{}", page.text());
+    page.assert_says("Тверь, Садовая, 1");
     let allow = page.form("birthday.allow");
     let silent = agent.submit(&at, &allow).await;
     assert_eq!(silent.message("birthday.allow", "reason"), "Напишите, почему");
@@ -244,7 +244,7 @@ async fn a_question_that_staff_write_is_asked() {
     }
     assert!(!anna.get(PATH).await.text().contains("Кто у вас живёт"));
     let late = mara.send(&at, "questionnaire.change", &changed).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let mut agent = app.staff_as("agent", "agent").await;
     for path in [AT, at.as_str()] {
         assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");

@@ -57,7 +57,7 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
     let mut agent = app.staff_as("petrov", "agent").await;
     assert!(agent.get("/admin/questions").await.text().contains("Есть ли доставка?"));
     let page = agent.get(&desk).await;
-    assert!(page.text().contains("Лебедева Анна"), "{}", page.text());
+    page.assert_says("Лебедева Анна");
     assert!(!page.body.contains("<script>alert"), "it is text");
     let wrong = [("body", " "), ("answer", "Да"), ("article", "nowhere")];
     let wrong = put(&mut agent, &desk, "question.publish", &wrong).await;
@@ -92,11 +92,11 @@ async fn a_question_is_seen_once_staff_have_shown_it_and_whoever_asked_is_told()
         .await;
     assert!(letter.contains(&at), "{letter}");
     let told = anna.get("/notifications").await;
-    assert!(told.text().contains("Есть новости о вашем вопросе"), "{}", told.text());
+    told.assert_says("Есть новости о вашем вопросе");
     assert!(told.body.contains(&format!("href=\"{MINE}\"")), "{}", told.body);
     let stale = agent.submit(&desk, &late).await;
     assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(stale.text().contains("изменил кто-то другой"), "{}", stale.text());
+    stale.assert_says("изменил кто-то другой");
 
     let page = anybody.get(&at).await;
     for words in ["Спрашивает Анна", "Да, <b>завтра</b>", "Отвечает"] {
@@ -152,16 +152,12 @@ async fn a_question_is_declined_with_a_reason_or_goes_on_in_private() {
     let declined = put(&mut agent, &desk, "question.decline", &reason).await;
     declined.assert_leads_to(&format!("{desk}?done=declined"));
     let page = anna.get(MINE).await;
-    assert!(
-        page.text().contains("Почему: Это не о магазине <br>"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Почему: Это не о магазине <br>");
     assert!(!boris.get(MINE).await.text().contains("соседи"), "it is hers");
     let late = [("seen", "1"), ("body", "x"), ("answer", ""), ("article", "")];
     let again = agent.send(&desk, "question.publish", &late).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.text().contains("изменил кто-то другой"), "{}", again.text());
+    again.assert_says("изменил кто-то другой");
 
     app.world.clock.set(start() + Duration::seconds(5));
     ask(&mut anna, "Где мои баллы за вторник?").await;
@@ -170,7 +166,7 @@ async fn a_question_is_declined_with_a_reason_or_goes_on_in_private() {
     let moved = put(&mut agent, &desk, "question.move", &[]).await;
     moved.assert_leads_to(&format!("{desk}?done=moved"));
     let page = anna.get(MINE).await;
-    assert!(page.text().contains("Ответим лично"), "{}", page.text());
+    page.assert_says("Ответим лично");
     assert!(page.body.contains("href=\"/support/1\""), "{}", page.body);
     assert!(
         anna.get("/support/1")
@@ -193,7 +189,7 @@ async fn what_is_private_is_pointed_out_and_one_asks_so_much_a_day() {
     let signed_out = app.anybody().get(NEW).await;
     assert_eq!(signed_out.location(), format!("/sign-in?next={NEW}"));
     let page = anna.get(&format!("{NEW}?topic=card")).await;
-    assert!(page.text().contains("увидят все"), "{}", page.text());
+    page.assert_says("увидят все");
     assert!(page.body.contains("href=\"/help/lost-card\""), "the help may answer it");
     assert!(
         page.body.contains(&format!("href=\"{NEW}?topic=points_missing\"")),
@@ -206,7 +202,7 @@ async fn what_is_private_is_pointed_out_and_one_asks_so_much_a_day() {
         let message = refused.message("question.ask", "text");
         assert!(message.contains("прочитают это все"), "{message}");
         let found = format!("Вот что мы нашли в вопросе: {private}");
-        assert!(refused.text().contains(&found), "{}", refused.text());
+        refused.assert_says(&found);
     }
     let empty = ask(&mut anna, " ").await;
     assert_eq!(empty.message("question.ask", "text"), "Напишите, о чём хотите спросить");
@@ -221,7 +217,7 @@ async fn what_is_private_is_pointed_out_and_one_asks_so_much_a_day() {
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
     let mut agent = app.staff_as("petrov", "agent").await;
     let desk = agent.get(&format!("/admin/questions/{}", newest(&app).await)).await;
-    assert!(desk.text().contains("Похоже на личные данные"), "{}", desk.text());
+    desk.assert_says("Похоже на личные данные");
     assert!(desk.text().contains("на сайте: покупатель"), "she is not named");
 
     for n in 2..=5 {

@@ -15,7 +15,7 @@ async fn wishes_are_kept_and_flaws_stand_at_their_fields() {
         .map(|name| form.get(name).unwrap_or_default().to_owned());
     assert_eq!(shown, ["21", "9", "3", ""], "by the configuration");
     let clock = "По часам магазина, сейчас на них 15:00";
-    assert!(page.text().contains(clock), "{}", page.text());
+    page.assert_says(clock);
 
     let wrong = [
         ("quiet_from", "24"),

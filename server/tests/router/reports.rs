@@ -87,7 +87,7 @@ async fn staff_read_what_a_gateway_reports() {
     assert_eq!((reply.status, reply.body.as_str()), (StatusCode::OK, "100"));
     for page in ["/admin/messages?state=failed", &at] {
         let reply = agent.get(page).await;
-        assert!(reply.text().contains("Не доставлено"), "{}", reply.text());
+        reply.assert_says("Не доставлено");
         assert!(reply.body.contains("20: &lt;b&gt;absent&lt;/b&gt;"), "{}", reply.body);
         assert!(!reply.body.contains("message.again"), "a code is gone");
     }
@@ -100,7 +100,7 @@ async fn staff_read_what_a_gateway_reports() {
     assert!(!page.text().contains("absent"), "{}", page.text());
     agent.send("/admin/messages", "language", &[("language", "en")]).await;
     let list = agent.get("/admin/messages").await;
-    assert!(list.text().contains("Delivered"), "{}", list.text());
+    list.assert_says("Delivered");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     let sum = open("basket_sum");
     let wrong = put(&mut staff, &sum, "rule.condition", &[("least", "много")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(wrong.text().contains("Напишите число"), "{}", wrong.text());
+    wrong.assert_says("Напишите число");
     let empty = put(&mut staff, &sum, "rule.condition", &[]).await;
     assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
     let kept = put(
@@ -69,11 +69,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     .await;
     kept.assert_leads_to(&format!("{at}?done=saved#conditions"));
     let article = put(&mut staff, &open("article"), "rule.condition", &[("text", "tea\nкофе")]).await;
-    assert!(
-        article.text().contains("Нет товара с таким кодом: строка 1"),
-        "{}",
-        article.text()
-    );
+    article.assert_says("Нет товара с таким кодом: строка 1");
     let day = [("choice[]", "Wed"), ("choice[]", "Mon"), ("not", "yes")];
     put(&mut staff, &open("weekday"), "rule.condition", &day).await;
     let hours = [("from", "22:00"), ("to", "00:00"), ("days[]", "Fri")];
@@ -128,7 +124,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     ];
     let late = other.send(&second, "rule.condition", &late).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let removed = put(&mut staff, &at, "rule.condition_remove", &[("at", "3")]).await;
     removed.assert_leads_to(&format!("{at}?done=removed#conditions"));
 
@@ -160,7 +156,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     }
 
     let past = put(&mut staff, &at, "rule.publish", &[("from", "2020-01-01T10:00")]).await;
-    assert!(past.text().contains("Этот момент уже прошёл"), "{}", past.text());
+    past.assert_says("Этот момент уже прошёл");
     let published = put(&mut staff, &at, "rule.publish", &[("from", "")]).await;
     published.assert_leads_to(&format!("{at}?done=published"));
     let page = staff.get(&at).await;
@@ -181,11 +177,7 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     )
     .await;
     let json = put(&mut staff, &at, "rule.json", &[("json", "{\n  \"name\": 7\n}")]).await;
-    assert!(
-        json.text().contains("Не удаётся прочитать: строка 2"),
-        "{}",
-        json.text()
-    );
+    json.assert_says("Не удаётся прочитать: строка 2");
     app.world.clock.set(crm::testing::start() + Duration::seconds(10));
     put(&mut staff, &at, "rule.publish", &[("from", "")]).await;
     let page = staff.get(&at).await;

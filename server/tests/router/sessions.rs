@@ -167,7 +167,7 @@ async fn s14_another_session_is_ended_with_a_fresh_proof_alone() {
             assert_eq!(reply.location(), format!("{confirm}?next={at}"), "{name}");
         }
         let page = who.get(at).await;
-        assert!(page.text().contains("подтвердите, что это вы"), "{}", page.text());
+        page.assert_says("подтвердите, что это вы");
         assert!(
             names
                 .iter()
@@ -215,7 +215,7 @@ async fn s14_staff_end_a_customers_sessions_from_the_card() {
     let mut agent = app.staff_as("agent", "agent").await;
     let at = format!("/admin/customers/{}", anna.id().await);
     let page = agent.get(&at).await;
-    assert!(page.text().contains("1 открытый вход"), "{}", page.text());
+    page.assert_says("1 открытый вход");
     let form = page.form("customer.end_sessions");
     let silent = agent.submit(&at, &form).await;
     assert_eq!(silent.message("customer.end_sessions", "reason"), "Напишите, почему");
@@ -225,11 +225,7 @@ async fn s14_staff_end_a_customers_sessions_from_the_card() {
     assert_eq!(anna.get("/card").await.location(), "/sign-in?next=/card");
     assert_eq!(boris.get("/card").await.status, StatusCode::OK);
     let page = agent.get(ended.location()).await;
-    assert!(
-        page.text().contains("Все входы покупателя завершены"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Все входы покупателя завершены");
     assert!(page.body.contains("Сотрудник завершил все входы"), "{}", page.text());
     assert!(!page.body.contains("customer.end_sessions"), "nothing is open any more");
     let told = crm::outbox::inbox(&app.world.db, 1).await.expect("read").remove(0);

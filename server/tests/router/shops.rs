@@ -78,7 +78,7 @@ async fn a_shop_changes_when_its_draft_is_published() {
     // A colleague who did not see the draft does not write over it.
     let blind = shop(&[("seen", &seen), ("phone", "")]);
     let blind = staff.send(&at, "store.change", &blind).await;
-    assert!(blind.text().contains("изменил кто-то другой"), "{}", blind.text());
+    blind.assert_says("изменил кто-то другой");
 
     let late = publish(&mut staff, &at, "2020-01-01T10:00").await;
     assert_eq!(late.message("catalogue.publish", "from"), "Этот момент уже прошёл");
@@ -190,7 +190,7 @@ async fn a_shop_is_added_changed_closed_and_found() {
     assert!(anna.get("/stores").await.text().contains("Советская, 2"));
     let late = staff.send(&at, "store.change", &shop(&[("seen", seen.as_str())])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let log = app
         .texts("SELECT reason FROM audit WHERE action = 'store.publish'")
         .await;
@@ -209,9 +209,9 @@ async fn a_shop_is_added_changed_closed_and_found() {
     }
 
     let found = find(&mut staff, LIST, "store.find", "СОВЕТ").await;
-    assert!(found.text().contains("tver-1"), "{}", found.text());
+    found.assert_says("tver-1");
     let found = find(&mut staff, LIST, "store.find", "Рязань").await;
-    assert!(found.text().contains("Ничего не нашлось"), "{}", found.text());
+    found.assert_says("Ничего не нашлось");
     let closed = staff.send(&at, "store.switch", &[("open", "false")]).await;
     closed.assert_leads_to(&format!("{at}?done=closed"));
     assert!(!anna.get("/stores").await.text().contains("На Советской"));
@@ -399,7 +399,7 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
         .get("/stores?offer=candles&near=%D0%A2%D0%B2%D0%B5%D1%80%D1%8C")
         .await;
     assert_eq!(towns(&page), ["Тверь", "Дубна"]);
-    assert!(page.text().contains("Где действует: Три свечи"), "{}", page.text());
+    page.assert_says("Где действует: Три свечи");
     assert_eq!(towns(&anna.get("/stores?offer=nothing").await).len(), 4);
 
     // What has to be switched on holds from then on, and in every shop.

@@ -123,7 +123,7 @@ async fn s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     let late = admin.send(&at, "staff.disable", &[("reason", "Ещё раз")]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("здесь всё изменилось"), "{}", late.text());
+    late.assert_says("здесь всё изменилось");
     admin.send(&at, "staff.enable", &[]).await;
     let entered = app.anybody().send("/admin/sign-in", "staff.sign_in", &sign_in).await;
     assert_eq!(entered.location(), "/admin/sign-in/setup", "her second step was reset");
@@ -150,7 +150,7 @@ async fn what_somebody_who_is_shut_out_had_open_is_given_back() {
 
     admin.send(&at, "staff.disable", &[("reason", "Уволилась")]).await;
     let page = admin.get(&at).await;
-    assert!(page.text().contains("1 открытое обращение"), "{}", page.text());
+    page.assert_says("1 открытое обращение");
     let back = admin.send(&at, "staff.hand_back", &[]).await;
     back.assert_leads_to(&format!("{at}?done=handed"));
     let theirs = "SELECT COUNT(*) FROM requests WHERE status <> 'closed' \
@@ -179,7 +179,7 @@ async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why(
     for (who, words) in [(&mut admin, "Это вы."), (&mut keeper, "есть права, которых нет у вас")]
     {
         let page = who.get(&own).await;
-        assert!(page.text().contains(words), "{}", page.text());
+        page.assert_says(words);
         for form in [
             "staff.disable",
             "staff.set_role",
@@ -289,7 +289,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
     assert_eq!(vera.get("/admin/tills").await.status, StatusCode::OK);
     let kept = admin.send("/admin/roles", "role.remove", &[("role", "cashier")]).await;
     assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(kept.text().contains("Роль у кого-то есть"), "{}", kept.text());
+    kept.assert_says("Роль у кого-то есть");
     for built_in in ["agent", "administrator"] {
         let changed = [
             ("role", built_in),

@@ -141,7 +141,7 @@ async fn a_report_is_saved_shared_and_removed() {
     assert!(!hers.body.contains("report.remove"), "it is Mara's");
     let id = newest(&app).await;
     let refused = lada.send(LIST, "report.remove", &[("id", &id)]).await;
-    assert!(refused.text().contains("Этого здесь больше нет"), "{}", refused.text());
+    refused.assert_says("Этого здесь больше нет");
     let gone = mara.send(LIST, "report.remove", &[("id", &id)]).await;
     gone.assert_leads_to("/admin/reports?done=removed");
     assert_eq!(app.count("SELECT COUNT(*) FROM saved_reports").await, 0);
@@ -159,7 +159,7 @@ async fn a_report_goes_by_email_on_its_day_once() {
     let id = newest(&app).await;
     let wrong = [("id", id.as_str()), ("every", "week"), ("email", "mara@")];
     let wrong = mara.send(LIST, "report.schedule", &wrong).await;
-    assert!(wrong.text().contains("Проверьте адрес"), "{}", wrong.text());
+    wrong.assert_says("Проверьте адрес");
     let right = [("id", id.as_str()), ("every", "week"), ("email", "mara@example.com")];
     let done = mara.send(LIST, "report.schedule", &right).await;
     done.assert_leads_to("/admin/reports?done=scheduled");

@@ -28,7 +28,7 @@ async fn an_answer_is_rated_seen_by_staff_and_changed_for_a_week() {
     let good = [("score", "4"), ("comment", "Быстро <b>")];
     let early = town.anna.send(&at, "request.rate", &good).await;
     assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(early.text().contains("Сейчас оценить нельзя"), "{}", early.text());
+    early.assert_says("Сейчас оценить нельзя");
 
     answer(&mut town.agent, &town.request).await;
     let wrong = town
@@ -66,7 +66,7 @@ async fn an_answer_is_rated_seen_by_staff_and_changed_for_a_week() {
     let app = &town.app;
     app.world.clock.set(app.world.db.now() + Duration::days(7));
     let page = town.anna.get(&at).await;
-    assert!(page.text().contains("Ваша оценка: 4 из 5."), "{}", page.text());
+    page.assert_says("Ваша оценка: 4 из 5.");
     assert!(!page.body.contains("request.rate"), "a week is over");
 }
 
@@ -222,7 +222,7 @@ async fn the_beginning_of_a_long_conversation_is_folded_away() {
     );
     town.app.run(more, &town.request).await;
     let page = town.anna.get(&at).await;
-    assert!(page.text().contains("Показать 4 ранних сообщения"), "{}", page.text());
+    page.assert_says("Показать 4 ранних сообщения");
     let live = page.body.split("data-thread").nth(1).expect("the conversation");
     let live = live.split("</ol>").next().expect("its end");
     assert_eq!(live.matches("data-message").count(), 30);
@@ -245,7 +245,7 @@ async fn a_chat_says_that_it_shows_the_last_of_it() {
                 (SELECT conversation_id, at FROM conversation_messages LIMIT 1) m";
     town.app.run(more, "Снова ").await;
     let page = anna.get("/chat").await;
-    assert!(page.text().contains("Здесь последние 100 сообщений"), "{}", page.text());
+    page.assert_says("Здесь последние 100 сообщений");
     assert!(page.body.contains("href=\"/profile/data\""), "{}", page.text());
 }
 

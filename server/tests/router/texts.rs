@@ -82,7 +82,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
     let mut colleague = app.staff("max").await;
     let late = colleague.send(CODE, "text.draft", &message(&[("seen", "")])).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     app.world.clock.set(start() + Duration::seconds(5));
     publish(&mut staff, CODE).await;
     app.customer("Борис").await;
@@ -102,7 +102,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
     );
     let twice = colleague.send(CODE, "text.publish", &[("seen", "1")]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(twice.text().contains("изменил кто-то другой"), "{}", twice.text());
+    twice.assert_says("изменил кто-то другой");
     put(&mut staff, CODE, "text.draft", &message(&[("head_ru", "Другой")])).await;
     let gone = staff.send(CODE, "text.discard", &[]).await;
     gone.assert_leads_to(&format!("{CODE}?done=discarded"));
@@ -245,7 +245,7 @@ async fn topics_are_added_put_below_others_and_closed() {
     ];
     let last = put(&mut staff, "/admin/texts/topic/card", "text.draft", &last).await;
     assert_eq!(last.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(last.text().contains("Хотя бы одна тема"), "{}", last.text());
+    last.assert_says("Хотя бы одна тема");
     // What was never published goes with its draft.
     staff.send(LIST, "text.create", &topic("other-one", "", true)).await;
     let gone = staff.send("/admin/texts/topic/other-one", "text.discard", &[]).await;
@@ -366,7 +366,7 @@ async fn a_script_of_talks_gets_another_version() {
         assert!(page.body.contains(told), "{told}: {}", page.body);
     }
     let late = mara.send(at, "script.change", &says).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let mut agent = app.staff_as("agent", "agent").await;
     for path in ["/admin/scripts", at] {
         assert_eq!(agent.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
@@ -395,7 +395,7 @@ async fn what_the_chat_goes_by_is_set() {
     saved.assert_leads_to(&format!("{AT}?done=saved"));
     assert_eq!(mara.get(AT).await.form("dialogue.set").get("kept_days"), Some("7"));
     let late = mara.send(AT, "dialogue.set", &says).await;
-    assert!(late.text().contains("изменил кто-то другой"), "{}", late.text());
+    late.assert_says("изменил кто-то другой");
     let mut agent = app.staff_as("agent", "agent").await;
     assert_eq!(agent.get(AT).await.status, StatusCode::FORBIDDEN);
 }

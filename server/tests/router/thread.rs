@@ -27,7 +27,7 @@ async fn requests_go_together_and_the_customer_reads_one_conversation() {
     let other = another(&mut town, "Другой вопрос").await;
     let (kept, desk) = (town.request.clone(), format!("/admin/requests/{}", town.request));
     let page = town.agent.get(&desk).await;
-    assert!(page.text().contains("Присоединить другие обращения"), "{}", page.text());
+    page.assert_says("Присоединить другие обращения");
     let wrong = town.agent.send(&desk, "request.merge", &[]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(wrong.message("request.merge", "others"), "Заполните это поле");
@@ -86,7 +86,7 @@ async fn requests_go_together_and_the_customer_reads_one_conversation() {
         .execute("UPDATE request_merges SET at = '2020-01-01T00:00:00+00:00'")
         .await;
     let late = town.agent.send(&desk, "request.part", &[("merged", &other)]).await;
-    assert!(late.text().contains("прошло больше 14 дней"), "{}", late.text());
+    late.assert_says("прошло больше 14 дней");
     assert!(!late.body.contains("value=\"request.part\""), "and is offered no more");
 }
 
@@ -183,7 +183,7 @@ async fn a_request_is_linked_with_another_one_a_receipt_and_a_line() {
     let again = form.with("_key", &"k".repeat(20));
     let again = town.agent.submit(&desk, &again).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.text().contains("Этого здесь больше нет"), "{}", again.text());
+    again.assert_says("Этого здесь больше нет");
 }
 
 #[tokio::test]
@@ -203,9 +203,9 @@ async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
     let noted = town.agent.send(&desk, "request.note", &[("text", note)]).await;
     noted.assert_leads_to(&format!("{desk}?done=noted"));
     let queue = petrov.get("/admin/requests").await;
-    assert!(queue.text().contains("Уведомления, новых: 1"), "{}", queue.text());
+    queue.assert_says("Уведомления, новых: 1");
     let inbox = petrov.get("/admin/inbox").await;
-    assert!(inbox.text().contains(note), "{}", inbox.text());
+    inbox.assert_says(note);
     assert!(!inbox.body.contains("<script>alert"), "it is text");
     let link = tags(&inbox.body)
         .iter()
@@ -281,7 +281,7 @@ async fn of_two_who_take_a_request_at_once_one_has_it() {
     taken.assert_leads_to(&format!("{desk}?done=assigned"));
     let late = sidorov.send(&desk, "request.assign", &[("from", from.as_str())]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("обращение изменилось"), "{}", late.text());
+    late.assert_says("обращение изменилось");
     assert!(late.text().contains("petrov"), "it says whose it is: {}", late.text());
     // Whoever has read that may take it over, and the one who had it cannot hand it back by what they read before.
     let now = late.form("request.assign").get("from").expect("a field").to_owned();
@@ -400,7 +400,7 @@ async fn a_macro_is_written_shown_and_carried_out() {
         (Some("urgent"), Some("vip, баллы"))
     );
     let thread = town.anna.get(&format!("/support/{}", town.request)).await;
-    assert!(thread.text().contains("Готово, Анна"), "{}", thread.text());
+    thread.assert_says("Готово, Анна");
     let removed = town.agent.send(&at, "macro.remove", &[]).await;
     removed.assert_leads_to("/admin/macros?done=removed");
     assert_eq!(town.agent.get(&at).await.status, StatusCode::NOT_FOUND);

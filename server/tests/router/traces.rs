@@ -263,7 +263,7 @@ async fn s23_what_staff_look_for_stands_in_no_address() {
     assert!(!found.contains(&phone[4..]), "{found}");
     for _ in 0..2 {
         let page = town.agent.get(&found).await;
-        assert!(page.text().contains("Лебедева Анна"), "{}", page.text());
+        page.assert_says("Лебедева Анна");
         assert!(
             page.body.contains(&format!("value=\"{phone}\"")),
             "what was typed stays in the field"

@@ -144,7 +144,7 @@ async fn s15_points_are_not_given_away_while_the_main_number_changes() {
     // What was asked before comes too late as well.
     let late = club.anna.submit(CONFIRM, &form).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("дарить баллы нельзя"), "{}", late.text());
+    late.assert_says("дарить баллы нельзя");
     let refused = club.check(&card, "100").await;
     let why = refused.message("transfer.check", "points");
     assert!(why.contains("дарить баллы нельзя"), "{why}");
@@ -230,7 +230,7 @@ async fn points_go_to_whoever_has_the_card_and_both_are_told() {
     assert!(club.anna.get(TRANSFER).await.text().contains("Дошли"));
     for (who, words) in [(&mut club.anna, "Кому Борис"), (&mut club.boris, "От кого Анна")] {
         let page = who.get("/points").await;
-        assert!(page.text().contains(words), "{}", page.text());
+        page.assert_says(words);
         assert!(page.body.contains("href=\"/points/transfer#list\""));
     }
 }
@@ -246,7 +246,7 @@ async fn points_on_their_way_are_called_back_by_their_sender_alone() {
     let before = club.app.everything(&["sessions"]).await;
     let stolen = club.boris.send(TRANSFER, "transfer.cancel", &fields).await;
     assert_eq!(stolen.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(stolen.text().contains("Этого здесь больше нет"), "{}", stolen.text());
+    stolen.assert_says("Этого здесь больше нет");
     assert_eq!(club.app.everything(&["sessions"]).await, before, "nothing changed");
     club.wait(Duration::minutes(59)).await;
     // Neither does it take a proof anew: it only protects.
@@ -266,7 +266,7 @@ async fn points_on_their_way_are_called_back_by_their_sender_alone() {
     }
     let again = club.anna.send(TRANSFER, "transfer.cancel", &fields).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.text().contains("Поздно"), "{}", again.text());
+    again.assert_says("Поздно");
     club.wait(Duration::hours(2)).await;
     assert_eq!(club.held().await, (300_00, 0));
     assert_eq!(club.told("points_received").await, []);
@@ -332,11 +332,7 @@ async fn what_speaks_against_a_transfer_is_said_at_its_field() {
     assert_eq!(club.check(card.as_str(), "100").await.location(), CONFIRM);
     let late = club.anna.submit(CONFIRM, &form).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        late.text().contains("Столько баллов нет: не хватает 100"),
-        "{}",
-        late.text()
-    );
+    late.assert_says("Столько баллов нет: не хватает 100");
     club.give("100").await;
     let page = club.anna.get(TRANSFER).await.text();
     assert!(page.contains("Дарить пока нечего"), "{page}");
@@ -361,7 +357,7 @@ async fn newcomers_wait_and_a_shop_may_allow_no_transfers() {
     }
     let refused = club.check(card.as_str(), "1").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("Вы в клубе недавно"), "{}", refused.text());
+    refused.assert_says("Вы в клубе недавно");
     assert_eq!(club.held().await, (300_00, 0));
 
     let mut club = club_with(|points| points.transfers_per_month = 0).await;
@@ -519,7 +515,7 @@ async fn what_was_typed_is_shown_to_whom_typed_it_and_names_are_not_asked_for_wi
     loop {
         let reply = club.check(card.as_str(), "100").await;
         if reply.status == StatusCode::TOO_MANY_REQUESTS {
-            assert!(reply.text().contains("Слишком много попыток"), "{}", reply.text());
+            reply.assert_says("Слишком много попыток");
             break;
         }
         answers += 1;
@@ -542,16 +538,8 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     let at = page_of(&club.anna).await;
     let program = club.program.clone();
     let page = club.admin.get(&at).await;
-    assert!(
-        page.text().contains("Сами вы можете до 5 000 за раз"),
-        "{}",
-        page.text()
-    );
-    assert!(
-        page.text().contains("осталось: сегодня 5 000, в этом месяце 20 000"),
-        "{}",
-        page.text()
-    );
+    page.assert_says("Сами вы можете до 5 000 за раз");
+    page.assert_says("осталось: сегодня 5 000, в этом месяце 20 000");
     for (direction, points, reason, note, field, words) in [
         ("give", "", "Подарок", "За чек", "points", "Напишите, сколько"),
         ("give", "1,000", "Подарок", "За чек", "points", "например 150"),
@@ -596,13 +584,9 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     taken.assert_leads_to(&format!("{at}?done=adjusted"));
     assert_eq!(club.held().await, (200_50, 0));
     let page = club.admin.get(&at).await;
-    assert!(page.text().contains("сегодня 4 599,50"), "{}", page.text());
+    page.assert_says("сегодня 4 599,50");
     let bell = club.anna.get("/notifications").await;
-    assert!(
-        bell.text().contains("Мы сняли баллы: 100. За ошибку кассы"),
-        "{}",
-        bell.text()
-    );
+    bell.assert_says("Мы сняли баллы: 100. За ошибку кассы");
     assert_eq!(club.told("points_corrected").await.len(), 2);
 
     // Beyond the cap it waits, and whoever asked does not decide.
@@ -630,7 +614,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     for form in ["points.approve", "points.refuse"] {
         let own = club.admin.send(APPROVALS, form, &fields).await;
         assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
-        assert!(own.text().contains("Этого сделать нельзя"), "{}", own.text());
+        own.assert_says("Этого сделать нельзя");
     }
     assert_eq!(club.held().await, (200_50, 0));
 
@@ -639,13 +623,13 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     assert_eq!(agent.get(APPROVALS).await.status, StatusCode::FORBIDDEN);
     assert!(!agent.get("/admin/requests").await.body.contains(APPROVALS));
     let page = agent.get(&at).await;
-    assert!(page.text().contains("Сами вы можете до 100 за раз"), "{}", page.text());
+    page.assert_says("Сами вы можете до 100 за раз");
     assert!(!page.body.contains("value=\"take\""), "{}", page.body);
     let refused = agent
         .send(&at, "points.adjust", &correction(&program, "take", "1"))
         .await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     for form in ["points.approve", "points.refuse"] {
         let refused = agent.send(APPROVALS, form, &fields).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{form}");
@@ -661,7 +645,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     assert_eq!(club.held().await, (5_200_51, 0));
     let late = lead.send(APPROVALS, "points.refuse", &fields).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.text().contains("Это уже решил кто-то другой"), "{}", late.text());
+    late.assert_says("Это уже решил кто-то другой");
 
     // What a lead asks for an administrator refuses; what cannot be taken any more is said where it stands.
     for points in ["501", "5200"] {
@@ -681,7 +665,7 @@ async fn staff_give_and_take_up_to_the_cap_and_beyond_it_a_colleague_decides() {
     let form = club.admin.get(APPROVALS).await.form("points.approve");
     let short = club.admin.submit(APPROVALS, &form).await;
     assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(short.text().contains("не хватает 500,49"), "{}", short.text());
+    short.assert_says("не хватает 500,49");
     let form = club.admin.get(APPROVALS).await.form("points.refuse");
     let refused = club.admin.submit(APPROVALS, &form).await;
     refused.assert_leads_to("/admin/approvals?done=refused");
@@ -763,11 +747,7 @@ async fn points_go_to_a_phone_and_the_question_tells_nobody_whose_it_is() {
     assert_eq!(pages[0], pages[1]);
     let form = club.anna.get(CONFIRM).await.form("transfer.send");
     let refused = club.anna.submit(CONFIRM, &form).await;
-    assert!(
-        refused.text().contains("По этому номеру подарить нельзя"),
-        "{}",
-        refused.text()
-    );
+    refused.assert_says("По этому номеру подарить нельзя");
     club.check(&his, "10").await;
     let form = club.anna.get(CONFIRM).await.form("transfer.send");
     let sent = club.anna.submit(CONFIRM, &form).await;
@@ -884,14 +864,14 @@ async fn staff_bring_a_transfer_back_with_a_reason() {
     let fields = [("transfer", id.as_str()), ("reason", "Взлом")];
     let refused = agent.send(&at, "transfer.reverse", &fields).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     assert_eq!(club.held().await, (200_00, 100_00));
 
     let mut admin = club.app.staff("admin2").await;
     let form = admin.get(&at).await.form("transfer.reverse");
     let mute = admin.submit(&at, &form).await;
     assert_eq!(mute.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(mute.text().contains("Напишите, почему"), "{}", mute.text());
+    mute.assert_says("Напишите, почему");
     // The receiver's page offers the same.
     assert!(
         admin
@@ -920,7 +900,7 @@ async fn staff_bring_a_transfer_back_with_a_reason() {
     assert!(admin.get(&at).await.text().contains("Вернули мы"));
     let again = admin.send(&at, "transfer.reverse", &fields).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.text().contains("Эти баллы уже вернулись"), "{}", again.text());
+    again.assert_says("Эти баллы уже вернулись");
     let rows = "SELECT COUNT(*) FROM audit WHERE action = 'transfer.reverse' AND reason = 'Взлом'";
     assert_eq!(club.app.count(rows).await, 2, "a row of each side");
     assert!(club.anna.get(TRANSFER).await.text().contains("Магазин вернул их вам"));

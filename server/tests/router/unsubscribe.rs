@@ -132,10 +132,10 @@ async fn a_person_unsubscribes_by_the_page_without_signing_in() {
     );
     assert_eq!(page.body.matches("<form").count(), 1);
     let done = post(&app, &at, &crate::common::SAME_SITE, ONE_CLICK).await;
-    assert!(done.text().contains("Готово, вы отписаны"), "{}", done.text());
+    done.assert_says("Готово, вы отписаны");
     assert!(!done.body.contains("<form"));
     let again = anybody.get(&at).await;
-    assert!(again.text().contains("Готово, вы отписаны"), "{}", again.text());
+    again.assert_says("Готово, вы отписаны");
     // She sees in the cabinet how it came about, and may think better of it.
     let page = anna.get("/profile/consents").await;
     let (_, rest) = page.body.split_once("href=\"/profile/consents/").expect("a receipt");

@@ -198,7 +198,7 @@ async fn s20_what_is_not_taken_is_told_at_the_field_and_the_text_stays() {
     let page = anna
         .upload("/support/new", "request.create", &fields, &[("a.exe", b"MZ")])
         .await;
-    assert!(page.text().contains("Исправьте 2 строки"), "{}", page.text());
+    page.assert_says("Исправьте 2 строки");
     let page = anna
         .upload("/support/new", "request.create", &fields, &[("a.png", PNG)])
         .await;
@@ -225,11 +225,7 @@ async fn s20_a_customer_sends_so_much_a_day() {
         anna.upload(&at, "request.answer", &[("text", "Ещё")], more).await,
     ] {
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(
-            reply.text().contains("За день можно прислать до 2 МБ файлов"),
-            "{}",
-            reply.text()
-        );
+        reply.assert_says("За день можно прислать до 2 МБ файлов");
     }
     let exactly = anna.upload(&at, "request.answer", &[("text", "Ещё")], &more[..1]).await;
     assert_eq!(exactly.status, StatusCode::SEE_OTHER, "{}", exactly.text());

@@ -125,7 +125,7 @@ async fn what_was_proved_is_the_main_address_and_what_was_typed_is_not() {
         .send("/profile/contacts", "contact.primary", &[("contact", &id)])
         .await;
     // Without a form that could tell it, the page does.
-    assert!(refused.text().contains("Этого сделать нельзя"), "{}", refused.text());
+    refused.assert_says("Этого сделать нельзя");
     assert_eq!(app.text(MAIN).await, "eva@example.com");
 }
 
@@ -198,7 +198,7 @@ async fn s15_contacts_and_the_password_change_only_with_fresh_proof() {
     let mut anna = with_email(&app).await;
     let before = app.everything(&["sessions", "idempotency_keys"]).await;
     let page = anna.get("/profile/contacts").await;
-    assert!(page.text().contains("подтвердите, что это вы"), "{}", page.text());
+    page.assert_says("подтвердите, что это вы");
     let id = id_of_email(&app).await;
     for (at, form, fields) in [
         (

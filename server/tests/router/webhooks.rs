@@ -28,7 +28,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     assert!(!added.location().contains("whsec_"));
     let page = staff.get(&at).await;
     let secret = shown(&page.body).expect("the secret is shown");
-    assert!(page.text().contains("Склад «Север»"), "{}", page.text());
+    page.assert_says("Склад «Север»");
     assert_eq!(shown(&staff.get(&at).await.body), None, "and only once");
 
     let made = staff.send(&at, "webhook.secret", &[]).await;
@@ -94,7 +94,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     // Somebody's page that is older than the pause.
     let late = staff.send(&at, "webhook.test", &[]).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());
-    assert!(late.text().contains("Сначала включите"), "{}", late.text());
+    late.assert_says("Сначала включите");
     staff.send(&at, "webhook.switch", &[("on", "true")]).await;
     let removed = staff.send(&at, "webhook.remove", &[]).await;
     removed.assert_leads_to("/admin/webhooks?done=removed");

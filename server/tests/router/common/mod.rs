@@ -980,6 +980,13 @@ impl Reply {
         html::text(&self.body)
     }
 
+    /// It says so; what it says where it does not is shown.
+    #[track_caller]
+    pub fn assert_says(&self, words: &str) {
+        let text = self.text();
+        assert!(text.contains(words), "{words:?} is not in: {text}");
+    }
+
     /// The same with plain spaces.
     pub fn words(&self) -> String {
         self.text().replace('\u{a0}', " ")
