@@ -269,7 +269,7 @@ impl Run {
         let stores = match self.stores.take() {
             Some(stores) => stores,
             None => {
-                mapped::staged(db, key).await?;
+                mapped::unify_times(db, key).await?;
                 mapped::stores(db).await?
             }
         };

@@ -451,7 +451,7 @@ async fn insert(tx: &mut Tx, source: &str, batch: &[(i64, Staged)]) -> Result<()
 }
 
 /// Empties the staging table of a source, in parts so that nobody waits long.
-async fn clear(db: &Db, source: &str) -> Result<(), Error> {
+pub(crate) async fn clear(db: &Db, source: &str) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM import_lines WHERE source = $1 AND line <= \
                        (SELECT MIN(line) FROM import_lines WHERE source = $1) + $2";
     loop {
@@ -474,8 +474,8 @@ async fn clear(db: &Db, source: &str) -> Result<(), Error> {
     }
 }
 
-/// A receipt has one time, the earliest of its lines.
-async fn unify_times(db: &Db, source: &str) -> Result<(), Error> {
+/// Ends the staging: a receipt has one time, the earliest of its lines. Done again, it changes nothing.
+pub(crate) async fn unify_times(db: &Db, source: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE import_lines SET at = m.at FROM (SELECT document, MIN(at) AS at FROM import_lines \
         WHERE source = $1 GROUP BY document HAVING MIN(at) <> MAX(at)) m \
         WHERE import_lines.source = $1 AND import_lines.document = m.document";
@@ -544,7 +544,8 @@ async fn page(
     }
 }
 
-async fn stores(db: &Db) -> Result<HashMap<String, StoreId>, Error> {
+/// The shops by their codes.
+pub(crate) async fn stores(db: &Db) -> Result<HashMap<String, StoreId>, Error> {
     let mut conn = db.read().await?;
     let rows: Vec<(String, StoreId)> = on!(conn, |c| sqlx::query_as("SELECT code, id FROM stores")
         .fetch_all(c)

@@ -71,6 +71,14 @@ async fn quoted(db: &Db, till: &Till, who: Option<Subject>, coupons: &[&str]) ->
     (reasons(&quote.presented), quote.discount)
 }
 
+/// A sale to somebody.
+fn sold_to(who: Subject, document: &str) -> NewReceipt {
+    NewReceipt {
+        customer: Some(who.id()),
+        ..sale(document)
+    }
+}
+
 /// Tea for 200.00, with what a coupon of ten percent takes off.
 fn with_coupon(document: &str, who: Option<Subject>, coupon: &str) -> NewReceipt {
     let mut new = NewReceipt {
@@ -112,10 +120,7 @@ both_engines!(a_coupon_is_given_and_used_once, async |world| {
     let till = &till(db, "one", "shop", &Scope::ALL).await;
     let (anna, _) = member(db).await;
     with_rules(db).await;
-    let first = NewReceipt {
-        customer: Some(anna.id()),
-        ..sale("S-1")
-    };
+    let first = sold_to(anna, "S-1");
     let given = book(db, till, &first).await;
     assert_eq!((given.coupons.len(), given.presented.len()), (1, 0));
     let coupon = given.coupons[0].clone();
@@ -157,10 +162,7 @@ both_engines!(a_coupon_comes_back_with_all_that_it_was_used_for, async |world| {
     let till = &till(db, "one", "shop", &Scope::ALL).await;
     let (anna, _) = member(db).await;
     with_rules(db).await;
-    let first = NewReceipt {
-        customer: Some(anna.id()),
-        ..sale("S-1")
-    };
+    let first = sold_to(anna, "S-1");
     let code = book(db, till, &first).await.coupons[0].code.clone();
     let code = code.as_str();
     book(db, till, &with_coupon("S-2", Some(anna), code)).await;
@@ -216,10 +218,7 @@ both_engines!(what_is_wrong_with_a_coupon_is_told_of_it_alone, async |world| {
         ),
     )
     .await;
-    let first = NewReceipt {
-        customer: Some(anna.id()),
-        ..sale("S-1")
-    };
+    let first = sold_to(anna, "S-1");
     let code = book(db, till, &first).await.coupons[0].code.clone();
     let code = code.as_str();
     let mara = marketer(world).await;
@@ -564,10 +563,7 @@ both_engines!(who_is_erased_leaves_no_coupon_that_is_good, async |world| {
     segment::put(db, &mara, id, Act::Add, &number, false, "numbers")
         .await
         .expect("added");
-    let first = NewReceipt {
-        customer: Some(anna.id()),
-        ..sale("S-1")
-    };
+    let first = sold_to(anna, "S-1");
     let coupon: CouponId = book(db, till, &first).await.coupons[0].id;
     let me = sign_in(db, anna).await;
     crm::erasure::ask(db, &me.fresh(db).expect("fresh"), true)

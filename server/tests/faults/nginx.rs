@@ -1,10 +1,10 @@
 //! One node behind nginx, by the file that is shipped, `deploy/nginx.conf`: what is let through, whose words the answers are, and
 //! what is seen of a restart. The TLS is left to the other proxy (`scale_out.rs`): here browsers speak in the clear.
 
-use crate::browser::{Browser, PASSWORD, free_phone, register};
+use crate::browser::Browser;
 use crate::node::{Node, Place};
 use crate::ports::free_address;
-use crate::scale_out::certificate;
+use crate::scale_out::{assert_guarded, certificate};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,21 +114,7 @@ async fn fault_one_node_behind_nginx_keeps_its_words_and_is_found_again_after_a_
     let by_nginx = |at: SocketAddr| Browser::by_proxy(at, "club.example.com", address);
 
     let mut browser = by_nginx(nginx.address);
-    register(&mut browser, &free_phone(), PASSWORD)
-        .await
-        .expect("registered");
-    // Where people are is what the proxy saw, not what they said.
-    let networks = place.texts("SELECT DISTINCT network FROM attempts").await;
-    assert!(
-        !networks.is_empty() && networks.iter().all(|network| network.starts_with("127.")),
-        "{networks:?}"
-    );
-    for path in ["/inbox", "/inbox/", "/metrics"] {
-        browser.reconnect();
-        let reply = browser.get(path).await.expect("an answer");
-        assert_eq!(reply.status, 404, "{path}");
-        assert!(reply.header("x-request-id").is_none(), "{path} got to the node");
-    }
+    assert_guarded(&place, &mut browser).await;
     let moved = by_nginx(nginx.plain).get("/card").await.expect("an answer");
     assert_eq!((moved.status, moved.location()), (308, "https://club.example.com/card"));
 

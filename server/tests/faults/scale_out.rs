@@ -287,18 +287,9 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
 }
 
 /// One node behind the same proxy: what is let through, whose words the answers are, and that a restart is not seen.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
-    let place = Place::sqlite().await;
-    let node = Node::start(&place);
-    let address = node.address;
-    let proxy = Proxy::start(place.dir.path(), &[address]);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-
-    let mut browser = proxy.door.browser();
-    register(&mut browser, &free_phone(), PASSWORD)
-        .await
-        .expect("registered");
+/// Somebody registers through a proxy, and it shows what is for customers alone.
+pub(crate) async fn assert_guarded(place: &Place, browser: &mut Browser) {
+    register(browser, &free_phone(), PASSWORD).await.expect("registered");
     // Where people are is what the proxy saw, not what they said.
     let networks = place.texts("SELECT DISTINCT network FROM attempts").await;
     assert!(
@@ -311,6 +302,18 @@ async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.header("x-request-id").is_none(), "{path} got to the node");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
+    let place = Place::sqlite().await;
+    let node = Node::start(&place);
+    let address = node.address;
+    let proxy = Proxy::start(place.dir.path(), &[address]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let mut browser = proxy.door.browser();
+    assert_guarded(&place, &mut browser).await;
     // A till's batch is let through; of what is too much, pages and the API say so themselves.
     let batch = "/api/v1/purchases/batch";
     for (path, bytes, status, kind) in [

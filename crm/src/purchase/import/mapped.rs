@@ -3,6 +3,7 @@
 
 use super::format::{Parser, Staged};
 use super::{Desk, Format, LineRow, Options};
+pub(crate) use super::{clear, stores, unify_times};
 use crate::db::{Db, Tx};
 use crate::error::Error;
 use crate::id::StoreId;
@@ -97,21 +98,6 @@ fn moment(text: &str) -> Cow<'_, str> {
 pub(crate) async fn stage(tx: &mut Tx, key: &str, lines: Vec<Read>) -> Result<(), Error> {
     let lines: Vec<_> = lines.into_iter().map(|Read(number, line)| (number, line)).collect();
     super::insert(tx, key, &lines).await
-}
-
-/// Takes what is staged away.
-pub(crate) async fn clear(db: &Db, key: &str) -> Result<(), Error> {
-    super::clear(db, key).await
-}
-
-/// Ends the staging: a receipt has one time. Done again, it changes nothing.
-pub(crate) async fn staged(db: &Db, key: &str) -> Result<(), Error> {
-    super::unify_times(db, key).await
-}
-
-/// The shops by their codes.
-pub(crate) async fn stores(db: &Db) -> Result<HashMap<String, StoreId>, Error> {
-    super::stores(db).await
 }
 
 /// Receipts that are booked together.
