@@ -228,6 +228,11 @@ impl Cx {
         format!("{}?{asked}", self.path)
     }
 
+    /// A form of this name was sent and not taken.
+    pub fn was_sent(&self, form: &str) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.form == form)
+    }
+
     /// The words of the page's language.
     pub fn t(&self) -> &'static Texts {
         Texts::of(self.lang)

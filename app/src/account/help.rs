@@ -266,7 +266,7 @@ pub(crate) fn text(cx: &Cx, content: &Content) -> Html {
 /// Asks whether the article was of use, and whom it was not what was missing.
 fn was_useful(cx: &Cx) -> Html {
     let t = &cx.t().help;
-    let has_failed = cx.outcome.as_ref().is_some_and(|sent| sent.form == TellMissing::NAME);
+    let has_failed = cx.was_sent(TellMissing::NAME);
     let inside = match cx.query("done").filter(|_| cx.outcome.is_none()) {
         Some("useful" | "told") => thanks(cx),
         done if done == Some("useless") || has_failed => {

@@ -286,8 +286,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
     if let Some(code) = cx.query("invite") {
         super::join::keep_code(&cx, code);
     }
-    let by_password =
-        cx.query("by") == Some("password") || cx.outcome.as_ref().is_some_and(|o| o.form == Password::NAME);
+    let by_password = cx.query("by") == Some("password") || cx.was_sent(Password::NAME);
     let signed_out =
         (cx.query("done") == Some("signed_out")).then(|| view! { <p class="flash" role="status">{t.signed_out}</p> });
     // Made inside its form, which knows what was typed.
@@ -299,7 +298,7 @@ pub async fn phone(cx: Cx) -> Result<Body, AppError> {
         }
     };
     let labels = pairs([("phone", t.phone), ("password", t.password)]);
-    let by_email = cx.query("by") == Some("email") || cx.outcome.as_ref().is_some_and(|o| o.form == StartByEmail::NAME);
+    let by_email = cx.query("by") == Some("email") || cx.was_sent(StartByEmail::NAME);
     let other = |by: &str, words: &'static str| {
         let href = with_query(&cx, "/sign-in", by);
         view! { <li><a href=href>{words}</a></li> }

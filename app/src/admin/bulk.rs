@@ -256,7 +256,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
         .filter_map(reason)
         .collect();
     let reasons = (!reasons.is_empty()).then(|| view! { <ul>{reasons}</ul> });
-    let was_sent = cx.outcome.as_ref().is_some_and(|sent| sent.form == UndoBulk::NAME);
+    let was_sent = cx.was_sent(UndoBulk::NAME);
     // The form stays to say that it came too late.
     let undo = (outcome.may_undo || was_sent).then(|| {
         let (bulk, words) = (id.to_string(), t.undo);

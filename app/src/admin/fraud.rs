@@ -2,7 +2,7 @@
 
 use super::acts::was_about;
 use super::full_name;
-use super::versions::{self, was_sent};
+use super::versions;
 use crate::cabinet::{back, flash, more, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
@@ -453,7 +453,7 @@ fn decide(cx: &Cx, alert: &Alert) -> Html {
     let seen = alert.changed_at.timestamp_micros().to_string();
     let again = seen.clone();
     let labels = || pairs([("reason", t.reason)]);
-    let (dismissing, confirming) = (was_sent::<DismissAlert>(cx), was_sent::<ConfirmAlert>(cx));
+    let (dismissing, confirming) = (cx.was_sent(DismissAlert::NAME), cx.was_sent(ConfirmAlert::NAME));
     view! {
         <section class="section narrow" aria-labelledby="decide">
             <h2 id="decide">{t.decide}</h2>

@@ -1,7 +1,7 @@
 //! The help, as staff write it: its articles with what readers say of them, what each said before, and what it does not answer.
 
 use super::rules::fields::{line, optional};
-use super::versions::{self, difference, in_time, list, moment, was_sent};
+use super::versions::{self, difference, in_time, list, moment};
 use super::{changes, help_parts};
 use crate::account::help as readers;
 use crate::cabinet::purchases::day;
@@ -240,7 +240,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ];
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
-    let (inside, was_sent) = (cx.clone(), was_sent::<CreateHelp>(&cx));
+    let (inside, was_sent) = (cx.clone(), cx.was_sent(CreateHelp::NAME));
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
@@ -471,7 +471,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         }
     });
     let seen = draft.map(|draft| draft.changed_at.timestamp_micros().to_string());
-    let (inside, to_choose, was_sent) = (cx.clone(), choices.clone(), was_sent::<DraftHelp>(&cx));
+    let (inside, to_choose, was_sent) = (cx.clone(), choices.clone(), cx.was_sent(DraftHelp::NAME));
     let view = view! {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>

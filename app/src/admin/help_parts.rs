@@ -1,7 +1,6 @@
 //! The parts of the help, as staff name and order them.
 
 use super::rules::fields::{line, whole};
-use super::versions::was_sent;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -88,7 +87,7 @@ fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
     let id = format!("part-{}", part.code);
     let is_this = |(name, value): &(String, String)| name == "_form" && *value == id;
-    let sent = cx.outcome.as_ref().filter(|_| was_sent::<ChangePart>(cx));
+    let sent = cx.outcome.as_ref().filter(|_| cx.was_sent(ChangePart::NAME));
     let is_open = sent.is_some_and(|sent| sent.values.iter().any(is_this));
     let seen = serde_json::to_string(&part).map_err(|_| AppError::Internal)?;
     let title = format!("{}. {}", part.position, cx.pick(&part.name));

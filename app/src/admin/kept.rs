@@ -97,10 +97,7 @@ pub(super) async fn section(cx: &Cx, view: &View, topics: &[Topic]) -> Result<Ht
         .map(remove)
         .collect();
     let own = (!own.is_empty()).then(|| view! { <ul class="stack list-none">{own}</ul> });
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == SaveFilter::NAME);
+    let was_sent = cx.was_sent(SaveFilter::NAME);
     let labels = pairs([("name", t.kept_name)]);
     let section = view! {
         {links}

@@ -1,7 +1,7 @@
 //! Service levels as leads write them: when there is work, how soon requests are answered and solved, and how often that was kept.
 
 use super::rules::fields::line;
-use super::versions::{seen, was_sent};
+use super::versions::seen;
 use crate::cabinet::{back, flash, gone};
 use crate::cx::Cx;
 use crate::format;
@@ -233,7 +233,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.calendar_first}</p> }.into_html(),
         false => add_policy(&cx, &setup),
     };
-    let (inside, is_adding, zone) = (cx.clone(), was_sent::<AddCalendar>(&cx), cx.shop().time_zone.clone());
+    let (inside, is_adding, zone) = (cx.clone(), cx.was_sent(AddCalendar::NAME), cx.shop().time_zone.clone());
     let labels = calendar_labels(&cx);
     let view = view! {
         <h1>{t.title}</h1>
@@ -329,7 +329,7 @@ fn about(cx: &Cx, setup: &Setup, policy: &Policy) -> String {
 /// Whether this form of several was sent and not taken.
 fn is_open<F: Form>(cx: &Cx, id: &str) -> bool {
     let is_this = |(name, value): &(String, String)| name == "_form" && value == id;
-    let sent = cx.outcome.as_ref().filter(|_| was_sent::<F>(cx));
+    let sent = cx.outcome.as_ref().filter(|_| cx.was_sent(F::NAME));
     sent.is_some_and(|sent| sent.values.iter().any(is_this))
 }
 
@@ -418,7 +418,7 @@ fn policy(cx: &Cx, setup: &Setup, policy: &Policy) -> Html {
 
 fn add_policy(cx: &Cx, setup: &Setup) -> Html {
     let t = &cx.t().admin_levels;
-    let (inside, choices, is_adding) = (cx.clone(), Choices::of(cx, setup), was_sent::<AddPolicy>(cx));
+    let (inside, choices, is_adding) = (cx.clone(), Choices::of(cx, setup), cx.was_sent(AddPolicy::NAME));
     view! {
         <details class="fold" open=is_adding>
             <summary>{t.add_policy}</summary>

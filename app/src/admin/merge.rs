@@ -164,10 +164,7 @@ fn parting(cx: &Cx, id: CustomerId, merged: &Merged) -> Html {
         (Some(obstacle), _) => view! { <p class="notice notice-warn">{in_the_way(cx, obstacle)}</p> }.into_html(),
         (None, Some(first)) => first,
         (None, None) => {
-            let was_sent = cx
-                .outcome
-                .as_ref()
-                .is_some_and(|outcome| outcome.form == PartAccounts::NAME);
+            let was_sent = cx.was_sent(PartAccounts::NAME);
             let labels = pairs([("reason", t.reason)]);
             view! {
                 <details class="fold" open=was_sent>
@@ -220,10 +217,7 @@ fn proposals(cx: &Cx, id: CustomerId, found: &[Duplicate]) -> Html {
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == FindOther::NAME);
+    let was_sent = cx.was_sent(FindOther::NAME);
     let labels = pairs([("other", t.other)]);
     view! {
         {list}

@@ -248,7 +248,7 @@ pub(super) fn adjust(
     if !has(Right::Points) && !has(Right::Goodwill) {
         return unsaid(cx, &[Adjust::NAME], "program", |_| false, cx.t().form.stale);
     }
-    let was_sent = cx.outcome.as_ref().is_some_and(|o| o.form == Adjust::NAME);
+    let was_sent = cx.was_sent(Adjust::NAME);
     // Those of today, and one that was closed as long as it holds something.
     let listed = programs.iter().map(|program| (program.id, cx.pick(&program.name)));
     let rest = balance

@@ -2,7 +2,7 @@
 //! closed.
 
 use super::rules::fields::{hundredths, line, whole};
-use super::versions::{self, difference, in_time, moment, was_sent};
+use super::versions::{self, difference, in_time, moment};
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
@@ -262,7 +262,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Number(t.points),
         Head::Unseen(cx.t().admin_tiers.short),
     ];
-    let was_sent = was_sent::<CreateProgram>(&cx);
+    let was_sent = cx.was_sent(CreateProgram::NAME);
     let mut labels = labels(&cx);
     labels.insert(0, ("key".to_owned(), t.code.to_owned()));
     let inside = cx.clone();
@@ -521,7 +521,7 @@ fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html
 /// The fields of the draft, or of one that is begun with what counts now.
 fn edit(cx: &Cx, draft: Option<&Draft>, current: &Version) -> Html {
     let (t, of_rules) = (&cx.t().admin_programs, &cx.t().admin_rules);
-    let was_sent = was_sent::<DraftProgram>(cx);
+    let was_sent = cx.was_sent(DraftProgram::NAME);
     let held = draft.map_or(&current.terms, |draft| &draft.content).clone();
     let seen = draft.map(|draft| draft.changed_at.timestamp_micros().to_string());
     let inside = cx.clone();

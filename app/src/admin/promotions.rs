@@ -2,7 +2,7 @@
 //! carry it out; and what came of it.
 
 use super::changes;
-use super::versions::{changed, difference, gone, moment, warnings, was_sent};
+use super::versions::{changed, difference, gone, moment, warnings};
 use crate::cabinet::{back, flash, fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -566,7 +566,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
 fn note(cx: &Cx, note: &str) -> Html {
     let t = &cx.t().admin_promotions;
     let said = (!note.is_empty()).then(|| view! { <div>{paragraphs(note)}</div> });
-    let (was_sent, note, seen) = (was_sent::<NotePromotion>(cx), note.to_owned(), note.to_owned());
+    let (was_sent, note, seen) = (cx.was_sent(NotePromotion::NAME), note.to_owned(), note.to_owned());
     let save = cx.t().admin_rules.save;
     view! {
         {said}

@@ -321,7 +321,7 @@ fn others(cx: &Cx, seen: String) -> Html {
     let t = &cx.t().admin_questions;
     let again = seen.clone();
     let labels = pairs([("reason", t.reason)]);
-    let was_sent = versions::was_sent::<DeclineQuestion>(cx);
+    let was_sent = cx.was_sent(DeclineQuestion::NAME);
     view! {
         <section class="section narrow" aria-labelledby="others">
             <h2 id="others">{t.others}</h2>

@@ -1,6 +1,5 @@
 //! Reports: figures of the shop, compared with the period before, drawn and as tables; saved, and sent by e-mail.
 
-use super::versions::was_sent;
 use crate::cabinet::{back, flash, gone};
 use crate::cx::Cx;
 use crate::format;
@@ -399,7 +398,7 @@ fn own_forms(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     let chosen = one.every.map_or("", Every::as_str);
     let email = one.email.clone().unwrap_or_default();
     let labels = pairs([("every", t.every), ("email", t.email)]);
-    let is_open = one.every.is_some() || was_sent::<ScheduleReport>(cx);
+    let is_open = one.every.is_some() || cx.was_sent(ScheduleReport::NAME);
     view! {
         <details class="fold" open=is_open>
             <summary>{t.schedule}</summary>

@@ -295,9 +295,8 @@ fn head(
         _ => t.nobodys.to_owned(),
     };
     let from = thread.assignee.map(|id| id.to_string()).unwrap_or_default();
-    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
     // A form that came too late stays to say so.
-    let take = (thread.assignee != me || was_sent(Assign::NAME)).then(|| {
+    let take = (thread.assignee != me || cx.was_sent(Assign::NAME)).then(|| {
         let words = if thread.assignee.is_none() { t.take } else { t.take_over };
         let from = from.clone();
         view! {
@@ -307,7 +306,7 @@ fn head(
             </FormBox<Assign>>
         }
     });
-    let release = (thread.assignee.is_some() || was_sent(Unassign::NAME)).then(|| {
+    let release = (thread.assignee.is_some() || cx.was_sent(Unassign::NAME)).then(|| {
         view! {
             <FormBox<Unassign> class="switch" stale=t.stale_status>
                 <input type="hidden" name="from" value=from/>
@@ -534,8 +533,10 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
     let (t, desk) = (&cx.t().admin_request, &cx.t().admin_desk);
     let labels = pairs([("text", t.answer), ("files", cx.t().form.files)]);
     let seen = thread.updated_at.timestamp_micros().to_string();
-    let came_back = |form: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == form);
-    let (is_answering, is_noting) = (came_back(Answer::NAME), came_back(Note::NAME) || written.note.is_some());
+    let (is_answering, is_noting) = (
+        cx.was_sent(Answer::NAME),
+        cx.was_sent(Note::NAME) || written.note.is_some(),
+    );
     let (answer, note) = (written.answer.clone(), written.note.clone());
     let kept = answer
         .is_some()

@@ -1,7 +1,7 @@
 //! Roles: what each lets somebody do, and those that the shop makes itself.
 
 use super::rules::fields::line;
-use super::versions::{list, was_sent};
+use super::versions::list;
 use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -148,7 +148,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     }
     let removable = |role: &str| all.iter().any(|one| one.code.code() == role && one.members == 0);
     let labels = labels(&cx, &[("key", t.code)]);
-    let (was_sent, choices) = (was_sent::<AddRole>(&cx), choices(&cx, &[])?);
+    let (was_sent, choices) = (cx.was_sent(AddRole::NAME), choices(&cx, &[])?);
     let add = match first {
         Some(first) => first,
         None => view! {
@@ -197,7 +197,7 @@ fn fold(cx: &Cx, role: &Entry, is_fresh: bool) -> Result<Html, AppError> {
     let code = role.code.code().to_owned();
     let id = format!("role-{code}");
     let is_this = |(name, value): &(String, String)| name == "_form" && *value == id;
-    let sent = cx.outcome.as_ref().filter(|_| was_sent::<ChangeRole>(cx));
+    let sent = cx.outcome.as_ref().filter(|_| cx.was_sent(ChangeRole::NAME));
     let is_open = sent.is_some_and(|sent| sent.values.iter().any(is_this));
     let inside = match role.is_changed_by(cx.staff()?) && is_fresh {
         true => form(cx, role, id)?,

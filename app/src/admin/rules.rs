@@ -5,7 +5,7 @@ pub mod fields;
 mod simulation;
 pub mod words;
 
-use super::versions::{self, Versions, in_time, list, moment, was_sent};
+use super::versions::{self, Versions, in_time, list, moment};
 use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
@@ -889,7 +889,7 @@ fn caps(words: &Words<'_>, caps: &Caps, seen: i64) -> Html {
             .map(|(name, label, value)| view! { <Field name=name label=label value=value inputmode="decimal" optional=true/> })
             .collect_view()
     };
-    let was_sent = was_sent::<SetCaps>(cx);
+    let was_sent = cx.was_sent(SetCaps::NAME);
     view! {
         <section id="caps" aria-labelledby="caps-title">
             <h3 id="caps-title" class="mb-2">{t.caps}</h3>
@@ -936,7 +936,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
         .map(|occasion| (occasion.as_str().to_owned(), words.occasion(occasion).to_owned()))
         .collect();
     let (occasion, asked) = (rule.occasion.as_str(), words.occasion(rule.occasion));
-    let was_sent = was_sent::<SetBasics>(cx);
+    let was_sent = cx.was_sent(SetBasics::NAME);
     view! {
         <section aria-labelledby="basics-title">
             <h3 id="basics-title" class="mb-2">{t.basics}</h3>
@@ -969,7 +969,7 @@ fn basics(words: &Words<'_>, rule: &Rule, seen: i64) -> Html {
 fn json(cx: &Cx, rule: &Rule, seen: i64) -> Html {
     let t = &cx.t().admin_rules;
     let text = serde_json::to_string_pretty(rule).unwrap_or_default();
-    let was_sent = was_sent::<SetJson>(cx);
+    let was_sent = cx.was_sent(SetJson::NAME);
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.as_json}</summary>

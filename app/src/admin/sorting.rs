@@ -165,10 +165,7 @@ pub(super) async fn section(
         ("assignee", t.assignee),
         ("tags", t.tags),
     ]);
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == SortRequest::NAME);
+    let was_sent = cx.was_sent(SortRequest::NAME);
     let section = view! {
         <p class="facts" data-swap="sorted">{badges(cx, sorted.priority, &tags)} {queue}</p>
         <details class="fold" open=was_sent>

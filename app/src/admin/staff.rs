@@ -2,7 +2,6 @@
 //! away from them takes a reason, and all of it a proof of who does it.
 
 use super::once;
-use super::versions::was_sent;
 use crate::account::sign_in::staff_onward;
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
@@ -275,7 +274,7 @@ fn row(cx: &Cx, member: &Member) -> Html {
 /// A form that asks for a reason alone, folded away until it was sent and not taken.
 fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
     let t = &cx.t().admin_staff;
-    let was_sent = was_sent::<F>(cx);
+    let was_sent = cx.was_sent(F::NAME);
     let labels = pairs([("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>
@@ -293,7 +292,7 @@ fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str)
 /// Another role, likewise.
 fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     let t = &cx.t().admin_staff;
-    let (was_sent, role) = (was_sent::<SetRole>(cx), member.role.code().to_owned());
+    let (was_sent, role) = (cx.was_sent(SetRole::NAME), member.role.code().to_owned());
     let labels = pairs([("role", t.role), ("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>

@@ -333,7 +333,7 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
         true => view! { <p class="muted">{t.none}</p> }.into_html(),
         false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
-    let was_sent = versions::was_sent::<AddTask>(cx);
+    let was_sent = cx.was_sent(AddTask::NAME);
     let labels = pairs([
         ("title", t.task),
         ("due", t.due),

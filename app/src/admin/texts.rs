@@ -2,7 +2,7 @@
 //! a draft, what it will look like, and what was said before.
 
 use super::rules::fields::whole;
-use super::versions::{self, Versions, changed, difference, was_sent};
+use super::versions::{self, Versions, changed, difference};
 use crate::cabinet::{flash, fresh_first};
 use crate::cx::Cx;
 use crate::format;
@@ -235,7 +235,7 @@ fn words(cx: &Cx, kind: Kind) -> (&'static str, &'static str) {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_texts;
     let asked = cx.query("kind").and_then(|kind| kind.parse().ok());
-    let kind = match was_sent::<CreateTopic>(&cx) {
+    let kind = match cx.was_sent(CreateTopic::NAME) {
         true => Kind::Topic,
         false => asked.unwrap_or(Kind::Template),
     };
@@ -455,7 +455,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     });
     let published = found.published.as_slice();
     let lines = |text: &Text| lines(&cx, kind, text);
-    let (inside, was_sent) = (cx.clone(), was_sent::<DraftText>(&cx));
+    let (inside, was_sent) = (cx.clone(), cx.was_sent(DraftText::NAME));
     let view = view! {
         <a class="back" href=up>{icon(icons::ARROW_LEFT)} {name}</a>
         <h1><bdi>{title.clone()}</bdi></h1>

@@ -4,7 +4,7 @@
 use super::rules::fields::{hundredths, optional, whole};
 use super::rules::named;
 use super::rules::words::Words;
-use super::versions::{self, Versions, in_time, list, moment, was_sent};
+use super::versions::{self, Versions, in_time, list, moment};
 use crate::cabinet::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::format;
@@ -621,7 +621,7 @@ fn measure(cx: &Cx, tiers: &Tiers, seen: i64) -> Html {
         Some(Span::Months(n)) => (n.to_string(), "months"),
     };
     let labels = owned(&[("length", of_rules.length), ("grace", t.grace)]);
-    let was_sent = was_sent::<SetMeasure>(cx);
+    let was_sent = cx.was_sent(SetMeasure::NAME);
     view! {
         <section aria-labelledby="measure-title">
             <h3 id="measure-title" class="mb-2">{t.measure}</h3>

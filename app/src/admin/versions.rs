@@ -122,7 +122,7 @@ pub(super) fn publish<F: Form + 'static>(cx: &Cx, seen: i64) -> Html {
 /// Withdraws what counts, now or from a moment on: the words of its button, and what becomes of what there was.
 pub(super) fn withdraw<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
     let t = &cx.t().admin_rules;
-    let was_sent = was_sent::<F>(cx);
+    let was_sent = cx.was_sent(F::NAME);
     view! {
         <details class="fold" open=was_sent>
             <summary>{words}</summary>
@@ -277,11 +277,6 @@ fn compared<'a>(before: &'a [String], now: &'a [String]) -> (Vec<&'a String>, Ve
 fn lacking<'a>(these: &'a [String], those: &[String]) -> Vec<&'a String> {
     let those: HashSet<&String> = those.iter().collect();
     these.iter().filter(|line| !those.contains(line)).collect()
-}
-
-/// True when this form was sent and not taken: the fold that it stands in is open then.
-pub(super) fn was_sent<F: Form>(cx: &Cx) -> bool {
-    cx.outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME)
 }
 
 /// The draft that a form was made for.

@@ -440,8 +440,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
     ];
     let answer_words = if is_closed { t.answer_closed } else { t.answer };
     // What the queue leaves to staff is not offered; what was sent all the same stays to say so, with what was typed.
-    let was_sent = |name: &str| cx.outcome.as_ref().is_some_and(|outcome| outcome.form == name);
-    let reply = (thread.may_go_on || was_sent(Answer::NAME)).then(|| {
+    let reply = (thread.may_go_on || cx.was_sent(Answer::NAME)).then(|| {
         view! {
             <FormBox<Answer> class="reply" check=true labels=labels>
                 <TextArea name="text" label=answer_words check="text:4000" missing=t.text_missing rows=3/>
@@ -453,7 +452,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html()
     });
-    let reopen = (is_closed && thread.may_go_on || was_sent(Reopen::NAME)).then(|| {
+    let reopen = (is_closed && thread.may_go_on || cx.was_sent(Reopen::NAME)).then(|| {
         view! {
             <FormBox<Reopen> class="actions">
                 <button class="btn">{t.reopen}</button>
@@ -461,7 +460,7 @@ pub async fn thread(cx: Cx) -> Result<Body, AppError> {
         }
         .into_html()
     });
-    let close = (!is_closed && thread.may_close || was_sent(Close::NAME)).then(|| {
+    let close = (!is_closed && thread.may_close || cx.was_sent(Close::NAME)).then(|| {
         view! {
             <FormBox<Close> class="actions">
                 <button class="btn btn-quiet">{icon(icon::CHECK)} {t.close}</button>

@@ -99,7 +99,7 @@ pub fn AddBox<F: Form + 'static>(
     /// The fields and the button.
     children: Inside,
 ) -> impl IntoView {
-    let was_sent = cx().outcome.as_ref().is_some_and(|outcome| outcome.form == F::NAME);
+    let was_sent = cx().was_sent(F::NAME);
     view! {
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{title}</h2>

@@ -135,11 +135,6 @@ fn done(id: CustomerId, what: &str) -> Result<Next, AppError> {
     Ok(Next::to(format!("/admin/customers/{id}/acts?done={what}")))
 }
 
-/// Whether the page came back with this form.
-fn was_sent(cx: &Cx, form: &str) -> bool {
-    cx.outcome.as_ref().is_some_and(|outcome| outcome.form == form)
-}
-
 /// Why something is done, for whoever is concerned to read; within a form.
 fn reason(t: &'static texts::Acts) -> Html {
     reason_called(t, t.reason)
@@ -248,7 +243,7 @@ fn cards_section(cx: &Cx, held: &[LoyaltyCard], is_fresh: bool) -> Html {
         .collect();
     let issue = is_fresh.then(|| {
         view! {
-            <details class="fold" open=was_sent(cx, IssueCard::NAME)>
+            <details class="fold" open=cx.was_sent(IssueCard::NAME)>
                 <summary>{t.issue}</summary>
                 <FormBox<IssueCard> labels=labels(t, &[("number", t.number)]) stale=t.account_gone>
                     <Field name="number" label=t.number hint=t.number_hint optional=true inputmode="numeric"/>
@@ -278,7 +273,7 @@ fn purchases_section(cx: &Cx) -> Html {
         <section class="section" aria-labelledby="receipts">
             <h2 id="receipts">{t.purchases}</h2>
             <p class="hint">{t.purchases_hint}</p>
-            <details class="fold" open=was_sent(cx, AttachReceipt::NAME)>
+            <details class="fold" open=cx.was_sent(AttachReceipt::NAME)>
                 <summary>{t.attach}</summary>
                 <FormBox<AttachReceipt> labels=labels(t, &[("receipt", t.code)]) stale=t.account_gone>
                     <Field name="receipt" label=t.code hint=t.code_hint missing=t.code_missing/>
@@ -342,7 +337,7 @@ fn data_section(cx: &Cx, export: Option<&Export>, erasure: Option<&Erasure>, is_
     let asked = export.map(|export| view! { <p>{t.export_asked(cx.moment(export.asked_at))}</p> });
     let collect = is_fresh.then(|| {
         view! {
-            <details class="fold" open=was_sent(cx, BeginExport::NAME)>
+            <details class="fold" open=cx.was_sent(BeginExport::NAME)>
                 <summary>{t.export}</summary>
                 <p class="hint">{t.export_hint}</p>
                 <FormBox<BeginExport> labels=labels(t, &[]) stale=t.account_gone>
@@ -353,10 +348,10 @@ fn data_section(cx: &Cx, export: Option<&Export>, erasure: Option<&Erasure>, is_
         }
     });
     let on_its_way = erasure.map(|erasure| view! { <p>{t.erasure_due(cx.moment(erasure.due_at))}</p> });
-    let may_erase = erasure.is_none() || was_sent(cx, BeginErasure::NAME);
+    let may_erase = erasure.is_none() || cx.was_sent(BeginErasure::NAME);
     let erase = (is_fresh && may_erase).then(|| {
         view! {
-            <details class="fold" open=was_sent(cx, BeginErasure::NAME)>
+            <details class="fold" open=cx.was_sent(BeginErasure::NAME)>
                 <summary>{t.erase}</summary>
                 <p class="hint">{t.erase_hint(i64::from(cx.shop().erasure_days))}</p>
                 <FormBox<BeginErasure> labels=labels(t, &[("agreed", t.erase_agreed_label)]) stale=t.erase_stale>

@@ -1,6 +1,6 @@
 //! A receipt that staff correct: whose it is, and in which shop it was.
 
-use super::{labels, reason, was_sent};
+use super::{labels, reason};
 use crate::cabinet::fresh_first;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
@@ -54,7 +54,7 @@ impl Form for SetShop {
 pub(in crate::admin) fn section(cx: &Cx, head: &Purchase, shops: &[Store]) -> Option<Html> {
     let t = &cx.t().acts;
     let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Purchases));
-    let was_tried = was_sent(cx, DetachReceipt::NAME) || was_sent(cx, SetShop::NAME);
+    let was_tried = cx.was_sent(DetachReceipt::NAME) || cx.was_sent(SetShop::NAME);
     if !may || (head.voided_at.is_some() && !was_tried) {
         return None;
     }
@@ -69,7 +69,7 @@ pub(in crate::admin) fn section(cx: &Cx, head: &Purchase, shops: &[Store]) -> Op
             .into_html()
         });
         view! {
-            <details class="fold" open=was_sent(cx, DetachReceipt::NAME)>
+            <details class="fold" open=cx.was_sent(DetachReceipt::NAME)>
                 <summary>{t.detach}</summary>
                 <p class="hint">{t.detach_hint}</p>
                 {form}
@@ -93,7 +93,7 @@ pub(in crate::admin) fn section(cx: &Cx, head: &Purchase, shops: &[Store]) -> Op
             <section class="section narrow" aria-labelledby="correct">
                 <h2 id="correct">{t.correct}</h2>
                 {detach}
-                <details class="fold" open=was_sent(cx, SetShop::NAME)>
+                <details class="fold" open=cx.was_sent(SetShop::NAME)>
                     <summary>{t.set_store}</summary>
                     <p class="hint">{t.set_store_hint}</p>
                     <FormBox<SetShop> labels=labels(t, &[("store", t.store)])>

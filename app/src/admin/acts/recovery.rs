@@ -1,7 +1,7 @@
 //! The way back for a customer who lost the phone: the steps in their order, each with what stands in its way or is done.
 
+use super::reason_called;
 use super::why::{self, Card};
-use super::{reason_called, was_sent};
 use crate::admin::customer::{EndSessions, GrantRemoval, StopNumberChange};
 use crate::admin::full_name;
 use crate::cabinet::fresh_first;
@@ -42,7 +42,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .any(|contact| contact.kind == Kind::Email && contact.verified_at.is_some());
     let of_customer = &cx.t().admin_customer;
     // What may be in somebody else's hands is closed first.
-    let close = match sessions > 0 || was_sent(&cx, EndSessions::NAME) {
+    let close = match sessions > 0 || cx.was_sent(EndSessions::NAME) {
         true => {
             let labels = pairs([("reason", of_customer.reason)]);
             view! {
@@ -55,7 +55,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
         false => view! { <p class="muted">{of_customer.no_sessions}</p> }.into_html(),
     };
-    let stop = (change.is_some() || was_sent(&cx, StopNumberChange::NAME)).then(|| {
+    let stop = (change.is_some() || cx.was_sent(StopNumberChange::NAME)).then(|| {
         let due = change
             .as_ref()
             .map(|change| view! { <p>{of_customer.number_due(cx.moment(change.due_at), cx.phone(&change.phone))}</p> });

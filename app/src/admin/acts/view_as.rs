@@ -1,6 +1,6 @@
 //! A customer's cabinet as they see it: begun from their page, a bar on every page of it, and the end.
 
-use super::{reason, was_sent};
+use super::reason;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -98,7 +98,7 @@ pub(super) fn section(cx: &Cx) -> Html {
         <section class="section" aria-labelledby="view-as">
             <h2 id="view-as">{t.view}</h2>
             <p class="hint">{t.view_hint(view::LASTS.num_minutes())}</p>
-            <details class="fold" open=was_sent(cx, BeginView::NAME)>
+            <details class="fold" open=cx.was_sent(BeginView::NAME)>
                 <summary>{t.view_begin}</summary>
                 <FormBox<BeginView> labels=labels stale=t.account_gone>
                     {reason(t)}

@@ -1,6 +1,5 @@
 //! Why a customer's card is opened: told by what led there, else asked once a day, with one key for the usual case.
 
-use super::was_sent;
 use crate::admin::customers::HERE;
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -42,7 +41,7 @@ pub(crate) async fn open(cx: &Cx, id: CustomerId) -> Result<Card, AppError> {
     let clues = Clues {
         request: cx.query("request").and_then(|number| number.parse().ok()),
         search: cx.query("find").and_then(|id| id.parse().ok()),
-        is_back: cx.outcome.is_some() && !was_sent(cx, TellWhy::NAME),
+        is_back: cx.outcome.is_some() && !cx.was_sent(TellWhy::NAME),
     };
     Ok(match why::open(&cx.db, cx.staff()?, id, clues).await? {
         Some(subject) => Card::Open(subject),
@@ -69,7 +68,7 @@ fn ask(cx: &Cx) -> Body {
         })
         .collect();
     let labels = pairs([("words", t.why_words)]);
-    let is_open = was_sent(cx, TellWhy::NAME);
+    let is_open = cx.was_sent(TellWhy::NAME);
     let view = view! {
         <a class="back" href=HERE>{icon(icon::ARROW_LEFT)} {cx.t().admin_customers.title}</a>
         <h1>{t.why}</h1>

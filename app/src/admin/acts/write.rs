@@ -1,6 +1,5 @@
 //! The shop writes to a customer first: a request that begins with its words.
 
-use super::was_sent;
 use crate::admin::sorting;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
@@ -37,7 +36,7 @@ pub(super) fn section(cx: &Cx, topics: &[Topic]) -> Html {
         <section class="section" aria-labelledby="write">
             <h2 id="write">{t.write}</h2>
             <p class="hint">{t.write_hint}</p>
-            <details class="fold" open=was_sent(cx, WriteTo::NAME)>
+            <details class="fold" open=cx.was_sent(WriteTo::NAME)>
                 <summary>{t.write_begin}</summary>
                 <FormBox<WriteTo> labels=labels stale=t.account_gone>
                     <Select name="topic" label=of_support.topic options=topics/>

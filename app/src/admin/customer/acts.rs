@@ -83,10 +83,7 @@ impl Form for AllowBirthday {
 /// A birthday that the customer may not change any more, and how to let them once.
 pub(super) fn birthday(cx: &Cx, profile: &Profile) -> Option<Html> {
     let t = &cx.t().admin_customer;
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == AllowBirthday::NAME);
+    let was_sent = cx.was_sent(AllowBirthday::NAME);
     if profile.person.birthday_changes < BIRTHDAY_CHANGES && !was_sent {
         return None;
     }
@@ -107,10 +104,7 @@ pub(super) fn birthday(cx: &Cx, profile: &Profile) -> Option<Html> {
 /// Where the customer is signed in, and how to end that when it is not them.
 pub(super) fn signed_in(cx: &Cx, sessions: i64) -> Html {
     let t = &cx.t().admin_customer;
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == EndSessions::NAME);
+    let was_sent = cx.was_sent(EndSessions::NAME);
     let labels = pairs([("reason", t.reason)]);
     let end = (sessions > 0 || was_sent).then(|| {
         view! {
@@ -135,10 +129,7 @@ pub(super) fn signed_in(cx: &Cx, sessions: i64) -> Html {
 /// A second factor that the customer has lost, and what support does about it.
 pub(super) fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<Html> {
     let t = &cx.t().admin_customer;
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == GrantRemoval::NAME);
+    let was_sent = cx.was_sent(GrantRemoval::NAME);
     if let Some(at) = removal.and_then(|removal| removal.due_at) {
         return Some(side(t.removal, view! { <p>{t.removal_due(cx.moment(at))}</p> }));
     }
@@ -163,10 +154,7 @@ pub(super) fn second_step(cx: &Cx, removal: Option<&Removal>) -> Option<Html> {
 /// Another main number on its way, and until when points are not spent because of one.
 pub(super) fn number_change(cx: &Cx, change: Option<&NumberChange>, frozen: Option<DateTime<Utc>>) -> Option<Html> {
     let t = &cx.t().admin_customer;
-    let was_sent = cx
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.form == StopNumberChange::NAME);
+    let was_sent = cx.was_sent(StopNumberChange::NAME);
     if frozen.is_none() && !was_sent {
         return None;
     }

@@ -1,6 +1,5 @@
 //! Notes on a customer: what colleagues should know whenever they look at the card.
 
-use super::super::versions::was_sent;
 use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
@@ -77,7 +76,7 @@ pub(super) fn section(cx: &Cx, all: &[Note]) -> Html {
         true => view! { <p class="muted">{t.no_notes}</p> }.into_html(),
         false => view! { <ul class="stack">{lines}</ul> }.into_html(),
     };
-    let was_sent = was_sent::<AddNote>(cx);
+    let was_sent = cx.was_sent(AddNote::NAME);
     let labels = pairs([("body", t.note)]);
     view! {
         <section class="section" aria-labelledby="notes">

@@ -2,7 +2,6 @@
 
 use crate::admin::request::{again, number};
 use crate::admin::status;
-use crate::admin::versions::was_sent;
 use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
@@ -70,7 +69,7 @@ pub(in crate::admin) fn section(cx: &Cx, thread: &StaffThread, all: &[Link], bou
     let list = (!rows.is_empty()).then(|| view! { <ul class="rows panel panel-flush">{rows}</ul> });
     let is_there = |id: &str| all.iter().any(|link| link.id.to_string() == id);
     let gone = unsaid(cx, &[Unlink::NAME], "id", is_there, cx.t().form.stale);
-    let open = was_sent::<LinkRequest>(cx) || was_sent::<LinkPurchase>(cx);
+    let open = cx.was_sent(LinkRequest::NAME) || cx.was_sent(LinkPurchase::NAME);
     let bonds = pairs([("related", t.related), ("duplicate", t.duplicate)]);
     let labels = |all: &[(&str, &str)]| -> Vec<(String, String)> {
         all.iter()

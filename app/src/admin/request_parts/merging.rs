@@ -2,7 +2,6 @@
 
 use crate::admin::request::{again, number};
 use crate::admin::status_word;
-use crate::admin::versions::was_sent;
 use crate::cabinet::unsaid;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
@@ -71,7 +70,7 @@ pub(in crate::admin) fn section(cx: &Cx, merged: &[Merged], offered: &[Summary])
         one.is_some_and(|one| one.may_part(cx.db.now()))
     };
     let gone = unsaid(cx, &[PartRequests::NAME], "merged", may_part, t.part_late);
-    let open = was_sent::<MergeRequests>(cx);
+    let open = cx.was_sent(MergeRequests::NAME);
     // One that somebody else was quicker with is not offered any more, and the form says so all the same.
     let form = (!offered.is_empty() || open).then(|| {
         let options: Vec<_> = offered

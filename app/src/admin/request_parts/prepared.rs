@@ -2,7 +2,6 @@
 
 use crate::admin::macros::does;
 use crate::admin::request::{again, number, seen};
-use crate::admin::versions::was_sent;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Form, Next};
@@ -64,7 +63,7 @@ pub(in crate::admin) fn menu(cx: &Cx, all: &[Macro], lang: Lang, values: &Values
         }
         .into_html(),
     };
-    let is_open = was_sent::<UseMacro>(cx);
+    let is_open = cx.was_sent(UseMacro::NAME);
     view! {
         <details class="fold" open=is_open data-macros=t.find_macro>
             <summary>{t.macros}</summary>
