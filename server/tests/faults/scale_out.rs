@@ -286,7 +286,6 @@ async fn fault_three_nodes_one_killed_one_upgraded_and_nobody_notices() {
     );
 }
 
-/// One node behind the same proxy: what is let through, whose words the answers are, and that a restart is not seen.
 /// Somebody registers through a proxy, and it shows what is for customers alone.
 pub(crate) async fn assert_guarded(place: &Place, browser: &mut Browser) {
     register(browser, &free_phone(), PASSWORD).await.expect("registered");
@@ -304,6 +303,7 @@ pub(crate) async fn assert_guarded(place: &Place, browser: &mut Browser) {
     }
 }
 
+/// One node behind the same proxy: what is let through, whose words the answers are, and that a restart is not seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
     let place = Place::sqlite().await;
