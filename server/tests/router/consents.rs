@@ -144,10 +144,11 @@ fn changed(name: &'static str, value: &'static str) -> Vec<(&'static str, &'stat
 
 #[tokio::test]
 async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
-    let mut town = Town::new().await;
-    let without = town.anna.get(PAGE).await.text();
+    let app = TestApp::new().await;
+    let (mut anna, mut agent) = (app.customer("Анна").await, app.staff("agent").await);
+    let without = anna.get(PAGE).await.text();
     assert!(!without.contains("Партнёры"), "there are none: {without}");
-    let mut pavel = town.app.staff_as("pavel", "partner_manager").await;
+    let mut pavel = app.staff_as("pavel", "partner_manager").await;
     assert!(pavel.get("/admin/partners").await.text().contains("Партнёров пока нет"));
     let mut half = PARTNER;
     half[4].1 = " ";
@@ -162,7 +163,7 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
     let again = pavel.send("/admin/partners", "partner.add", &PARTNER).await;
     assert!(!again.message("partner.add", "key").is_empty(), "the code is taken");
 
-    let shown = town.anna.get(PAGE).await.text();
+    let shown = anna.get(PAGE).await.text();
     for words in [
         "Партнёры",
         "Аптеки «Подорожник»",
@@ -172,16 +173,16 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let give = [("consent", "partner_plantain"), ("version", "1"), ("act", "give")];
-    let given = town.anna.send(PAGE, "consent.change", &give).await;
+    let given = anna.send(PAGE, "consent.change", &give).await;
     assert_eq!(given.location(), "/profile/consents?done=given", "{}", given.text());
-    let receipt = newest(&town.anna.get(PAGE).await.body);
+    let receipt = newest(&anna.get(PAGE).await.body);
 
     // Whatever the partner is called later, the receipt says what was agreed to.
     let renamed = pavel
         .send(&at, "partner.change", &changed("name_ru", "Аптеки «Ромашка»"))
         .await;
     assert_eq!(renamed.location(), format!("{at}?done=changed"), "{}", renamed.text());
-    let text = town.anna.get(&format!("{receipt}/receipt.txt")).await.body;
+    let text = anna.get(&format!("{receipt}/receipt.txt")).await.body;
     let text = text.replace('\u{a0}', " ");
     for words in [
         "На что: Передача данных: Аптеки «Подорожник», версия 1\n",
@@ -190,19 +191,19 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
-    let json = town.anna.get(&format!("{receipt}/receipt.json")).await.body;
+    let json = anna.get(&format!("{receipt}/receipt.json")).await.body;
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let purpose = &json["services"][0]["purposes"][0];
     assert_eq!(purpose["thirdPartyDisclosure"], true, "{json}");
     assert_eq!(purpose["thirdPartyName"], "Аптеки «Подорожник»", "{json}");
-    let page = town.anna.get(PAGE).await.text();
+    let page = anna.get(PAGE).await.text();
     assert!(
         page.contains("Аптеки «Ромашка»") && page.contains("сейчас версия 2"),
         "{page}"
     );
     // Staff see it on the card as the customer does.
-    let card = format!("/admin/customers/{}", town.anna.id().await);
-    let card = town.agent.get(&card).await.text();
+    let card = format!("/admin/customers/{}", anna.id().await);
+    let card = agent.get(&card).await.text();
     assert!(card.contains("Передача данных: Аптеки «Подорожник»"), "{card}");
 }
 

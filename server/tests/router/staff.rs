@@ -237,7 +237,6 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
                 "staff.end_all",
                 "staff.reset_factors",
                 "staff.enable",
-                "staff.hand_back",
                 "staff.invite_again",
             ],
         ),
