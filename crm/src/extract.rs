@@ -10,14 +10,14 @@ mod write;
 
 pub use tables::{Column, Kind};
 
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::export::data::{Cell, cells};
 use crate::flaw::Flaw;
 use crate::id::{ExtractId, StaffId};
 use crate::lang::Lang;
 use crate::on;
-use crate::points::store as points;
+use crate::points::{Before, store as points};
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
 use crate::work::{self, Claims, claims, is_ours, let_go};
@@ -326,16 +326,14 @@ impl Run {
             .filter(|column| self.job.columns.iter().any(|name| name == column.name))
             .collect();
         let mut writer = Writer::begin(self.job.format, self.job.language, &columns)?;
-        let mut after = Uuid::nil();
+        let shop = db.shop().clone();
+        let from = self.job.from_day.map_or(DateTime::UNIX_EPOCH, |day| shop.midnight(day));
+        let mut after = (from, Uuid::nil());
         loop {
             let rows = self.part(&mut db.read().await?, after).await?;
             let Some(last) = rows.last() else { break };
-            after = match last.first() {
-                Some(Cell::Text(id)) => id.parse().unwrap_or(Uuid::max()),
-                _ => Uuid::max(),
-            };
+            after = place(last).ok_or_else(|| db::Error::Inconsistent("a row of a table without its place".into()))?;
             self.rows += i64::try_from(rows.len()).unwrap_or_default();
-            let shop = db.shop().clone();
             let chosen = rows.iter().map(|row| self.chosen(row, &columns)).collect();
             writer.rows(&shop, chosen).await?;
             let ready = writer.ready(PART);
@@ -366,16 +364,15 @@ impl Run {
         self.finish(db).await
     }
 
-    /// The next rows of the table, by their ids.
-    async fn part(&self, conn: &mut Conn, after: Uuid) -> Result<Vec<Vec<Cell>>, Error> {
+    /// The next rows of the table, by moment and id.
+    async fn part(&self, conn: &mut Conn, (at, id): Before) -> Result<Vec<Vec<Cell>>, Error> {
         let shop = conn.shop().clone();
-        let from = self.job.from_day.map_or(DateTime::UNIX_EPOCH, |day| shop.midnight(day));
         let until = self.job.to_day.and_then(|day| day.succ_opt());
         let until = until.map_or(points::far(), |day| shop.midnight(day));
         let sql = self.job.kind.sql();
         let language = self.job.language.code();
         Ok(on!(conn, |c| {
-            let mut query = sqlx::query(sql).bind(after).bind(from).bind(until).bind(BATCH);
+            let mut query = sqlx::query(sql).bind(id).bind(at).bind(until).bind(BATCH);
             // What a query does not name must not be bound either.
             if sql.contains("$5") {
                 query = query.bind(language);
@@ -385,14 +382,14 @@ impl Run {
         })?)
     }
 
-    /// The chosen cells of a row, whose first is its id.
+    /// The chosen cells of a row, whose first two are its place.
     fn chosen(&self, row: &[Cell], columns: &[&'static Column]) -> Vec<Cell> {
         let all = self.job.kind.columns();
         columns
             .iter()
             .map(|column| {
                 let place = all.iter().position(|one| one.name == column.name);
-                let cell = place.and_then(|place| row.get(place + 1));
+                let cell = place.and_then(|place| row.get(place + 2));
                 cell.cloned().unwrap_or(Cell::Empty)
             })
             .collect()
@@ -498,6 +495,14 @@ impl Run {
             })
         })
         .await
+    }
+}
+
+/// Where a row stands in its table.
+fn place(row: &[Cell]) -> Option<Before> {
+    match row {
+        [Cell::Text(id), Cell::Text(at), ..] => Some((at.parse().ok()?, id.parse().ok()?)),
+        _ => None,
     }
 }
 

@@ -138,6 +138,38 @@ both_engines!(
     }
 );
 
+both_engines!(lines_come_by_their_time_each_of_them_once_however_many, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let anna = BY.subject(people::row(world, "Анна", "Лебедева").await);
+    join(db, anna, "club", start() - days(60)).await;
+    // More of one moment than are read at once, and an earlier one that was booked later.
+    let many = (1..=1_200).fold(slip("B-2", anna, start() - days(1)), |slip, n| {
+        slip.line("tea", n, 1_00)
+    });
+    many.book(db).await;
+    slip("B-1", anna, start() - days(2)).line("tea", 1, 1_00).book(db).await;
+    let lines = text(db, &ada, &wish(Kind::Purchases, &["document", "quantity"])).await;
+    let mut lines: Vec<&str> = lines.lines().skip(1).collect();
+    assert_eq!(lines.first(), Some(&"B-1;1"));
+    assert_eq!(lines.len(), 1_201);
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 1_201);
+    let points = text(db, &ada, &wish(Kind::Points, &["document"])).await;
+    let first = points.lines().nth(1);
+    assert_eq!(first, Some("B-1"), "{points}");
+    // A day of a table is no more than what happened on it.
+    let day = (start() - days(2)).date_naive();
+    let narrowed = Wish {
+        from: Some(day),
+        to: Some(day),
+        ..wish(Kind::Points, &["document"])
+    };
+    let of_a_day = text(db, &ada, &narrowed).await;
+    assert!(of_a_day.contains("B-1") && !of_a_day.contains("B-2"), "{of_a_day}");
+});
+
 both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
     let db = shop(world).await;
     let ada = administrator(world).await;
