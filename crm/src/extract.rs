@@ -13,6 +13,8 @@ pub use tables::{Column, Kind};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::export::data::{Cell, cells};
+use crate::factor::Owner;
+use crate::factor::store::hold;
 use crate::flaw::Flaw;
 use crate::id::{ExtractId, StaffId};
 use crate::lang::Lang;
@@ -36,6 +38,12 @@ const RENEW: std::time::Duration = std::time::Duration::from_secs(30);
 const BATCH: i64 = 1000;
 /// The largest piece that is one row.
 const PART: usize = 1 << 20;
+/// How large a file may grow, in bytes.
+const SIZE_MAX: i64 = 1 << 30;
+/// How many pieces go together.
+const TOGETHER: i64 = 50;
+/// How many of somebody's may wait at a time.
+const WAITING_MAX: usize = 3;
 /// How many of somebody's are listed.
 const LISTED: i64 = 20;
 
@@ -82,6 +90,8 @@ pub enum State {
     Done,
     /// It was begun [`work::MAX_TRIES`] times and came to no end.
     Failed,
+    /// It grew larger than a file may be.
+    TooLarge,
 }
 
 /// What somebody asks for.
@@ -178,10 +188,12 @@ fn allowed(by: &Staff, kind: Kind, names: &[String]) -> Result<Vec<&'static Colu
 }
 
 /// Asks for a file, for somebody who has just proved who they are: what leaves in it is out of our hands. [`Error::Forbidden`] for a
-/// column that takes a right which they have not. Fields: `columns` with [`Flaw::Missing`], `to` with [`Flaw::Backwards`].
+/// column that takes a right which they have not. Fields: `columns` with [`Flaw::Missing`], and with [`Flaw::TooManyWaiting`] where others
+/// of theirs are not made yet; `to` with [`Flaw::Backwards`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractId, Error> {
     const SQL: &str = "INSERT INTO extracts (id, staff_id, kind, columns, format, language, from_day, to_day, state, asked_at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)";
+    const OPEN: &str = "SELECT COUNT(*) FROM extracts WHERE staff_id = $1 AND state IN ('waiting', 'running')";
     by.may(Right::Export)?;
     let columns = allowed(by, wish.kind, &wish.columns)?;
     if columns.is_empty() {
@@ -197,6 +209,12 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractI
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (ExtractId::new(), tx.now());
+            // Two at once are counted one after the other.
+            hold(tx, Owner::Staff(by.id())).await?;
+            let open: i64 = on!(tx, |c| sqlx::query_scalar(OPEN).bind(by.id()).fetch_one(c).await)?;
+            if usize::try_from(open).unwrap_or_default() >= WAITING_MAX {
+                return Err(Error::field("columns", Flaw::TooManyWaiting { max: WAITING_MAX }));
+            }
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(by.id())
@@ -298,19 +316,30 @@ struct Run {
     /// How many pieces are kept, and how many bytes.
     parts: i64,
     size: i64,
+    /// How many bytes there may be.
+    size_max: i64,
 }
 
 /// Makes the file that waits longest, and tells whether there was one. Where `goes_on` says no between two parts, it is given back and
 /// begun anew by any node; so it is where one was killed, once its claim has run out.
-pub async fn run_next(db: &Db, _by: &System, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
+pub async fn run_next(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
+    run_next_up_to(db, by, SIZE_MAX, goes_on).await
+}
+
+/// The same with files of so many bytes at most, as tests need it.
+#[doc(hidden)]
+pub async fn run_next_up_to(db: &Db, _by: &System, size_max: i64, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
     let claimed: Option<(Claimed, String)> = work::claim(db, &CLAIMS, HOLD).await?;
     let Some((job, claim)) = claimed else { return Ok(false) };
+    // What a node left that did not come to the end.
+    drop_parts(db, job.id).await?;
     let mut run = Run {
         job,
         claim,
         rows: 0,
         parts: 0,
         size: 0,
+        size_max,
     };
     run.write(db, goes_on).await?;
     Ok(true)
@@ -395,15 +424,18 @@ impl Run {
             .collect()
     }
 
-    /// Keeps the next piece, and writes down how far it is; false where another node has it by now. The first one takes the place of what
-    /// a node left that did not come to the end.
+    /// Keeps the next piece, and writes down how far it is; false where another node has it by now, or the file is too large.
     async fn keep(&mut self, db: &Db, bytes: &[u8]) -> Result<bool, Error> {
         const GOES_ON: &str = concat!(
             "UPDATE extracts SET claimed_until = $3, row_count = $4 WHERE ",
             is_ours!()
         );
-        const CLEAR: &str = "DELETE FROM extract_parts WHERE extract_id = $1 AND ordinal >= $2";
         const KEEP: &str = "INSERT INTO extract_parts (extract_id, ordinal, bytes) VALUES ($1, $2, $3)";
+        let size = self.size + i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        if size > self.size_max {
+            self.end_too_large(db).await?;
+            return Ok(false);
+        }
         let run = &*self;
         let is_ours = db
             .write(|tx| {
@@ -423,12 +455,6 @@ impl Run {
                     if bytes.is_empty() {
                         return Ok(true);
                     }
-                    on!(tx, |c| sqlx::query(CLEAR)
-                        .bind(run.job.id)
-                        .bind(run.parts)
-                        .execute(c)
-                        .await
-                        .map(drop))?;
                     on!(tx, |c| sqlx::query(KEEP)
                         .bind(run.job.id)
                         .bind(run.parts)
@@ -442,7 +468,7 @@ impl Run {
             .await?;
         if !bytes.is_empty() {
             self.parts += 1;
-            self.size += i64::try_from(bytes.len()).unwrap_or_default();
+            self.size = size;
         }
         Ok(is_ours)
     }
@@ -474,6 +500,35 @@ impl Run {
             })
         })
         .await
+    }
+
+    /// It is larger than a file may be, unless another node has it by now: nothing of it stays.
+    async fn end_too_large(&self, db: &Db) -> Result<(), Error> {
+        const SQL: &str = concat!(
+            "UPDATE extracts SET state = 'too_large', finished_at = $3, row_count = $4, ",
+            let_go!(),
+            " WHERE ",
+            is_ours!()
+        );
+        let rows = db
+            .write(|tx| {
+                scoped(async move {
+                    let now = tx.now();
+                    Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
+                        .bind(self.job.id)
+                        .bind(&self.claim)
+                        .bind(now)
+                        .bind(self.rows)
+                        .execute(c)
+                        .await
+                        .map(|done| done.rows_affected()))?)
+                })
+            })
+            .await?;
+        match rows {
+            0 => Ok(()),
+            _ => drop_parts(db, self.job.id).await,
+        }
     }
 
     async fn give_back(&self, db: &Db) -> Result<(), Error> {
@@ -521,19 +576,46 @@ async fn made(tx: &mut Tx, job: &Claimed, rows: i64) -> Result<(), sqlx::Error> 
     crate::audit::record(tx, entry).await
 }
 
+/// Takes the pieces of a file away, some at a time: everybody else would wait for gigabytes in one transaction.
+async fn drop_parts(db: &Db, id: ExtractId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM extract_parts WHERE extract_id = $1 \
+                       AND ordinal < (SELECT MIN(p.ordinal) + $2 FROM extract_parts p WHERE p.extract_id = $1)";
+    loop {
+        let gone = db
+            .write(|tx| {
+                scoped(async move {
+                    Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
+                        .bind(id)
+                        .bind(TOGETHER)
+                        .execute(c)
+                        .await
+                        .map(|done| done.rows_affected()))?)
+                })
+            })
+            .await?;
+        if gone == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// Takes away the files that nobody can have any more. That they were asked for stands in the log.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const PARTS: &str =
-        "DELETE FROM extract_parts WHERE extract_id IN (SELECT id FROM extracts WHERE finished_at <= $1)";
-    const EXTRACTS: &str = "DELETE FROM extracts WHERE finished_at <= $1";
-    db.write(|tx| {
-        scoped(async move {
-            let until = tx.now() - KEPT;
-            for sql in [PARTS, EXTRACTS] {
-                on!(tx, |c| sqlx::query(sql).bind(until).execute(c).await.map(drop))?;
-            }
-            Ok(())
-        })
-    })
-    .await
+    const OLD: &str = "SELECT id FROM extracts WHERE finished_at <= $1";
+    let mut conn = db.read().await?;
+    let until = conn.now() - KEPT;
+    let old: Vec<ExtractId> = on!(conn, |c| sqlx::query_scalar(OLD).bind(until).fetch_all(c).await)?;
+    drop(conn);
+    for id in old {
+        remove(db, id).await?;
+    }
+    Ok(())
+}
+
+/// Takes a file away with all that is known of it here.
+async fn remove(db: &Db, id: ExtractId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM extracts WHERE id = $1";
+    drop_parts(db, id).await?;
+    db.write(|tx| scoped(async move { Ok(on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?) }))
+        .await
 }

@@ -52,7 +52,7 @@ CREATE TABLE extracts (
     language       TEXT NOT NULL,
     from_day       DATE,
     to_day         DATE,
-    state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'too_large')),
     row_count      BIGINT NOT NULL DEFAULT 0,    -- written so far
     size           BIGINT NOT NULL DEFAULT 0,    -- bytes, once it is done
     asked_at       TIMESTAMPTZ NOT NULL,

@@ -239,6 +239,50 @@ both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
     assert!(matches!(download(db, &narrowed, personal).await, Err(Error::Forbidden)));
 });
 
+both_engines!(so_many_wait_at_a_time_and_none_grows_for_ever, async |world| {
+    let db = shop(world).await;
+    let ada = administrator(world).await;
+    let names = wish(Kind::Customers, &["name"]);
+    for _ in 0..3 {
+        ask(db, &ada, &names).await.expect("asked");
+    }
+    match ask(db, &ada, &names).await {
+        Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("columns".to_owned(), Flaw::TooManyWaiting { max: 3 })]),
+        other => panic!("{other:?}"),
+    }
+    let nina = moments_after(world, "nina", "Нина", "analyst").await;
+    ask(db, &nina, &wish(Kind::Customers, &["receipts"]))
+        .await
+        .expect("others are others");
+    run(db).await;
+    let book = Wish {
+        format: Format::Xlsx,
+        ..names.clone()
+    };
+    for wish in [&names, &book] {
+        let id = ask(db, &ada, wish).await.expect("none waits any more");
+        // Another node left something of it.
+        sql!(
+            world,
+            "INSERT INTO extract_parts (extract_id, ordinal, bytes) VALUES ($1, 70, $2)",
+            id,
+            vec![1_u8]
+        );
+        assert!(extract::run_next_up_to(db, &BY, 10, || true).await.expect("it runs"));
+        let mine = list(db, &ada).await;
+        let found = mine.iter().find(|one| one.id == id).expect("listed");
+        assert_eq!((found.state, found.until()), (State::TooLarge, None));
+        assert!(matches!(download(db, &ada, id).await, Err(Error::NotFound)));
+        let left = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM extract_parts WHERE extract_id = $1",
+            id
+        );
+        assert_eq!(left, 0, "nothing of it stays");
+    }
+});
+
 both_engines!(a_file_stays_for_a_day_and_a_stop_begins_it_anew, async |world| {
     let db = ready(world).await;
     let ada = administrator(world).await;
