@@ -513,6 +513,7 @@ async fn fill_in(tx: &mut Tx, id: CustomerId, person: &Person, told: &Told) -> R
     const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, address = $6, \
                        updated_at = $7 WHERE id = $1";
     const CONTACTS: &str = "SELECT kind FROM contacts WHERE customer_id = $1";
+    const NUMBER: &str = "UPDATE customers SET source = $2, external_id = $3, updated_at = $4 WHERE id = $1";
     let now = tx.now();
     let kinds: Vec<Contact> = on!(tx, |c| sqlx::query_scalar(CONTACTS).bind(id).fetch_all(c).await)?;
     let mut is_changed = false;
@@ -524,6 +525,18 @@ async fn fill_in(tx: &mut Tx, id: CustomerId, person: &Person, told: &Told) -> R
         && !kinds.contains(&Contact::Email)
     {
         contacts::put(tx, id, Contact::Email, email.as_str(), true, None).await?;
+        is_changed = true;
+    }
+    // By this source and number purchases find them.
+    if let Some(number) = told.number.as_ref().filter(|_| person.external_id.is_none()) {
+        on!(tx, |c| sqlx::query(NUMBER)
+            .bind(id)
+            .bind(mapped::SOURCE)
+            .bind(number)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
         is_changed = true;
     }
     let named = person.is_nameless() && told.name.is_some();

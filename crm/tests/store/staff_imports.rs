@@ -188,6 +188,23 @@ both_engines!(
             anna
         );
         assert_eq!(written, 1);
+        // Purchases under her number are hers.
+        let sale = "document,at,article,quantity,price,customer\nS-9,2026-10-06 16:20,A-17,1,10.00,77\n";
+        let sale = bring(db, &ada, Kind::Purchases, "sale.csv", sale).await;
+        assert_eq!(done(db, &ada, sale).await, (1, 0, 0, 0));
+        let hers = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM purchases WHERE document = 'S-9' AND customer_id = $1",
+            anna
+        );
+        assert_eq!(hers, 1);
+        let renumbered = bring(db, &ada, Kind::Customers, "n.csv", "phone;id\n+79001234501;79\n").await;
+        assert_eq!(
+            done(db, &ada, renumbered).await,
+            (0, 0, 1, 0),
+            "who has a number keeps it"
+        );
         // Nor does anybody by a file what they may not do one by one.
         let rights = || sqlx::types::Json(["import"]);
         sql!(
