@@ -270,7 +270,7 @@ async fn article(tx: &mut Tx, by: &System, doing: Doing, cells: &Cells<'_>) -> T
         Some(_) => Outcome::Changed,
     };
     let codes = &[new.code.as_str()];
-    let before = Before::of(tx, Catalogued::Articles, codes).await?;
+    let before = Before::held(tx, Catalogued::Articles, codes).await?;
     catalogue::write_articles(tx, by, std::slice::from_ref(&new)).await?;
     let how = (Actor::Staff, doing.by.0, "import");
     before.record(tx, how, Catalogued::Articles, codes).await?;
