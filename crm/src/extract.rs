@@ -145,6 +145,13 @@ impl Extract {
             .map(|at| at + KEPT)
     }
 
+    /// It says who somebody is.
+    fn is_personal(&self) -> bool {
+        let mut columns = self.kind.columns().iter();
+        columns
+            .any(|column| column.right == Some(Right::Customers) && self.columns.iter().any(|name| name == column.name))
+    }
+
     /// What the log says of it.
     fn told(&self) -> String {
         let (kind, format) = (self.kind.as_str(), self.format.as_str());
@@ -597,6 +604,30 @@ async fn drop_parts(db: &Db, id: ExtractId) -> Result<(), Error> {
             return Ok(());
         }
     }
+}
+
+/// Sees to it that nobody has a file any more that says who customers are, for somebody who may be in it was erased: those that are
+/// made are over, and the others begin anew. Their pieces go with the next [`sweep`].
+pub(crate) async fn expire_personal(tx: &mut Tx) -> Result<(), Error> {
+    const ALL: &str = extracts!("ORDER BY id");
+    const ANEW: &str = concat!(
+        "UPDATE extracts SET state = 'waiting', tries = 0, ",
+        let_go!(),
+        " WHERE id = $1 AND state = 'running'"
+    );
+    const OVER: &str = "UPDATE extracts SET finished_at = $2 WHERE id = $1 AND finished_at IS NOT NULL";
+    let all: Vec<Extract> = on!(tx, |c| sqlx::query_as(ALL).fetch_all(c).await)?;
+    let over = tx.now() - KEPT;
+    for one in all.iter().filter(|one| one.is_personal()) {
+        on!(tx, |c| sqlx::query(ANEW).bind(one.id).execute(c).await.map(drop))?;
+        on!(tx, |c| sqlx::query(OVER)
+            .bind(one.id)
+            .bind(over)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
 }
 
 /// Takes away the files that nobody can have any more. That they were asked for stands in the log.

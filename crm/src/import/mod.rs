@@ -6,6 +6,7 @@
 //! goes on where it was ([`run_next`]). One bad line stops nothing: it is written down with the reason. Each kind of line has a key (a
 //! phone, a code, a number), so that the same file once more takes nothing.
 
+pub(crate) mod forget;
 mod kinds;
 mod read;
 mod run;
