@@ -136,10 +136,11 @@ const PARTNER: [(&str, &str); 5] = [
     ),
 ];
 
-/// The same with another value, and without what only a new one has.
+/// The same with another value, as whoever has seen the first version sends it.
 fn changed(name: &'static str, value: &'static str) -> Vec<(&'static str, &'static str)> {
     let other = |(n, v): &(&'static str, &'static str)| (*n, if *n == name { value } else { *v });
-    PARTNER.iter().skip(1).map(other).collect()
+    let words = PARTNER.iter().skip(1).map(other);
+    words.chain([("seen", "1")]).collect()
 }
 
 #[tokio::test]
@@ -182,6 +183,10 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
         .send(&at, "partner.change", &changed("name_ru", "Аптеки «Ромашка»"))
         .await;
     assert_eq!(renamed.location(), format!("{at}?done=changed"), "{}", renamed.text());
+    let late = pavel
+        .send(&at, "partner.change", &changed("name_ru", "Аптеки «Лютик»"))
+        .await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "somebody was quicker");
     let text = anna.get(&format!("{receipt}/receipt.txt")).await.body;
     let text = text.replace('\u{a0}', " ");
     for words in [
