@@ -481,6 +481,11 @@ async fn staff_write_to_a_customer_who_asked_nothing() {
         .to_owned();
     assert!(agent.get(written.location()).await.text().contains("Это ваша покупка?"));
     let at = format!("/support/{number}");
+    let told = anna.get("/notifications").await.text().replace('\u{a0}', " ");
+    assert!(
+        told.contains("Магазин написал вам: Другое, обращение № ") && !told.contains("Есть ответ"),
+        "nobody answered: {told}"
+    );
     assert!(anna.get(&at).await.text().contains("Это ваша покупка?"));
     let said = anna.send(&at, "request.answer", &[("text", "Да, моя")]).await;
     assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text());
