@@ -201,13 +201,14 @@ async fn s17_the_cabinet_is_looked_at_page_by_page_and_nothing_is_changed() {
     }
     let views = town.anna.get("/profile/views").await;
     for words in [
-        "Сотрудник посмотрел страницу вашего кабинета",
+        "Сотрудник посмотрел страницу вашего кабинета: «Главная»",
         "Причина: Не видит баллы",
         "Старший смены",
     ] {
         assert!(views.text().contains(words), "{words}: {}", views.text());
     }
     assert!(!views.text().contains("lada"));
+    assert!(!views.body.contains("<code>"), "pages have names: {}", views.text());
 }
 
 #[tokio::test]
