@@ -102,7 +102,10 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
     .await;
     publish(&app, json!([birthday("child")]), points(50_00)).await;
     let text = anna.get("/").await.words();
-    assert!(text.contains("300 баллов за покупку в программе «Клуб соседей»"), "{text}");
+    assert!(
+        text.contains("300 баллов за покупку в программе «Клуб соседей»"),
+        "{text}"
+    );
     assert!(!text.contains("999"), "for some segment: {text}");
 
     app.execute("UPDATE customers SET birthday = '1990-05-03'").await;

@@ -427,7 +427,10 @@ async fn single_keys_are_listed_and_can_be_switched_off() {
     let queue = agent.get("/admin/requests").await;
     assert!(!queue.body.contains("<dialog") && !queue.body.contains("/desk.js"));
     assert!(queue.body.contains("id=\"bar-find\"") && !queue.body.contains("data-find"));
-    assert!(queue.body.contains("src=\"/find.js\""), "Escape closes a menu all the same");
+    assert!(
+        queue.body.contains("src=\"/find.js\""),
+        "Escape closes a menu all the same"
+    );
     assert!(!queue.body.contains("aria-keyshortcuts=\"/\""), "nothing promises it");
     let mut other = app.staff_as("sidorov", "agent").await;
     assert!(
