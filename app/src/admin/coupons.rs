@@ -200,9 +200,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </nav>
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<AddSeries> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     {fields(&inside, None)}

@@ -199,9 +199,8 @@ pub async fn categories(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.categories_lead}</p>
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_category}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add_category}</summary>
+                <summary><h2 id="add">{t.new_category}</h2></summary>
                 <FormBox<AddCategory> labels=labels>
                     <Field name="key" label=t.code hint=t.category_code_hint/>
                     {fields()}

@@ -79,9 +79,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("added", t.done_part_added), ("saved", of_rules.done_saved)])}
         <div class="narrow stack">{forms}</div>
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_part}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add_part}</summary>
+                <summary><h2 id="add">{t.new_part}</h2></summary>
                 <FormBox<AddPart> labels=labels>
                     <Field name="key" label=t.code hint=t.part_code_hint/>
                     <Field name="ru" label=of_rules.name_ru/>

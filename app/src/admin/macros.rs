@@ -134,9 +134,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<CreateMacro> labels=labels(&cx)>
                     {fields()}
                     <button class="btn btn-primary">{t.create}</button>

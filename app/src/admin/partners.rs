@@ -115,9 +115,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.fill_in}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<AddPartner> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     <Field name="name_ru" label=t.name_ru/>

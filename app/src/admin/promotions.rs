@@ -350,9 +350,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {list}
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<CreatePromotion> labels=labels>
                     <p class="hint">{t.idea_hint}</p>
                     <Field name="title_ru" label=t.title_ru optional=true/>

@@ -123,9 +123,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<AddSegment> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     <Field name="name_ru" label=t.name_ru/>

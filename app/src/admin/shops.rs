@@ -320,9 +320,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {search::<FindStores>(&cx, t.find_hint, find)}
         {list}
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<AddStore> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     {fields(&inside, None)}

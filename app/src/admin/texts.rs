@@ -320,9 +320,8 @@ fn add_topic(cx: &Cx, all: &[Entry]) -> Html {
     let (inside, was_sent) = (cx.clone(), was_sent::<CreateTopic>(cx));
     view! {
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new_topic}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add_topic}</summary>
+                <summary><h2 id="add">{t.new_topic}</h2></summary>
                 <FormBox<CreateTopic> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     {fields(&inside, Kind::Topic, held, parents)}
