@@ -161,8 +161,9 @@ fn texts(dir: &Path) -> String {
                     .expect("a string grows");
             }
         }
-        // An export calls its sections and columns as the database does: their words are found by those names.
-        if file == "export" {
+        // An export calls its sections and columns as the database does, and the audit log has actions and codes: their words are
+        // found by those names.
+        if ["export", "admin_action", "admin_reason"].contains(&file) {
             let plain = keys[0].iter().filter(|key| values(&languages[0][*key]).is_empty());
             let arms: String = plain.map(|key| format!("{key:?} => self.{key}, ")).collect();
             writeln!(

@@ -211,7 +211,7 @@ test("a consent leaves a receipt to take along", async ({ page, signIns }) => {
   await press(page, "Дать согласие: SMS об акциях");
   await expect(page.getByRole("status")).toContainText("Согласие дано");
   const saving = page.waitForEvent("download");
-  await page.getByRole("link", { name: /^Расписка/ }).first().click();
+  await page.getByRole("link", { name: /^расписка/i }).first().click();
   const saved = await saving;
   expect(saved.suggestedFilename()).toBe("receipt.txt");
   const receipt = readFileSync(await saved.path(), "utf8");

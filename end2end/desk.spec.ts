@@ -78,7 +78,7 @@ test("the bar is one line, and its menu leads anywhere and closes by a press bes
   expect(await height(360)).toBeLessThan(120);
   const menu = bar.locator(".bar-nav > details");
   await menu.locator("summary").click();
-  await expect(menu.getByRole("link", { name: "Кассы и ключи" })).toHaveAttribute("aria-current", "page");
+  await expect(menu.getByRole("link", { name: "Кассы", exact: true })).toHaveAttribute("aria-current", "page");
   await expect(menu.getByRole("group", { name: "Поддержка" }).getByRole("link", { name: "Обращения" })).toBeVisible();
   await page.mouse.click(180, 840);
   await expect(menu).not.toHaveAttribute("open");
@@ -138,4 +138,22 @@ test("what is typed is kept for its writer, and gone once it is sent", async ({ 
   await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
   await desk.goto(at);
   await expect(answer(desk)).toHaveValue("");
+});
+
+test("the queue needs no scrolling sideways, and a row of it can be chosen", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Не пришли баллы за чайник");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.setViewportSize({ width: 390, height: 844 });
+  await desk.goto("/admin/requests?sort=newest");
+  const row = desk.locator(".cards tbody tr").filter({ has: desk.locator(`a[href^="${at}?"], a[href^="${at}#"]`) });
+  for (const words of [/Не пришли баллы за чайник/, /Новое/]) await expect(row.getByText(words).first()).toBeInViewport();
+  const wrap = desk.locator(".cards .data-wrap");
+  expect(await wrap.evaluate((box) => box.scrollWidth <= box.clientWidth)).toBe(true);
+  const box = await row.locator(".check").boundingBox();
+  expect(Math.min(box!.width, box!.height)).toBeGreaterThanOrEqual(44);
+  await row.getByRole("checkbox").check();
+  await expect(row.getByRole("checkbox")).toBeChecked();
+  await expect(desk.locator(".cards thead")).toContainText("Покупатель");
 });

@@ -20,3 +20,14 @@ test("the key / leads into the search, and a name is found however it is written
     await expect(page.getByRole("main").getByRole("searchbox")).toHaveValue(typed);
   }
 });
+
+test("Escape closes a menu of the bar and leads back to what opened it", async ({ page, signIns }) => {
+  await enter(page, employ(signIns));
+  await page.goto("/admin/requests");
+  const who = page.locator(".bar-who");
+  await who.locator("summary").click();
+  await who.getByRole("link").first().focus();
+  await page.keyboard.press("Escape");
+  await expect(who).not.toHaveAttribute("open");
+  await expect(who.locator("summary")).toBeFocused();
+});

@@ -11,6 +11,7 @@ const lostPhone = /lost_phone\.spec\.ts/;
 const forms = /forms\.spec\.ts/;
 const pages = /pages\.spec\.ts/;
 const questions = /questions\.spec\.ts/;
+const hour = /hour\.spec\.ts/;
 // `make test` walks each journey, and asks each question, twice: with JavaScript on SQLite, and without it on PostgreSQL.
 // `make test-long` does so in every other pairing too, and at the desktop.
 const inFull = process.env.KABINET_TEST_IN_FULL === "1";
@@ -31,9 +32,11 @@ export default defineConfig<{ engine: "sqlite" | "postgres" }>({
   use: { locale: "ru-RU", timezoneId: "Europe/Moscow", screenshot: "only-on-failure", trace: "off", serviceWorkers: "block" },
   projects: [
     { name: "phone-plain", use: plain, testMatch: inFull ? [forms, journeys, questions] : forms },
-    { name: "phone", use: phone, testIgnore: forms },
+    { name: "phone", use: phone, testIgnore: [forms, hour] },
     { name: "phone-plain-postgres", use: { ...plain, engine: "postgres" }, testMatch: [journeys, questions] },
     { name: "desktop", use: desktop, testMatch: inFull ? [journeys, pages, questions] : journeys, ...short },
+    // Whoever answers requests all day sits at a desk.
+    { name: "desk", use: { ...desktop, serviceWorkers: "block" }, testMatch: hour },
     ...(inFull
       ? [
           { name: "phone-postgres", use: { ...phone, engine: "postgres" as const }, testMatch: [journeys, lostPhone, questions] },

@@ -9,8 +9,8 @@ import { totp, withSettings, type SignIns } from "./site";
 import { printAnswers } from "./taps";
 
 const root = resolve(__dirname, "..");
-const folder = join(root, "target", "end2end");
-const program = process.env.KABINET_PROGRAM ?? resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug", "kabinet");
+export const folder = join(root, "target", "end2end");
+export const program = process.env.KABINET_PROGRAM ?? resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug", "kabinet");
 
 export default async function start() {
   if (!existsSync(program)) throw new Error(`${program} is not there: \`make test\` builds it, or set KABINET_PROGRAM`);
@@ -67,10 +67,18 @@ function configuration(engine: string, provider: number): string {
   return file;
 }
 
-async function serve(engine: "sqlite" | "postgres", database: string, port: number, provider: number): Promise<ChildProcess> {
+/** Somebody of staff: the login, the password, the key of their second step. */
+export type Member = { login: string; password: string; secret: string };
+/** A server over a demonstration of its own, and whom it told of. */
+export type Shown = {
+  server: ChildProcess; url: string; settings: Record<string, string>;
+  phone: string; password: string; agent: Member; lead: Member; admin: Member;
+};
+
+/** Makes a small demonstration and serves it at the port; what the server says stands in target/end2end/<name>.log. */
+export async function demonstrate(name: string, database: string, port: number, more: Record<string, string> = {}): Promise<Shown> {
   const url = `http://localhost:${port}`;
   const settings = {
-    KABINET_CONFIG: configuration(engine, provider),
     KABINET_LISTEN: `127.0.0.1:${port}`,
     KABINET_DRAIN_SECONDS: "0",
     KABINET_PUBLIC_URL: url,
@@ -79,24 +87,33 @@ async function serve(engine: "sqlite" | "postgres", database: string, port: numb
     // Each test comes from a network of its own, so that the limits of one are not those of all.
     KABINET_TRUSTED_PROXIES: '["127.0.0.1"]',
     KABINET_LOG: "warn",
+    ...more,
   };
   const environment = withSettings(settings);
   const told = execFileSync(program, ["demo", "--small"], { cwd: root, env: environment, encoding: "utf8" });
   const find = (pattern: RegExp) => told.match(pattern)?.slice(1) ?? fail(`the demonstration did not tell its sign-ins:\n${told}`);
-  const [phone, customer] = find(/a customer\s+\S+\s+(\+7[\d -]+\d)\s{2,}(\S+)/);
-  const [login, agent, secret] = find(/a support agent\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
-  const [admin, adminPassword, adminSecret] = find(/an administrator\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)/);
-  const log = openSync(join(folder, `${engine}.log`), "w");
+  const member = (who: string): Member => {
+    const [login, password, secret] = find(new RegExp(`${who}\\s+\\S+\\s+(\\S+)\\s+(\\S+)\\s+(\\S+)`));
+    return { login, password, secret };
+  };
+  const [phone, password] = find(/a customer\s+\S+\s+(\+7[\d -]+\d)\s{2,}(\S+)/);
+  const log = openSync(join(folder, `${name}.log`), "w");
   const server = spawn(program, ["serve"], { cwd: root, env: environment, stdio: ["ignore", log, log] });
-  await answers(`${url}/sign-in`, server, engine);
-  const signIns: SignIns = { url, phone, customer, login, agent, program, settings };
+  await answers(`${url}/sign-in`, server, name);
+  return { server, url, settings, phone, password, agent: member("a support agent"), lead: member("a team lead"), admin: member("an administrator") };
+}
+
+async function serve(engine: "sqlite" | "postgres", database: string, port: number, provider: number): Promise<ChildProcess> {
+  const shown = await demonstrate(engine, database, port, { KABINET_CONFIG: configuration(engine, provider) });
+  const { server, url, settings, phone, password, agent, admin } = shown;
+  const signIns: SignIns = { url, phone, customer: password, login: agent.login, agent: agent.password, program, settings };
   process.env[`KABINET_TEST_ON_${engine.toUpperCase()}`] = JSON.stringify(signIns);
-  await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password: customer }]);
-  for (const [who, name, password, key] of [["agent", login, agent, secret], ["admin", admin, adminPassword, adminSecret]]) {
+  await keepSession(url, `${engine}-customer`, ["/sign-in?by=password", "sign_in.password", { phone, password }]);
+  for (const [who, one] of [["agent", agent], ["admin", admin]] as const) {
     await keepSession(
       url, `${engine}-${who}`,
-      ["/admin/sign-in", "staff.sign_in", { login: name, password }],
-      ["/admin/sign-in/second", "staff.second", { code: totp(key) }],
+      ["/admin/sign-in", "staff.sign_in", { login: one.login, password: one.password }],
+      ["/admin/sign-in/second", "staff.second", { code: totp(one.secret) }],
     );
   }
   return server;
@@ -118,9 +135,9 @@ async function keepSession(origin: string, name: string, ...steps: [string, stri
   await visitor.dispose();
 }
 
-async function answers(url: string, server: ChildProcess, engine: string) {
+async function answers(url: string, server: ChildProcess, name: string) {
   for (let tries = 0; tries < 300; tries++) {
-    if (server.exitCode !== null) fail(`the server on ${engine} ended; see target/end2end/${engine}.log`);
+    if (server.exitCode !== null) fail(`the server "${name}" ended; see target/end2end/${name}.log`);
     try {
       await fetch(url);
       return;
@@ -129,11 +146,11 @@ async function answers(url: string, server: ChildProcess, engine: string) {
     }
   }
   server.kill();
-  fail(`the server on ${engine} does not answer`);
+  fail(`the server "${name}" does not answer`);
 }
 
 /** A free port below those that the system hands out by itself (32768 and up), so that nobody takes it meanwhile. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((found, failed) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) =>

@@ -1,4 +1,5 @@
-// The key / leads into the search of the bar (app/src/ui/frame.rs), from wherever nothing is being typed.
+// The bar of staff (app/src/ui/frame.rs): Escape closes its menus, and the key / leads into its search from wherever nothing is
+// being typed.
 const field = document.querySelector("[data-find]");
 
 if (field) {
@@ -13,3 +14,10 @@ if (field) {
     field.select();
   });
 }
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector(".bar-more[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});

@@ -439,6 +439,7 @@ impl Cx {
             Flaw::EmptyFile { .. } => words.empty_file(n),
             Flaw::FileTooLarge { max, .. } => words.file_too_large(max, n),
             Flaw::FilesOfADay { .. } => words.files_of_a_day(n),
+            Flaw::TooManyWaiting { .. } => words.too_many_waiting(n),
             Flaw::Private => words.private.into(),
             Flaw::UnknownVariable { name } => words.unknown_variable(name),
             Flaw::MissingVariable { name } => words.missing_variable(name),

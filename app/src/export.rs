@@ -1,6 +1,6 @@
 //! The part of an export that people read: one page that stands alone, in the customer's language and without script.
 
-use crate::admin::customer::change;
+use crate::admin::log_words::done;
 use crate::cabinet::looks;
 use crate::format;
 use crate::texts::Texts;
@@ -131,7 +131,7 @@ fn cell(data: &Data, section: &Section, row: &[Cell], column: usize) -> String {
                 Some(Cell::Text(reason)) => reason.as_str(),
                 _ => "",
             };
-            let words = looks::words(&texts.looks, text, reason).or_else(|| change(&texts.admin_event, text));
+            let words = looks::words(&texts.looks, text, reason).or_else(|| done(&texts.admin_action, text));
             words.map_or(text.clone(), str::to_owned)
         }
         Cell::Text(text) => text.clone(),

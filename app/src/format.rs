@@ -67,20 +67,6 @@ pub fn signed_points(lang: Lang, minor: i64) -> String {
     }
 }
 
-const MONTHS_RU: [&str; 12] = [
-    "января",
-    "февраля",
-    "марта",
-    "апреля",
-    "мая",
-    "июня",
-    "июля",
-    "августа",
-    "сентября",
-    "октября",
-    "ноября",
-    "декабря",
-];
 const MONTHS_RU_ALONE: [&str; 12] = [
     "Январь",
     "Февраль",
@@ -94,20 +80,6 @@ const MONTHS_RU_ALONE: [&str; 12] = [
     "Октябрь",
     "Ноябрь",
     "Декабрь",
-];
-const MONTHS_EN: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
 ];
 const WEEKDAYS_RU: [&str; 7] = [
     "понедельник",
@@ -130,10 +102,7 @@ const WEEKDAYS_EN: [&str; 7] = [
 
 /// The months' names as they stand in a date, January first.
 pub fn months(lang: Lang) -> [&'static str; 12] {
-    match lang {
-        Lang::Ru => MONTHS_RU,
-        Lang::En => MONTHS_EN,
-    }
+    lang.months()
 }
 
 /// A weekday's name, Monday being 0.
@@ -146,34 +115,33 @@ pub fn weekday(lang: Lang, index: usize) -> &'static str {
 
 /// A month by itself: `Ноябрь 2026`.
 pub fn month(lang: Lang, day: NaiveDate) -> String {
-    let names = if lang == Lang::Ru { MONTHS_RU_ALONE } else { MONTHS_EN };
+    let names = if lang == Lang::Ru {
+        MONTHS_RU_ALONE
+    } else {
+        lang.months()
+    };
     format!("{} {}", names[day.month0() as usize], day.year())
 }
 
 /// The first letters of a month, for a chart: `ноя`.
 pub fn month_short(lang: Lang, day: NaiveDate) -> String {
-    let names = if lang == Lang::Ru { MONTHS_RU_ALONE } else { MONTHS_EN };
+    let names = if lang == Lang::Ru {
+        MONTHS_RU_ALONE
+    } else {
+        lang.months()
+    };
     let short: String = names[day.month0() as usize].chars().take(3).collect();
     if lang == Lang::Ru { short.to_lowercase() } else { short }
 }
 
 /// A day with its year: `21 ноября 2026`.
 pub fn date(lang: Lang, day: NaiveDate) -> String {
-    format!(
-        "{}{NBSP}{} {}",
-        day.day(),
-        months(lang)[day.month0() as usize],
-        day.year()
-    )
+    lang.date_in_words(day)
 }
 
 /// A day without its year when it is this one: `21 ноября`.
 pub fn day(lang: Lang, day: NaiveDate, today: NaiveDate) -> String {
-    if day.year() == today.year() {
-        format!("{}{NBSP}{}", day.day(), months(lang)[day.month0() as usize])
-    } else {
-        date(lang, day)
-    }
+    lang.day_in_words(day, today)
 }
 
 /// A day with its weekday: `21 ноября, суббота`.

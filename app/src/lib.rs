@@ -271,7 +271,7 @@ pub const ROUTES: &[Route] = &[
         "/admin/queues",
         Staff,
         admin::queues::page,
-        [admin::queues::AddQueue, admin::queues::SetBeginning]
+        [admin::queues::AddQueue, admin::queues::SetBeginnings]
     ),
     page!(
         "/admin/queues/{id}",

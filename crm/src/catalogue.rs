@@ -7,7 +7,7 @@
 
 use crate::article::store::managing::{self as articles, Record as Article};
 use crate::audit::{self, Actor, difference};
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
 use crate::error::Error;
 use crate::id::{ArticleId, CategoryId, StaffId, StoreId};
@@ -412,8 +412,27 @@ pub(crate) enum Kind {
 }
 
 impl Before {
-    /// What stands under these codes now.
-    pub(crate) async fn of(conn: &mut Conn, kind: Kind, codes: &[&str]) -> Result<Self, sqlx::Error> {
+    /// What stands under these codes; nobody else changes it until the transaction ends, so that what differs then is our doing.
+    pub(crate) async fn held(tx: &mut Tx, kind: Kind, codes: &[&str]) -> Result<Self, sqlx::Error> {
+        let sql = match kind {
+            Kind::Stores => "SELECT id FROM stores",
+            Kind::Categories => "SELECT id FROM categories",
+            Kind::Articles => "SELECT id FROM articles",
+        };
+        // On SQLite whoever writes is alone anyway.
+        if tx.is_postgres() {
+            for part in codes.chunks(1024) {
+                let part = part.iter().map(|code| Bind::Text((*code).to_owned()));
+                let query = ListQuery::new(sql)
+                    .within("code", part)
+                    .tail("ORDER BY id FOR NO KEY UPDATE");
+                db::list::<(Uuid,)>(tx, query).await?;
+            }
+        }
+        Self::of(tx, kind, codes).await
+    }
+
+    async fn of(conn: &mut Conn, kind: Kind, codes: &[&str]) -> Result<Self, sqlx::Error> {
         Ok(Self(match kind {
             Kind::Stores => {
                 let all = shops::by_codes(conn, codes).await?;

@@ -10,9 +10,11 @@ use crate::contact::store as contacts;
 use crate::customer::store as customers;
 use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
+use crate::extract;
 use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, ErasureId};
+use crate::import::forget;
 use crate::lang::Lang;
 use crate::merge;
 use crate::on;
@@ -277,15 +279,32 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
     drop(conn);
     let (mut done, mut round) = (0, Round::default());
     for (id, customer) in due {
-        let erased = db.write(|tx| scoped(carry_out(tx, by, id, customer))).await;
+        let lines = &lines_of(&mut db.read().await?, customer).await?;
+        let erased = db.write(|tx| scoped(carry_out(tx, by, id, customer, lines))).await;
         done += u64::from(round.took(erased) == Some(true));
     }
     round.end()?;
     Ok(done)
 }
 
+/// The lines of files that tell of a customer, or of an account that went into theirs. Files may be long: whoever writes does not
+/// wait for it.
+async fn lines_of(conn: &mut Conn, customer: CustomerId) -> Result<Vec<forget::Line>, Error> {
+    let mut lines = forget::lines_of(conn, customer).await?;
+    for absorbed in merge::heirs(conn, &[customer]).await?.into_keys() {
+        lines.extend(forget::lines_of(conn, absorbed).await?);
+    }
+    Ok(lines)
+}
+
 /// Erases one customer; false when they thought better of it meanwhile, or another node was faster.
-async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerId) -> Result<bool, Error> {
+async fn carry_out(
+    tx: &mut Tx,
+    _by: &System,
+    id: ErasureId,
+    customer: CustomerId,
+    lines: &[forget::Line],
+) -> Result<bool, Error> {
     const DONE: &str = "UPDATE erasures SET done_at = $2 WHERE id = $1 AND cancelled_at IS NULL AND done_at IS NULL";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(DONE)
@@ -306,6 +325,8 @@ async fn carry_out(tx: &mut Tx, _by: &System, id: ErasureId, customer: CustomerI
         erase(tx, id, one).await?;
     }
     erase(tx, id, customer).await?;
+    forget::forget(tx, lines).await?;
+    extract::expire_personal(tx).await?;
     Ok(true)
 }
 

@@ -10,17 +10,18 @@ mod write;
 
 pub use tables::{Column, Kind};
 
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::export::data::{Cell, cells};
+use crate::factor::Owner;
+use crate::factor::store::hold;
 use crate::flaw::Flaw;
 use crate::id::{ExtractId, StaffId};
 use crate::lang::Lang;
 use crate::on;
-use crate::points::store as points;
+use crate::points::{Before, store as points};
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
-pub use crate::work::State;
 use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use sqlx::types::Json;
@@ -37,6 +38,12 @@ const RENEW: std::time::Duration = std::time::Duration::from_secs(30);
 const BATCH: i64 = 1000;
 /// The largest piece that is one row.
 const PART: usize = 1 << 20;
+/// How large a file may grow, in bytes.
+const SIZE_MAX: i64 = 1 << 30;
+/// How many pieces go together.
+const TOGETHER: i64 = 50;
+/// How many of somebody's may wait at a time.
+const WAITING_MAX: usize = 3;
 /// How many of somebody's are listed.
 const LISTED: i64 = 20;
 
@@ -69,6 +76,22 @@ impl Format {
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
+}
+
+/// How far one has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum State {
+    /// No node has it yet.
+    Waiting,
+    /// A node writes it.
+    Running,
+    /// There is a file.
+    Done,
+    /// It was begun [`work::MAX_TRIES`] times and came to no end.
+    Failed,
+    /// It grew larger than a file may be.
+    TooLarge,
 }
 
 /// What somebody asks for.
@@ -122,6 +145,13 @@ impl Extract {
             .map(|at| at + KEPT)
     }
 
+    /// It says who somebody is.
+    fn is_personal(&self) -> bool {
+        let mut columns = self.kind.columns().iter();
+        columns
+            .any(|column| column.right == Some(Right::Customers) && self.columns.iter().any(|name| name == column.name))
+    }
+
     /// What the log says of it.
     fn told(&self) -> String {
         let (kind, format) = (self.kind.as_str(), self.format.as_str());
@@ -165,10 +195,12 @@ fn allowed(by: &Staff, kind: Kind, names: &[String]) -> Result<Vec<&'static Colu
 }
 
 /// Asks for a file, for somebody who has just proved who they are: what leaves in it is out of our hands. [`Error::Forbidden`] for a
-/// column that takes a right which they have not. Fields: `columns` with [`Flaw::Missing`], `to` with [`Flaw::Backwards`].
+/// column that takes a right which they have not. Fields: `columns` with [`Flaw::Missing`], and with [`Flaw::TooManyWaiting`] where others
+/// of theirs are not made yet; `to` with [`Flaw::Backwards`].
 pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractId, Error> {
     const SQL: &str = "INSERT INTO extracts (id, staff_id, kind, columns, format, language, from_day, to_day, state, asked_at) \
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)";
+    const OPEN: &str = "SELECT COUNT(*) FROM extracts WHERE staff_id = $1 AND state IN ('waiting', 'running')";
     by.may(Right::Export)?;
     let columns = allowed(by, wish.kind, &wish.columns)?;
     if columns.is_empty() {
@@ -184,6 +216,12 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractI
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (ExtractId::new(), tx.now());
+            // Two at once are counted one after the other.
+            hold(tx, Owner::Staff(by.id())).await?;
+            let open: i64 = on!(tx, |c| sqlx::query_scalar(OPEN).bind(by.id()).fetch_one(c).await)?;
+            if usize::try_from(open).unwrap_or_default() >= WAITING_MAX {
+                return Err(Error::field("columns", Flaw::TooManyWaiting { max: WAITING_MAX }));
+            }
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(by.id())
@@ -285,19 +323,30 @@ struct Run {
     /// How many pieces are kept, and how many bytes.
     parts: i64,
     size: i64,
+    /// How many bytes there may be.
+    size_max: i64,
 }
 
 /// Makes the file that waits longest, and tells whether there was one. Where `goes_on` says no between two parts, it is given back and
 /// begun anew by any node; so it is where one was killed, once its claim has run out.
-pub async fn run_next(db: &Db, _by: &System, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
+pub async fn run_next(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
+    run_next_up_to(db, by, SIZE_MAX, goes_on).await
+}
+
+/// The same with files of so many bytes at most, as tests need it.
+#[doc(hidden)]
+pub async fn run_next_up_to(db: &Db, _by: &System, size_max: i64, goes_on: impl Fn() -> bool) -> Result<bool, Error> {
     let claimed: Option<(Claimed, String)> = work::claim(db, &CLAIMS, HOLD).await?;
     let Some((job, claim)) = claimed else { return Ok(false) };
+    // What a node left that did not come to the end.
+    drop_parts(db, job.id).await?;
     let mut run = Run {
         job,
         claim,
         rows: 0,
         parts: 0,
         size: 0,
+        size_max,
     };
     run.write(db, goes_on).await?;
     Ok(true)
@@ -313,16 +362,14 @@ impl Run {
             .filter(|column| self.job.columns.iter().any(|name| name == column.name))
             .collect();
         let mut writer = Writer::begin(self.job.format, self.job.language, &columns)?;
-        let mut after = Uuid::nil();
+        let shop = db.shop().clone();
+        let from = self.job.from_day.map_or(DateTime::UNIX_EPOCH, |day| shop.midnight(day));
+        let mut after = (from, Uuid::nil());
         loop {
             let rows = self.part(&mut db.read().await?, after).await?;
             let Some(last) = rows.last() else { break };
-            after = match last.first() {
-                Some(Cell::Text(id)) => id.parse().unwrap_or(Uuid::max()),
-                _ => Uuid::max(),
-            };
+            after = place(last).ok_or_else(|| db::Error::Inconsistent("a row of a table without its place".into()))?;
             self.rows += i64::try_from(rows.len()).unwrap_or_default();
-            let shop = db.shop().clone();
             let chosen = rows.iter().map(|row| self.chosen(row, &columns)).collect();
             writer.rows(&shop, chosen).await?;
             let ready = writer.ready(PART);
@@ -353,16 +400,15 @@ impl Run {
         self.finish(db).await
     }
 
-    /// The next rows of the table, by their ids.
-    async fn part(&self, conn: &mut Conn, after: Uuid) -> Result<Vec<Vec<Cell>>, Error> {
+    /// The next rows of the table, by moment and id.
+    async fn part(&self, conn: &mut Conn, (at, id): Before) -> Result<Vec<Vec<Cell>>, Error> {
         let shop = conn.shop().clone();
-        let from = self.job.from_day.map_or(DateTime::UNIX_EPOCH, |day| shop.midnight(day));
         let until = self.job.to_day.and_then(|day| day.succ_opt());
         let until = until.map_or(points::far(), |day| shop.midnight(day));
         let sql = self.job.kind.sql();
         let language = self.job.language.code();
         Ok(on!(conn, |c| {
-            let mut query = sqlx::query(sql).bind(after).bind(from).bind(until).bind(BATCH);
+            let mut query = sqlx::query(sql).bind(id).bind(at).bind(until).bind(BATCH);
             // What a query does not name must not be bound either.
             if sql.contains("$5") {
                 query = query.bind(language);
@@ -372,28 +418,31 @@ impl Run {
         })?)
     }
 
-    /// The chosen cells of a row, whose first is its id.
+    /// The chosen cells of a row, whose first two are its place.
     fn chosen(&self, row: &[Cell], columns: &[&'static Column]) -> Vec<Cell> {
         let all = self.job.kind.columns();
         columns
             .iter()
             .map(|column| {
                 let place = all.iter().position(|one| one.name == column.name);
-                let cell = place.and_then(|place| row.get(place + 1));
+                let cell = place.and_then(|place| row.get(place + 2));
                 cell.cloned().unwrap_or(Cell::Empty)
             })
             .collect()
     }
 
-    /// Keeps the next piece, and writes down how far it is; false where another node has it by now. The first one takes the place of what
-    /// a node left that did not come to the end.
+    /// Keeps the next piece, and writes down how far it is; false where another node has it by now, or the file is too large.
     async fn keep(&mut self, db: &Db, bytes: &[u8]) -> Result<bool, Error> {
         const GOES_ON: &str = concat!(
             "UPDATE extracts SET claimed_until = $3, row_count = $4 WHERE ",
             is_ours!()
         );
-        const CLEAR: &str = "DELETE FROM extract_parts WHERE extract_id = $1 AND ordinal >= $2";
         const KEEP: &str = "INSERT INTO extract_parts (extract_id, ordinal, bytes) VALUES ($1, $2, $3)";
+        let size = self.size + i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        if size > self.size_max {
+            self.end_too_large(db).await?;
+            return Ok(false);
+        }
         let run = &*self;
         let is_ours = db
             .write(|tx| {
@@ -413,12 +462,6 @@ impl Run {
                     if bytes.is_empty() {
                         return Ok(true);
                     }
-                    on!(tx, |c| sqlx::query(CLEAR)
-                        .bind(run.job.id)
-                        .bind(run.parts)
-                        .execute(c)
-                        .await
-                        .map(drop))?;
                     on!(tx, |c| sqlx::query(KEEP)
                         .bind(run.job.id)
                         .bind(run.parts)
@@ -432,7 +475,7 @@ impl Run {
             .await?;
         if !bytes.is_empty() {
             self.parts += 1;
-            self.size += i64::try_from(bytes.len()).unwrap_or_default();
+            self.size = size;
         }
         Ok(is_ours)
     }
@@ -466,6 +509,35 @@ impl Run {
         .await
     }
 
+    /// It is larger than a file may be, unless another node has it by now: nothing of it stays.
+    async fn end_too_large(&self, db: &Db) -> Result<(), Error> {
+        const SQL: &str = concat!(
+            "UPDATE extracts SET state = 'too_large', finished_at = $3, row_count = $4, ",
+            let_go!(),
+            " WHERE ",
+            is_ours!()
+        );
+        let rows = db
+            .write(|tx| {
+                scoped(async move {
+                    let now = tx.now();
+                    Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
+                        .bind(self.job.id)
+                        .bind(&self.claim)
+                        .bind(now)
+                        .bind(self.rows)
+                        .execute(c)
+                        .await
+                        .map(|done| done.rows_affected()))?)
+                })
+            })
+            .await?;
+        match rows {
+            0 => Ok(()),
+            _ => drop_parts(db, self.job.id).await,
+        }
+    }
+
     async fn give_back(&self, db: &Db) -> Result<(), Error> {
         const SQL: &str = concat!(
             "UPDATE extracts SET state = 'waiting', tries = tries - 1, ",
@@ -474,6 +546,14 @@ impl Run {
             is_ours!()
         );
         work::give_back(db, SQL, self.job.id.0, &self.claim).await
+    }
+}
+
+/// Where a row stands in its table.
+fn place(row: &[Cell]) -> Option<Before> {
+    match row {
+        [Cell::Text(id), Cell::Text(at), ..] => Some((at.parse().ok()?, id.parse().ok()?)),
+        _ => None,
     }
 }
 
@@ -492,19 +572,70 @@ async fn made(tx: &mut Tx, job: &Claimed, rows: i64) -> Result<(), sqlx::Error> 
     crate::audit::record(tx, entry).await
 }
 
+/// Takes the pieces of a file away, some at a time: everybody else would wait for gigabytes in one transaction.
+async fn drop_parts(db: &Db, id: ExtractId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM extract_parts WHERE extract_id = $1 \
+                       AND ordinal < (SELECT MIN(p.ordinal) + $2 FROM extract_parts p WHERE p.extract_id = $1)";
+    loop {
+        let gone = db
+            .write(|tx| {
+                scoped(async move {
+                    Ok::<_, Error>(on!(tx, |c| sqlx::query(SQL)
+                        .bind(id)
+                        .bind(TOGETHER)
+                        .execute(c)
+                        .await
+                        .map(|done| done.rows_affected()))?)
+                })
+            })
+            .await?;
+        if gone == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Sees to it that nobody has a file any more that says who customers are, for somebody who may be in it was erased: those that are
+/// made are over, and the others begin anew. Their pieces go with the next [`sweep`].
+pub(crate) async fn expire_personal(tx: &mut Tx) -> Result<(), Error> {
+    const ALL: &str = extracts!("ORDER BY id");
+    const ANEW: &str = concat!(
+        "UPDATE extracts SET state = 'waiting', tries = 0, ",
+        let_go!(),
+        " WHERE id = $1 AND state = 'running'"
+    );
+    const OVER: &str = "UPDATE extracts SET finished_at = $2 WHERE id = $1 AND finished_at IS NOT NULL";
+    let all: Vec<Extract> = on!(tx, |c| sqlx::query_as(ALL).fetch_all(c).await)?;
+    let over = tx.now() - KEPT;
+    for one in all.iter().filter(|one| one.is_personal()) {
+        on!(tx, |c| sqlx::query(ANEW).bind(one.id).execute(c).await.map(drop))?;
+        on!(tx, |c| sqlx::query(OVER)
+            .bind(one.id)
+            .bind(over)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
 /// Takes away the files that nobody can have any more. That they were asked for stands in the log.
 pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
-    const PARTS: &str =
-        "DELETE FROM extract_parts WHERE extract_id IN (SELECT id FROM extracts WHERE finished_at <= $1)";
-    const EXTRACTS: &str = "DELETE FROM extracts WHERE finished_at <= $1";
-    db.write(|tx| {
-        scoped(async move {
-            let until = tx.now() - KEPT;
-            for sql in [PARTS, EXTRACTS] {
-                on!(tx, |c| sqlx::query(sql).bind(until).execute(c).await.map(drop))?;
-            }
-            Ok(())
-        })
-    })
-    .await
+    const OLD: &str = "SELECT id FROM extracts WHERE finished_at <= $1";
+    let mut conn = db.read().await?;
+    let until = conn.now() - KEPT;
+    let old: Vec<ExtractId> = on!(conn, |c| sqlx::query_scalar(OLD).bind(until).fetch_all(c).await)?;
+    drop(conn);
+    for id in old {
+        remove(db, id).await?;
+    }
+    Ok(())
+}
+
+/// Takes a file away with all that is known of it here.
+async fn remove(db: &Db, id: ExtractId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM extracts WHERE id = $1";
+    drop_parts(db, id).await?;
+    db.write(|tx| scoped(async move { Ok(on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?) }))
+        .await
 }

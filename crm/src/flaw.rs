@@ -183,6 +183,11 @@ pub enum Flaw {
         /// Megabytes a day.
         max: usize,
     },
+    /// More files that are not made yet than one may ask for.
+    TooManyWaiting {
+        /// How many may wait at a time.
+        max: usize,
+    },
     /// A phone, an address or the number of a card, where everybody would read it.
     Private,
     /// A text names a variable that nobody fills in.
@@ -268,6 +273,7 @@ impl Flaw {
             Self::EmptyFile { .. } => "empty_file",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::FilesOfADay { .. } => "files_of_a_day",
+            Self::TooManyWaiting { .. } => "too_many_waiting",
             Self::Private => "private",
             Self::UnknownVariable { .. } => "unknown_variable",
             Self::MissingVariable { .. } => "missing_variable",
@@ -283,6 +289,7 @@ impl Flaw {
             Self::TooLong { max }
             | Self::TooManyFiles { max }
             | Self::FilesOfADay { max }
+            | Self::TooManyWaiting { max }
             | Self::TooManyLines { max } => i64::try_from(max).ok(),
             Self::FileName { file }
             | Self::FileKind { file }

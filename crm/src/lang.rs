@@ -1,7 +1,36 @@
 //! Languages, texts in each of them, and the folding that search compares by.
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
+
+const MONTHS_RU: [&str; 12] = [
+    "января",
+    "февраля",
+    "марта",
+    "апреля",
+    "мая",
+    "июня",
+    "июля",
+    "августа",
+    "сентября",
+    "октября",
+    "ноября",
+    "декабря",
+];
+const MONTHS_EN: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 /// A language that the product speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +63,28 @@ impl Lang {
     /// The language with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// The months' names as they stand in a date, January first.
+    pub const fn months(self) -> [&'static str; 12] {
+        match self {
+            Self::Ru => MONTHS_RU,
+            Self::En => MONTHS_EN,
+        }
+    }
+
+    /// A day in words, as the cabinet says it: `21 ноября 2026`.
+    pub fn date_in_words(self, day: NaiveDate) -> String {
+        let month = self.months()[day.month0() as usize];
+        format!("{}\u{a0}{month} {}", day.day(), day.year())
+    }
+
+    /// The same without its year when it is this one: `21 ноября`.
+    pub fn day_in_words(self, day: NaiveDate, today: NaiveDate) -> String {
+        if day.year() != today.year() {
+            return self.date_in_words(day);
+        }
+        format!("{}\u{a0}{}", day.day(), self.months()[day.month0() as usize])
     }
 
     /// A day, short and with its year, as it stands in messages and tables: `21.11.2026` or `21 Nov 2026`.
@@ -156,6 +207,10 @@ mod tests {
         let at = at.expect("a moment");
         assert_eq!(Lang::Ru.moment(at), "07.03.2026 09:05");
         assert_eq!(Lang::En.moment(at), "7 Mar 2026 09:05");
+        let (day, later) = (at.date(), at.date() + chrono::Days::new(300));
+        assert_eq!(Lang::Ru.day_in_words(day, day), "7\u{a0}марта");
+        assert_eq!(Lang::Ru.day_in_words(day, later), "7\u{a0}марта 2026");
+        assert_eq!(Lang::En.date_in_words(day), "7\u{a0}March 2026");
     }
 
     #[test]

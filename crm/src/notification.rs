@@ -80,7 +80,7 @@ pub struct Notification {
     /// The number of the request or the id of the question, the name of who gave points, the code of the message's template, why
     /// points were corrected.
     pub about: String,
-    /// What a tier or a rule is called; none for a tier that is no more.
+    /// What a tier, a rule or the topic of a request that the shop began is called; none for a tier that is no more.
     pub name: Option<Json<Localized>>,
     /// Of a message: its subject, as the newest version of its template has it.
     pub subject: Option<Json<Localized>>,

@@ -1,6 +1,7 @@
 //! Partners whom data of customers may be passed to. Each has a purpose of consent of its own (`crate::consent`): the versions of
 //! its text say what the partner gets and why, and what a customer gives or takes back is an act like any other.
 
+use crate::audit::difference;
 use crate::content;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
@@ -10,6 +11,7 @@ use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, System};
+use serde::Serialize;
 use sqlx::types::Json;
 
 /// The longest name, in characters.
@@ -48,7 +50,7 @@ fn purpose_of(code: &str) -> String {
 }
 
 /// What is written of a partner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Words {
     /// What it is called.
     pub name: Localized,
@@ -180,8 +182,9 @@ async fn publish(tx: &mut Tx, purpose: PurposeId, version: i64, words: &Words) -
 }
 
 /// Changes the words of a partner: another version of its text. Whoever agreed to an earlier one agreed to that. Words that are as
-/// they were change nothing. Fails with [`Error::NotFound`], and with flaws at the words.
-pub async fn change(db: &Db, by: &Staff, id: PartnerId, words: &Words) -> Result<(), Error> {
+/// they were change nothing. `seen` is the version that was shown: [`Error::Stale`] where there is another one by now. Fails with
+/// [`Error::NotFound`], and with flaws at the words. What differs is written down.
+pub async fn change(db: &Db, by: &Staff, id: PartnerId, seen: i64, words: &Words) -> Result<(), Error> {
     const HOLD: &str = "UPDATE partners SET code = code WHERE id = $1";
     const NAME: &str = "UPDATE partners SET name = $2 WHERE id = $1";
     const PURPOSE: &str = "SELECT id FROM consent_purposes WHERE partner_id = $1";
@@ -193,8 +196,14 @@ pub async fn change(db: &Db, by: &Staff, id: PartnerId, words: &Words) -> Result
             check.result()?;
             // Nobody else changes it until this is done.
             on!(tx, |c| sqlx::query(HOLD).bind(id).execute(c).await.map(drop))?;
-            let before = get(tx, id).await?;
-            if before.name == words.name && before.text == words.text {
+            let Partner {
+                name, text, version, ..
+            } = get(tx, id).await?;
+            if version != seen {
+                return Err(Error::Stale);
+            }
+            let before = Words { name, text };
+            if before == words {
                 return Ok(());
             }
             on!(tx, |c| sqlx::query(NAME)
@@ -204,8 +213,9 @@ pub async fn change(db: &Db, by: &Staff, id: PartnerId, words: &Words) -> Result
                 .await
                 .map(drop))?;
             let purpose: PurposeId = on!(tx, |c| sqlx::query_scalar(PURPOSE).bind(id).fetch_one(c).await)?;
-            publish(tx, purpose, before.version + 1, &words).await?;
-            Ok(by.record(tx, "partner.change", None, Some(id.0), "").await?)
+            publish(tx, purpose, version + 1, &words).await?;
+            let changed = difference(&before, &words);
+            Ok(by.record(tx, "partner.change", None, Some(id.0), &changed).await?)
         })
     })
     .await

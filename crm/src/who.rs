@@ -751,7 +751,7 @@ pub async fn lasts(db: &Db, session: SessionId, right: Right) -> Result<bool, Er
     const SQL: &str = "SELECT r.rights FROM sessions s LEFT JOIN staff p ON p.id = s.staff_id \
                        LEFT JOIN roles r ON r.code = p.role \
                        WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND p.disabled_at IS NULL \
-                       AND (s.customer_id IS NOT NULL AND s.seen_at > $3 OR s.staff_id IS NOT NULL AND s.seen_at > $4)";
+                       AND (s.customer_id IS NOT NULL AND s.seen_at > $3 OR r.code IS NOT NULL AND s.seen_at > $4)";
     let mut conn = db.read().await?;
     let now = conn.now();
     let found: Option<(Option<Json<Vec<Right>>>,)> = on!(conn, |c| sqlx::query_as(SQL)

@@ -16,20 +16,6 @@ use uuid::Uuid;
 /// How often work is begun: what no node survives is not begun for ever.
 pub const MAX_TRIES: i64 = 3;
 
-/// How far work has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
-pub enum State {
-    /// No node has it yet.
-    Waiting,
-    /// A node does it.
-    Running,
-    /// It is done, and what came of it is there.
-    Done,
-    /// It was begun [`MAX_TRIES`] times and came to no end.
-    Failed,
-}
-
 /// The statements that claim from a table. `$1` is now.
 pub(crate) struct Claims {
     pub(crate) any: &'static str,

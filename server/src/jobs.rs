@@ -100,8 +100,9 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::limits::sweep(&db, &system).await);
             round.took(crm::export::sweep(&db, &system).await);
             round.took(crm::import::sweep(&db, &system).await);
-            round.took(crm::extract::sweep(&db, &system).await);
             round.took(crm::erasure::run_due(&db, &system).await);
+            // With the files that somebody was in who is erased by now.
+            round.took(crm::extract::sweep(&db, &system).await);
             round.took(crm::webhook::delivery::sweep(&db, &system).await);
             round.took(crm::help::store::sweep(&db, &system).await);
             round.took(crm::dialogue::store::sweep(&db, &system).await);

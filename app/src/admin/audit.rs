@@ -1,6 +1,6 @@
 //! The audit log: who read and changed what, narrowed down, page by page, and as a file. Looking at it is a row of it.
 
-use crate::admin::customer::change;
+use crate::admin::log_words;
 use crate::cabinet::period::Period;
 use crate::cabinet::{place, show_place};
 use crate::cx::Cx;
@@ -136,7 +136,7 @@ impl Asked {
 }
 
 /// Who acted, in a word.
-fn actor(cx: &Cx, actor: Actor) -> &'static str {
+pub(super) fn actor(cx: &Cx, actor: Actor) -> &'static str {
     let t = &cx.t().admin_audit;
     match actor {
         Actor::Customer => t.by_customer,
@@ -263,16 +263,20 @@ fn table(cx: &Cx, lines: &[Line]) -> Html {
             let customer = line.customer_id.map(|id| way("customer", id, short(id)));
             let object = line.object_id.map(|id| way("object", id, short(id)));
             let alike = format!("{HERE}?action={}", line.action);
-            let words = change(&cx.t().admin_event, &line.action);
-            let words = words.map(|words| view! { " " <small class="muted">{words}</small> });
+            let code = view! { <code>{line.action.clone()}</code> };
+            let done = match log_words::done(&cx.t().admin_action, &line.action) {
+                Some(words) => view! { <a href=alike>{words}</a> " " <small class="muted">{code}</small> }.into_html(),
+                None => view! { <a href=alike>{code}</a> }.into_html(),
+            };
+            let reason = log_words::reason(cx, &line.action, &line.reason);
             view! {
                 <tr>
                     <td><Moment at=line.at shown=cx.moment(line.at)/></td>
                     <td>{kind} " " {who}</td>
-                    <td><a href=alike><code>{line.action.clone()}</code></a> {words}</td>
+                    <td>{done}</td>
                     <td>{customer}</td>
                     <td>{object}</td>
-                    <td class="grow"><bdi>{line.reason.clone()}</bdi></td>
+                    <td class="grow"><bdi>{reason}</bdi></td>
                     <td><bdi>{line.network.clone()}</bdi></td>
                 </tr>
             }

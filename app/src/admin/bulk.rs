@@ -181,7 +181,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
     let [numbers_id, acts_id] = ["numbers", "acts"].map(|field| format!("request-bulk-{field}"));
     view! {
         <FormBox<BulkRequests> class="stack" labels=labels>
-            <div id="request-bulk-numbers" tabindex="-1">{list}</div>
+            <div class="cards" id="request-bulk-numbers" tabindex="-1">{list}</div>
             <FieldMessage id=numbers_id message=numbers/>
             <details class="fold" open=was_sent>
                 <summary>{t.bulk}</summary>

@@ -192,7 +192,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <a class="btn btn-sm" href="/admin/segments">{cx.t().admin_segments.title}</a>
         </nav>
         {list}
-        <AddBox<AddSeries> title=t.new summary=t.add labels=labels>
+        <AddBox<AddSeries> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             {fields(&inside, None)}
             <Check name="bearer">{t.bearer}</Check>

@@ -173,6 +173,7 @@ fn row(cx: &Cx, one: &Extract) -> Html {
         State::Running => ("status status-open", t.is_running),
         State::Done => ("status status-done", t.is_done),
         State::Failed => ("status status-bad", t.has_failed),
+        State::TooLarge => ("status status-bad", t.too_large),
     };
     let columns: Vec<_> = one
         .kind

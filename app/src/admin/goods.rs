@@ -195,7 +195,7 @@ pub async fn categories(cx: Cx) -> Result<Body, AppError> {
         {sections(&cx)}
         <p class="lead">{t.categories_lead}</p>
         {list}
-        <AddBox<AddCategory> title=t.new_category summary=t.add_category labels=labels>
+        <AddBox<AddCategory> title=t.new_category labels=labels>
             <Field name="key" label=t.code hint=t.category_code_hint/>
             {fields()}
             <button class="btn btn-primary">{t.create_category}</button>

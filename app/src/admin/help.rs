@@ -252,9 +252,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </p>
         <DataTable label=t.title heads=heads rows=rows.into_html()/>
         <section class="section" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<CreateHelp> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     {fields(&inside, choices, Content::default())}

@@ -72,7 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.parts_lead}</p>
         {flash(&cx, &[("added", t.done_part_added), ("saved", of_rules.done_saved)])}
         <div class="narrow stack">{forms}</div>
-        <AddBox<AddPart> title=t.new_part summary=t.add_part labels=labels>
+        <AddBox<AddPart> title=t.new_part labels=labels>
             <Field name="key" label=t.code hint=t.part_code_hint/>
             <Field name="ru" label=of_rules.name_ru/>
             <Field name="en" label=of_rules.name_en/>

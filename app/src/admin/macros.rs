@@ -129,7 +129,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("removed", t.done_removed)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <AddBox<CreateMacro> title=t.new summary=t.add labels=labels(&cx)>
+        <AddBox<CreateMacro> title=t.new labels=labels(&cx)>
             {fields()}
             <button class="btn btn-primary">{t.create}</button>
         </AddBox<CreateMacro>>

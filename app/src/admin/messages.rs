@@ -10,7 +10,7 @@ use crate::ui::{DataTable, FormBox, Head, Moment, icon, paragraphs};
 use crm::id::{OutboxId, SearchId};
 use crm::lang::Lang;
 use crm::limits::{self, SmsDay};
-use crm::outbox::delivery::{CLOSED, EXPIRED, INTERRUPTED, UNWANTED};
+use crm::outbox::delivery::{CLOSED, EXPIRED, INTERRUPTED, Trouble, UNWANTED};
 use crm::outbox::staff::{self as messages, Counts, Filter, Letter, Row, Template};
 use crm::outbox::{Channel, State};
 use crm::points::Before;
@@ -284,15 +284,30 @@ fn channel(cx: &Cx, channel: Channel) -> &'static str {
     }
 }
 
-/// What went wrong: in our words where it is our own doing, else in the carrier's.
-fn error(cx: &Cx, error: &str) -> String {
+/// What went wrong, in our words as far as we know it; and the carrier's own.
+fn error<'a>(cx: &Cx, error: &'a str) -> (&'a str, Option<&'a str>) {
     let t = &cx.t().admin_messages;
-    match error {
-        EXPIRED => t.expired.to_owned(),
-        INTERRUPTED => t.interrupted.to_owned(),
-        UNWANTED => t.unwanted.to_owned(),
-        CLOSED => t.closed.to_owned(),
-        other => other.to_owned(),
+    let ours = match error {
+        EXPIRED => t.expired,
+        INTERRUPTED => t.interrupted,
+        UNWANTED => t.unwanted,
+        CLOSED => t.closed,
+        other => match Trouble::read(other) {
+            Some((trouble, words)) => return (in_words(cx, trouble), Some(words)),
+            None => other,
+        },
+    };
+    (ours, None)
+}
+
+fn in_words(cx: &Cx, trouble: Trouble) -> &'static str {
+    let t = &cx.t().admin_messages;
+    match trouble {
+        Trouble::Refused => t.refused,
+        Trouble::Unreachable => t.unreachable,
+        Trouble::TimedOut => t.timed_out,
+        Trouble::Certificate => t.certificate,
+        Trouble::SignIn => t.sign_in,
     }
 }
 
@@ -302,7 +317,7 @@ fn table(cx: &Cx, rows: &[Row]) -> Html {
         .iter()
         .map(|row| {
             let error = match &row.error {
-                Some(words) => view! { <bdi>{error(cx, words)}</bdi> }.into_html(),
+                Some(words) => view! { <bdi>{error(cx, words).0.to_owned()}</bdi> }.into_html(),
                 None => view! { <span class="muted" aria-hidden="true">"—"</span> <span class="sr-only">{t.no_error}</span> }
                     .into_html(),
             };
@@ -399,10 +414,15 @@ fn facts(cx: &Cx, letter: &Letter) -> Html {
         let href = format!("/admin/customers/{id}");
         view! { <div><dt>{t.customer}</dt><dd><a href=href>{t.card}</a></dd></div> }
     });
-    let said = row
-        .error
-        .as_ref()
-        .map(|words| view! { <div><dt>{t.error}</dt><dd><bdi>{error(cx, words)}</bdi></dd></div> });
+    let said = row.error.as_ref().map(|words| {
+        let (ours, theirs) = error(cx, words);
+        let theirs = theirs.map(|theirs| {
+            view! {
+                <details class="fold"><summary>{t.carriers_words}</summary> <p lang="en"><bdi>{theirs.to_owned()}</bdi></p></details>
+            }
+        });
+        view! { <div><dt>{t.error}</dt><dd><bdi>{ours.to_owned()}</bdi> {theirs}</dd></div> }
+    });
     let reference = letter
         .reference
         .clone()

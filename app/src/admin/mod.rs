@@ -23,6 +23,7 @@ pub mod inbox;
 pub mod kept;
 pub mod keys;
 pub mod levels;
+pub mod log_words;
 pub mod macros;
 pub mod merge;
 pub mod messages;

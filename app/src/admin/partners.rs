@@ -34,9 +34,10 @@ impl Form for AddPartner {
     }
 }
 
-/// Changes the words of the partner at hand.
+/// Changes the words of the partner at hand. `seen` is the version that was shown.
 #[derive(Deserialize)]
 pub struct ChangePartner {
+    seen: i64,
     name_ru: String,
     name_en: String,
     text_ru: String,
@@ -49,7 +50,7 @@ impl Form for ChangePartner {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: PartnerId = cx.param("id")?;
         let words = words([self.name_ru, self.name_en], [self.text_ru, self.text_en]);
-        partners::change(&cx.db, cx.staff()?, id, &words).await?;
+        partners::change(&cx.db, cx.staff()?, id, self.seen, &words).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=changed")))
     }
 }
@@ -102,7 +103,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         {list}
-        <AddBox<AddPartner> title=t.new summary=t.fill_in labels=labels>
+        <AddBox<AddPartner> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             <Field name="name_ru" label=t.name_ru/>
             <Field name="name_en" label=t.name_en/>
@@ -164,7 +165,8 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <section class="section narrow" aria-labelledby="words">
             <h2 id="words">{t.words}</h2>
             <p class="hint">{t.words_hint}</p>
-            <FormBox<ChangePartner> labels=labels>
+            <FormBox<ChangePartner> labels=labels stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=partner.version.to_string()/>
                 <Field name="name_ru" label=t.name_ru value=name.ru/>
                 <Field name="name_en" label=t.name_en value=name.en/>
                 <TextArea name="text_ru" label=t.text_ru hint=t.text_hint value=text.ru rows=5/>

@@ -283,9 +283,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         <DataTable label=t.title heads=heads rows=rows.into_html()/>
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 {add}
             </details>
         </section>

@@ -334,7 +334,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {stages(&cx, counts, stage)}
         {list}
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
-        <AddBox<CreatePromotion> title=t.new summary=t.add labels=labels>
+        <AddBox<CreatePromotion> title=t.new labels=labels>
             <p class="hint">{t.idea_hint}</p>
             <Field name="title_ru" label=t.title_ru optional=true/>
             <Field name="title_en" label=t.title_en optional=true/>
@@ -445,11 +445,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let all = promotions::rules(&mut conn, by).await?;
     let names = rules::names(&mut conn, &[]).await?;
+    drop(conn);
     let outcome = match now {
-        State::Running | State::Ended | State::Concluded => Some(outcome::of(&mut conn, by, &promotion).await?),
+        State::Running | State::Ended | State::Concluded => Some(outcome::of(&cx.db, by, &promotion).await?),
         _ => None,
     };
-    drop(conn);
     let held = &promotion.record;
     let next = draft.as_ref().map_or(held, |draft| &draft.content);
     let title = cx.pick(&held.title);
@@ -719,7 +719,11 @@ fn figures(cx: &Cx, promotion: &Entry, outcome: Outcome) -> Html {
             })
             .collect();
         let heads = vec![Head::Words(t.figure), Head::Number(t.value), Head::Words(t.formula)];
-        view! { <DataTable label=t.outcome heads=heads rows=rows.into_html()/> }.into_html()
+        view! {
+            <DataTable label=t.outcome heads=heads rows=rows.into_html()/>
+            <p class="hint">{t.counted(cx.moment(outcome.at))}</p>
+        }
+        .into_html()
     };
     view! {
         <div class="section">

@@ -116,7 +116,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         <DataTable label=t.title heads=heads rows=rows.into_html()/>
-        <AddBox<AddQuestion> title=t.new summary=t.add labels=labels>
+        <AddBox<AddQuestion> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             {fields(&inside, None)}
             <Check name="guarded">{t.guard}</Check>

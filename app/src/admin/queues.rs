@@ -7,7 +7,7 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, Choices, Field, FormBox, Head, Select, pairs, table_or};
+use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, Select, pairs, table_or};
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
@@ -18,6 +18,7 @@ use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const HERE: &str = "/admin/queues";
 
@@ -39,27 +40,45 @@ impl Form for AddQueue {
     }
 }
 
-/// Says what requests about a topic begin with.
+/// Says what requests about each topic begin with, by the topics' ids. `was` is what was shown of each: a topic that stays as it was
+/// is left alone, whatever a colleague made of it meanwhile.
 #[derive(Deserialize)]
-pub struct SetBeginning {
-    about: TopicId,
-    queue: String,
-    priority: String,
+pub struct SetBeginnings {
+    #[serde(default)]
+    was: BTreeMap<String, String>,
+    #[serde(default)]
+    queue: BTreeMap<String, String>,
+    #[serde(default)]
+    priority: BTreeMap<String, String>,
 }
 
-impl Form for SetBeginning {
+impl Form for SetBeginnings {
     const NAME: &'static str = "queue.topic";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let queue = match self.queue.as_str() {
-            "" => None,
-            id => Some(id.parse().map_err(|_| AppError::field("queue", Flaw::NotAChoice))?),
-        };
-        let priority = Priority::from_code(&self.priority);
-        let priority = priority.ok_or_else(|| AppError::field("priority", Flaw::NotAChoice))?;
-        queues::set_beginning(&cx.db, cx.staff()?, self.about, queue, priority).await?;
+        let not_a_choice = |field: &str, id: &str| AppError::field(&format!("{field}[{id}]"), Flaw::NotAChoice);
+        let mut changed = Vec::new();
+        for (id, code) in &self.priority {
+            let queue = self.queue.get(id).map(String::as_str).unwrap_or_default();
+            if self.was.get(id).is_some_and(|was| *was == shown(queue, code)) {
+                continue;
+            }
+            let topic: TopicId = id.parse().map_err(|_| AppError::NotFound)?;
+            let queue = match queue {
+                "" => None,
+                queue => Some(queue.parse().map_err(|_| not_a_choice("queue", id))?),
+            };
+            let priority = Priority::from_code(code).ok_or_else(|| not_a_choice("priority", id))?;
+            changed.push((topic, queue, priority));
+        }
+        queues::set_beginnings(&cx.db, cx.staff()?, &changed).await?;
         Ok(Next::to(format!("{HERE}?done=topic")))
     }
+}
+
+/// What is shown of a topic, in one word.
+fn shown(queue: &str, priority: &str) -> String {
+    format!("{priority} {queue}")
 }
 
 /// Changes the queue at hand. `seen` is when it was written down as it was shown.
@@ -156,14 +175,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let heads = vec![Head::Words(t.name), Head::Words(t.code), Head::Words(t.mode)];
     let list = table_or(t.none, t.title, heads, rows);
     let labels = pairs([("key", t.code), ("name_ru", t.name_ru), ("name_en", t.name_en)]);
-    let topics: Vec<_> = topics.iter().map(|topic| beginning(&cx, topic, &all)).collect();
+    let topics = beginnings(&cx, topics, &all);
     let view = view! {
         {back("/admin/requests", cx.t().admin_requests.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &[("topic", t.done_topic)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <AddBox<AddQueue> title=t.new summary=t.add labels=labels>
+        <AddBox<AddQueue> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             <Field name="name_ru" label=t.name_ru/>
             <Field name="name_en" label=t.name_en/>
@@ -178,26 +197,58 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
+/// What requests about each topic begin with: all of them in one form.
+fn beginnings(cx: &Cx, topics: Vec<Beginning>, all: &[Queue]) -> Html {
+    let t = &cx.t().admin_queues;
+    let labels: Vec<_> = topics.iter().flat_map(|topic| fields(cx, topic)).collect();
+    let queues: Vec<_> = all
+        .iter()
+        .map(|queue| (queue.id.to_string(), cx.pick(&queue.name)))
+        .collect();
+    let inside = cx.clone();
+    // Made inside its form, which knows what was typed.
+    let table = move || {
+        let rows: Vec<_> = topics.iter().map(|topic| beginning(&inside, topic, &queues)).collect();
+        let heads = vec![Head::Words(t.topic), Head::Words(t.queue), Head::Words(t.priority)];
+        view! { <DataTable label=t.topics heads=heads rows=rows.into_html()/> }.into_html()
+    };
+    view! {
+        <FormBox<SetBeginnings> labels=labels>
+            {table()}
+            <button class="btn">{t.save}</button>
+        </FormBox<SetBeginnings>>
+    }
+    .into_html()
+}
+
+/// The fields of a topic, each with what it is called where its row and column are not seen.
+fn fields(cx: &Cx, topic: &Beginning) -> [(String, String); 2] {
+    let t = &cx.t().admin_queues;
+    [("queue", t.queue), ("priority", t.priority)].map(|(field, words)| {
+        let label = format!("{}: {words}", cx.pick(&topic.name));
+        (format!("{field}[{}]", topic.id), label)
+    })
+}
+
 /// What requests about one topic begin with.
-fn beginning(cx: &Cx, topic: &Beginning, all: &[Queue]) -> Html {
+fn beginning(cx: &Cx, topic: &Beginning, all: &[(String, String)]) -> Html {
     let t = &cx.t().admin_queues;
     let none = if topic.is_below { t.as_above } else { t.no_queue };
-    let queues = all.iter().map(|queue| (queue.id.to_string(), cx.pick(&queue.name)));
-    let queues: Vec<_> = std::iter::once((String::new(), none.to_owned()))
-        .chain(queues)
-        .collect();
+    let none = (String::new(), none.to_owned());
+    let queues: Vec<_> = std::iter::once(none).chain(all.iter().cloned()).collect();
     let queue = topic.queue.map(|id| id.to_string()).unwrap_or_default();
-    let (id, about) = (format!("queue-topic-{}", topic.code), topic.id.to_string());
     let (name, priorities, priority) = (cx.pick(&topic.name), priorities(cx), topic.priority.code());
-    let labels = pairs([("queue", t.queue), ("priority", t.priority)]);
+    let (was, was_name) = (shown(&queue, priority), format!("was[{}]", topic.id));
+    let [(queue_name, queue_label), (priority_name, priority_label)] = fields(cx, topic);
     view! {
-        <FormBox<SetBeginning> id=id labels=labels>
-            <h3><bdi>{name}</bdi></h3>
-            <input type="hidden" name="about" value=about/>
-            <Select name="queue" label=t.queue options=queues value=queue/>
-            <Select name="priority" label=t.priority options=priorities value=priority/>
-            <button class="btn">{t.save}</button>
-        </FormBox<SetBeginning>>
+        <tr>
+            <td class="grow-wrap">
+                <bdi>{name}</bdi>
+                <input type="hidden" name=was_name value=was/>
+            </td>
+            <td><Select name=queue_name label=queue_label options=queues value=queue/></td>
+            <td><Select name=priority_name label=priority_label options=priorities value=priority/></td>
+        </tr>
     }
     .into_html()
 }

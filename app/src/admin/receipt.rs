@@ -5,6 +5,7 @@ use super::acts::why::{self, Card};
 use super::{full_name, store_name};
 use crate::cabinet::flash;
 use crate::cabinet::receipt::{paid_by, purpose_options};
+use crate::cabinet::why::answers;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -15,6 +16,7 @@ use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
+use crm::quote::why::{self as rules, Asked};
 use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
@@ -49,6 +51,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let person = customers::person(&mut conn, subject).await?;
     let receipt = purchases::receipt(&mut conn, subject, purchase).await?;
     let known = purposes::all(&mut conn).await?;
+    let asked = match receipt.head.kind {
+        Kind::Sale => Some(rules::why(&mut conn, subject, purchase).await?),
+        Kind::Return => None,
+    };
     let shops = stores::list(&mut conn, cx.lang).await?;
     drop(conn);
     let here = format!("/admin/customers/{id}");
@@ -76,10 +82,22 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </p>
         {paid_by(&cx, &receipt)}
         {lines(&cx, &here, &receipt)}
+        {asked.map(|asked| explained(&cx, asked))}
         {(head.kind == Kind::Sale).then(|| purpose(&cx, &receipt, &known))}
         {correcting::section(&cx, head, &shops)}
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// What became of every rule that counted then, as the customer reads it.
+fn explained(cx: &Cx, asked: Vec<Asked>) -> Html {
+    view! {
+        <details class="fold">
+            <summary>{cx.t().why.title}</summary>
+            {answers(cx, asked)}
+        </details>
+    }
+    .into_html()
 }
 
 fn purpose(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {

@@ -150,10 +150,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let labels = labels(&cx, &[("key", t.code)]);
     let (was_sent, choices) = (cx.was_sent(AddRole::NAME), choices(&cx, &[])?);
     let add = match first {
-        Some(first) => first,
+        Some(first) => view! { <h2 id="add">{t.new}</h2> {first} }.into_html(),
         None => view! {
             <details class="fold" open=was_sent>
-                <summary>{t.add}</summary>
+                <summary><h2 id="add">{t.new}</h2></summary>
                 <FormBox<AddRole> labels=labels>
                     <Field name="key" label=t.code hint=t.code_hint/>
                     <Field name="name_ru" label=t.name_ru/>
@@ -178,7 +178,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         <div class="narrow stack">{folds}</div>
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{t.new}</h2>
             {add}
         </section>
     };

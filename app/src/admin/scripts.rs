@@ -16,7 +16,7 @@ use serde::Deserialize;
 const HERE: &str = "/admin/scripts";
 
 /// What a script says, as a form sends it: a step in each line, `Русский / English`, and an outcome in each, `code: Русский /
-/// English`.
+/// English`. A slash that stands alone within a text is doubled.
 #[derive(Deserialize)]
 pub struct ScriptFields {
     name_ru: String,
@@ -25,10 +25,26 @@ pub struct ScriptFields {
     outcomes: String,
 }
 
-/// A text in both languages, as a line has it.
+/// A text in both languages, as a line has it: parted by the first slash that stands alone.
 fn both(line: &str) -> Localized {
-    let (ru, en) = line.split_once(" / ").unwrap_or((line, ""));
-    Localized::new(ru, en)
+    let words: Vec<&str> = line.split(' ').collect();
+    let place = words.iter().position(|word| *word == "/").unwrap_or(words.len());
+    let (ru, en) = words.split_at(place);
+    let text = |words: &[&str]| {
+        let words = words
+            .iter()
+            .copied()
+            .map(|word| match is_slashes(word) && word.len() > 1 {
+                true => word.strip_suffix('/').unwrap_or(word),
+                false => word,
+            });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    Localized::new(text(ru), text(en.get(1..).unwrap_or_default()))
+}
+
+fn is_slashes(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte == b'/')
 }
 
 /// The lines that say something.
@@ -131,7 +147,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
         <DataTable label=t.title heads=heads rows=rows.into_html()/>
-        <AddBox<AddScript> title=t.new summary=t.add labels=labels>
+        <AddBox<AddScript> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             {fields(&inside, None)}
             <button class="btn btn-primary">{t.create}</button>
@@ -153,7 +169,12 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
 
 /// A text in both languages in a line.
 pub(super) fn line(text: &Localized) -> String {
-    format!("{} / {}", text.ru, text.en)
+    let one = |word: &str| match is_slashes(word) {
+        true => format!("{word}/"),
+        false => word.to_owned(),
+    };
+    let kept = |text: &str| text.split(' ').map(one).collect::<Vec<_>>().join(" ");
+    format!("{} / {}", kept(&text.ru), kept(&text.en))
 }
 
 /// The fields of a script, filled in.
@@ -219,4 +240,23 @@ fn history(cx: &Cx, all: &[Version]) -> Option<Html> {
             lines(cx, script)
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_from_its_line() {
+        let texts = ["Чай / кофе", "и/или", "a // b", "/", "a /", "/ b", "https://a.b", "Чай"];
+        for ru in texts {
+            for en in texts {
+                let text = Localized::new(ru, en);
+                assert_eq!(both(&line(&text)), text, "{}", line(&text));
+            }
+        }
+        assert_eq!(both("Чай").en, "", "one language alone is told to be so");
+        let typed = both("Чай // кофе / Tea");
+        assert_eq!((typed.ru.as_str(), typed.en.as_str()), ("Чай / кофе", "Tea"));
+    }
 }

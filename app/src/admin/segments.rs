@@ -113,7 +113,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("removed", t.done_removed)])}
         <p class="lead">{t.lead}</p>
         {list}
-        <AddBox<AddSegment> title=t.new summary=t.add labels=labels>
+        <AddBox<AddSegment> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             <Field name="name_ru" label=t.name_ru/>
             <Field name="name_en" label=t.name_en/>

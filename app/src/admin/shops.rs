@@ -316,7 +316,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {search::<FindStores>(&cx, t.find_hint, find)}
         {list}
-        <AddBox<AddStore> title=t.new summary=t.add labels=labels>
+        <AddBox<AddStore> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             {fields(&inside, None)}
             <button class="btn btn-primary">{t.create}</button>

@@ -313,7 +313,7 @@ fn add_topic(cx: &Cx, all: &[Entry]) -> Html {
     };
     let inside = cx.clone();
     view! {
-        <AddBox<CreateTopic> title=t.new_topic summary=t.add_topic labels=labels>
+        <AddBox<CreateTopic> title=t.new_topic labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>
             {fields(&inside, Kind::Topic, held, parents)}
             <button class="btn btn-primary">{t.save_draft}</button>

@@ -3,7 +3,7 @@
 use super::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
-use crate::texts;
+use crate::texts::{self, Texts};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
@@ -53,7 +53,8 @@ fn row(cx: &Cx, look: &Look) -> Html {
     let what = words(t, &look.action, &look.reason).unwrap_or(t.other);
     // Which page of the cabinet was looked at.
     let page = look.reason.split(' ').next().filter(|_| look.action == "view.read");
-    let page = page.map(|page| view! { " " <code>{page.to_owned()}</code> });
+    let page = page.and_then(|path| page_name(cx.t(), path));
+    let what = page.map_or_else(|| what.to_owned(), |page| t.view_page(page));
     let request = look.request.map(|number| {
         view! { " " <a href=format!("/support/{number}")>{t.request(number)}</a> }
     });
@@ -62,7 +63,7 @@ fn row(cx: &Cx, look: &Look) -> Html {
     view! {
         <li class="row">
             <span class="row-main">
-                <b>{what}{page}{request}</b>
+                <b>{what}{request}</b>
                 <small><bdi>{by}</bdi> ", " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
                 {reason}
             </span>
@@ -113,6 +114,57 @@ fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
         _ => Some(look.reason.as_str()).filter(|_| is_written),
     };
     told.filter(|reason| !reason.is_empty())
+}
+
+/// What a page of the cabinet is called, by its path in the table of pages; one below another may go by the name of that one.
+pub fn page_name(t: &Texts, path: &str) -> Option<&'static str> {
+    let pages = [
+        ("/welcome", t.welcome.title),
+        ("/card", t.card.title),
+        ("/purchases/claim", t.claim.title),
+        ("/purchases/often", t.often.title),
+        ("/purchases/spending", t.spending.title),
+        ("/purchases", t.purchases.title),
+        ("/points/expiry", t.expiry.title),
+        ("/points/missing", t.missing.title),
+        ("/points/transfer", t.transfer.title),
+        ("/points", t.points.title),
+        ("/questions", t.questions.title),
+        ("/help", t.help.title),
+        ("/confirm", t.confirm.title),
+        ("/profile/person", t.person.title),
+        ("/profile/contacts", t.contacts.title),
+        ("/profile/security", t.security.title),
+        ("/profile/providers", t.providers.title),
+        ("/profile/second-factor", t.factors.title),
+        ("/profile/children", t.children.title),
+        ("/profile/preferences", t.preferences.title),
+        ("/profile/consents", t.consents.title),
+        ("/profile/views", t.looks.title),
+        ("/profile/data", t.export.title),
+        ("/profile/erase", t.erase.title),
+        ("/profile/quiet", t.quiet.title),
+        ("/profile/messages", t.messages.title),
+        ("/profile", t.profile.title),
+        ("/questionnaire", t.questionnaire.title),
+        ("/merge", t.merge.title),
+        ("/notifications", t.notifications.title),
+        ("/devices", t.devices.title),
+        ("/programs", t.programs.title),
+        ("/invite", t.invite.title),
+        ("/offers", t.offers.title),
+        ("/what-if", t.what_if.title),
+        ("/stores", t.stores.title),
+        ("/support", t.support.title),
+    ];
+    if path == "/" {
+        return Some(t.home.title);
+    }
+    let holds = |page: &str| {
+        path.strip_prefix(page)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    pages.into_iter().find(|(page, _)| holds(page)).map(|(_, name)| name)
 }
 
 /// What was looked at or done, by the action and the reason as the audit log has them.

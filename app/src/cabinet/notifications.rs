@@ -89,11 +89,11 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
         }
         // A request has a number, a question has none.
         Kind::Answer => match one.about.parse::<i64>() {
-            Ok(number) => (
-                icons::MESSAGE_CIRCLE,
-                format!("/support/{number}"),
-                t.answer(&one.about),
-            ),
+            Ok(number) => {
+                // By a topic it is told that the shop wrote first.
+                let words = name.map_or_else(|| t.answer(&one.about), |topic| t.begun(&one.about, topic));
+                (icons::MESSAGE_CIRCLE, format!("/support/{number}"), words)
+            }
             Err(_) => (icons::MESSAGE_CIRCLE, questions::MINE.to_owned(), t.question.to_owned()),
         },
         Kind::Closed => (

@@ -39,7 +39,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rows: Vec<_> = often.iter().map(|article| row(&cx, article)).collect();
     let lead = (!rows.is_empty()).then(|| view! { <p class="lead">{t.lead}</p> });
     let list = match rows.is_empty() {
-        true => view! { <div class="panel empty">{icon(icons::RECEIPT_TEXT)} <p>{t.none}</p></div> }.into_html(),
+        true => view! {
+            <div class="panel empty">
+                {icon(icons::RECEIPT_TEXT)}
+                <p>{t.none}</p>
+                <a class="btn" href="/purchases/claim">{cx.t().claim.link}</a>
+            </div>
+        }
+        .into_html(),
         false => view! {
             <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             {next}

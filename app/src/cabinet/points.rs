@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 const SHOWN: usize = 30;
 
 /// The word that goes with a number of points: a fraction takes the form of a few.
-pub(super) fn unit(cx: &Cx, minor: i64) -> String {
+pub(crate) fn unit(cx: &Cx, minor: i64) -> String {
     cx.t().points.unit_of(if minor % 100 == 0 { minor / 100 } else { 2 })
 }
 

@@ -70,6 +70,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! { <div class="tiles">{tiles}</div> }.into_html()
     };
     let view = view! {
+        {back("/offers", cx.t().offers.title)}
         <div>
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>

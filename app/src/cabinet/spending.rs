@@ -6,6 +6,7 @@ use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::chart::{Row, Rows};
 use crate::ui::html::{Html, IntoHtml};
+use crate::ui::icon::{self as icons, icon};
 use crate::ui::{DataTable, Head};
 use crm::purchase::{Spending, store as purchases};
 use islands::AppError;
@@ -37,9 +38,15 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let period = t.months(i64::from(months));
     let told = told(&cx, &spent);
     let chart = chart(&cx, &told, &period);
-    let none = told
-        .is_empty()
-        .then(|| view! { <p class="muted">{t.none(&period)}</p> });
+    let none = told.is_empty().then(|| {
+        view! {
+            <div class="panel empty">
+                {icon(icons::RECEIPT_TEXT)}
+                <p>{t.none(&period)}</p>
+                <a class="btn" href="/purchases/claim">{cx.t().claim.link}</a>
+            </div>
+        }
+    });
     let chips: Vec<_> = PERIODS
         .iter()
         .map(|n| {

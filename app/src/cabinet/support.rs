@@ -178,6 +178,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .filter(|_| has_more)
         .map(|last| format!("/support?before={}", last.cursor()));
     let rows: Vec<_> = list.iter().map(|request| row(&cx, request)).collect();
+    let is_first = rows.is_empty() && after.is_none();
     let list = match (rows.is_empty(), after) {
         (true, None) => view! {
             <div class="empty">
@@ -193,11 +194,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .into_html(),
         _ => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
     };
+    // Where nothing was written yet, the way to write stands in the middle of the page.
+    let write = (!is_first).then(|| {
+        view! { <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a> }
+    });
     let view = view! {
-        <div class="page-head">
-            <h1>{t.title}</h1>
-            <a class="btn btn-primary" href="/support/new">{icon(icon::PLUS)} {t.write}</a>
-        </div>
+        <div class="page-head"><h1>{t.title}</h1> {write}</div>
         <p class="ways">
             <a href="/help">{cx.t().help.title}</a>
             <a href=crate::account::chat::HERE>{cx.t().chat.link}</a>

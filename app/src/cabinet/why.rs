@@ -22,10 +22,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let asked = why(&mut conn, me, id).await?;
     drop(conn);
     looked(&cx, Look::Why).await;
-    let (gave, others): (Vec<Asked>, Vec<Asked>) = asked
-        .into_iter()
-        .partition(|rule| matches!(rule.answer, Answer::Gave { .. }));
-    let none = (gave.is_empty() && others.is_empty()).then(|| view! { <p class="muted">{t.none}</p> });
     let view = view! {
         <a class="back" href=format!("/purchases/{id}")>{icon(icons::ARROW_LEFT)} {t.back}</a>
         <div>
@@ -33,15 +29,23 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p class="lead">{t.lead}</p>
         </div>
         <div class="narrow stack">
-            {none}
-            {list(&cx, t.gave, &gave)}
-            {list(&cx, t.others, &others)}
+            {answers(&cx, asked)}
             <p class="actions no-print">
                 <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
             </p>
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
+}
+
+/// What gave something, and then what gave nothing and why.
+pub(crate) fn answers(cx: &Cx, asked: Vec<Asked>) -> Html {
+    let t = &cx.t().why;
+    let (gave, others): (Vec<Asked>, Vec<Asked>) = asked
+        .into_iter()
+        .partition(|rule| matches!(rule.answer, Answer::Gave { .. }));
+    let none = (gave.is_empty() && others.is_empty()).then(|| view! { <p class="muted">{t.none}</p> });
+    view! { {none} {list(cx, t.gave, &gave)} {list(cx, t.others, &others)} }.into_html()
 }
 
 fn list(cx: &Cx, title: &'static str, rules: &[Asked]) -> Option<Html> {

@@ -90,10 +90,8 @@ pub fn AddBox<F: Form + 'static>(
     /// What the form does.
     #[prop(optional)]
     _form: std::marker::PhantomData<F>,
-    /// What the section is called.
+    /// What the section is called; the words unfold it.
     title: &'static str,
-    /// The words that unfold it.
-    summary: &'static str,
     /// Labels of the fields, as of [`FormBox`].
     labels: Vec<(String, String)>,
     /// The fields and the button.
@@ -102,9 +100,8 @@ pub fn AddBox<F: Form + 'static>(
     let was_sent = cx().was_sent(F::NAME);
     view! {
         <section class="section narrow" aria-labelledby="add">
-            <h2 id="add">{title}</h2>
             <details class="fold" open=was_sent>
-                <summary>{summary}</summary>
+                <summary><h2 id="add">{title}</h2></summary>
                 <FormBox<F> labels=labels>{children.render()}</FormBox<F>>
             </details>
         </section>

@@ -333,15 +333,10 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             </nav>
         }
     });
-    // The key `/` leads into the field by `public/find.js`, which says so as well, unless single keys are switched off.
+    // The key `/` leads into the field by `public/find.js`, unless single keys are switched off. It closes the menus, too.
     let find = cx.staff.as_ref().filter(|staff| finding::may(staff)).map(|staff| {
         let has_shortcuts = staff.has_shortcuts();
-        let key = has_shortcuts.then(|| {
-            view! {
-                <kbd hidden aria-hidden="true">"/"</kbd>
-                <script type="module" src="/find.js"></script>
-            }
-        });
+        let key = has_shortcuts.then(|| view! { <kbd hidden aria-hidden="true">"/"</kbd> });
         view! {
             <div class="bar-find" role="search" aria-label=t.find>
                 {icon(icon::SEARCH)}
@@ -378,12 +373,17 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
             .into_html()
         }
     };
+    let script = cx
+        .staff
+        .as_ref()
+        .map(|_| view! { <script type="module" src="/find.js" data-bar=""></script> });
     view! {
         <header class="bar">
             {shop_link(cx, places::HOME)}
             {nav}
             {find}
             <div class="bar-end">{end}</div>
+            {script}
         </header>
     }
 }

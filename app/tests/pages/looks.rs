@@ -1,5 +1,7 @@
 use crate::changes::{STORE, read};
-use app::cabinet::looks::words;
+use app::ROUTES;
+use app::cabinet::looks::{page_name, words};
+use app::route::Access;
 use app::texts::Texts;
 use crm::lang::Lang;
 use std::collections::BTreeSet;
@@ -48,4 +50,19 @@ fn customers_read_in_words_whatever_others_do_with_their_data() {
         words(t, "customer.read", "customers card"),
         words(t, "customer.read", "card")
     );
+}
+
+#[test]
+fn every_page_that_staff_look_at_has_a_name() {
+    for lang in [Lang::Ru, Lang::En] {
+        let cabinet = ROUTES.iter().filter(|route| route.access == Access::Customer);
+        let paths = cabinet.map(|route| route.path);
+        let without: Vec<_> = paths
+            .filter(|path| page_name(Texts::of(lang), path).is_none())
+            .collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+    let t = Texts::of(Lang::Ru);
+    assert_eq!(page_name(t, "/purchases/{id}"), Some("Покупки"));
+    assert_eq!(page_name(t, "/pointsless"), None);
 }

@@ -52,7 +52,7 @@ CREATE TABLE extracts (
     language       TEXT NOT NULL,
     from_day       DATE,
     to_day         DATE,
-    state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    state          TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'too_large')),
     row_count      BIGINT NOT NULL DEFAULT 0,    -- written so far
     size           BIGINT NOT NULL DEFAULT 0,    -- bytes, once it is done
     asked_at       TIMESTAMPTZ NOT NULL,
@@ -72,6 +72,9 @@ CREATE TABLE extract_parts (
     bytes       BYTEA NOT NULL,
     PRIMARY KEY (extract_id, ordinal)
 );
+
+-- What moved of points, by its day: a table that is taken away begins there.
+CREATE INDEX transactions_at ON transactions (at, id);
 
 -- Whoever was brought in by a file waits for their sign-in as whoever joined at a till does, and no till is named.
 ALTER TABLE enrolments ALTER COLUMN till_id DROP NOT NULL;

@@ -27,6 +27,18 @@ CREATE TABLE promotion_versions (
 CREATE TRIGGER promotion_versions_append_only BEFORE UPDATE OR DELETE ON promotion_versions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER promotion_versions_not_truncated BEFORE TRUNCATE ON promotion_versions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- What came of a promotion, as it was counted last: the grants of its rules may be millions.
+CREATE TABLE promotion_outcomes (
+    promotion_id  UUID NOT NULL PRIMARY KEY REFERENCES promotions (id),
+    at            TIMESTAMPTZ NOT NULL,              -- when it was counted
+    purchases     BIGINT NOT NULL,
+    customers     BIGINT NOT NULL,
+    points        BIGINT NOT NULL,
+    discount      BIGINT NOT NULL,
+    sales         BIGINT NOT NULL,
+    sales_before  BIGINT NOT NULL
+);
+
 -- What staff would change of a shop, a category or an article: what stood there when they began, and what is to stand there.
 CREATE TABLE catalogue_drafts (
     item_id     UUID NOT NULL PRIMARY KEY,

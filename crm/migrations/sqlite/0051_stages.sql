@@ -29,6 +29,18 @@ CREATE TRIGGER promotion_versions_no_update BEFORE UPDATE ON promotion_versions
 CREATE TRIGGER promotion_versions_no_delete BEFORE DELETE ON promotion_versions
     BEGIN SELECT RAISE(ABORT, 'promotion_versions is append-only'); END;
 
+-- What came of a promotion, as it was counted last: the grants of its rules may be millions.
+CREATE TABLE promotion_outcomes (
+    promotion_id  BLOB NOT NULL PRIMARY KEY REFERENCES promotions (id),
+    at            TEXT NOT NULL,              -- when it was counted
+    purchases     INTEGER NOT NULL,
+    customers     INTEGER NOT NULL,
+    points        INTEGER NOT NULL,
+    discount      INTEGER NOT NULL,
+    sales         INTEGER NOT NULL,
+    sales_before  INTEGER NOT NULL
+) STRICT;
+
 -- What staff would change of a shop, a category or an article: what stood there when they began, and what is to stand there.
 CREATE TABLE catalogue_drafts (
     item_id     BLOB NOT NULL PRIMARY KEY,

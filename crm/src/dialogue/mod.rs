@@ -847,6 +847,9 @@ fn review(draft: &Draft, facts: &Facts<'_>) -> Reply {
         "" => "—",
         email => email,
     };
+    // It was read when it was told.
+    let birthday = crate::flaw::date(day, month, year).map(|day| facts.lang.date_in_words(day));
+    let birthday = birthday.unwrap_or_default();
     let agreed = facts
         .consents
         .iter()
@@ -856,6 +859,6 @@ fn review(draft: &Draft, facts: &Facts<'_>) -> Reply {
         .with("name", name)
         .with("surname", surname)
         .with("email", email)
-        .with("birthday", format!("{day:0>2}.{month:0>2}.{year}"))
+        .with("birthday", birthday)
         .with("consents", agreed.join("; "))
 }

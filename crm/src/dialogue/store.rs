@@ -537,9 +537,10 @@ async fn carry_out(
     }
 }
 
-/// A day as the shop's calendar has it, as whoever asks writes it.
+/// A day as the shop's calendar has it, in the words of the cabinet.
 fn day(db: &Db, facts: &Facts<'_>, at: DateTime<Utc>) -> String {
-    facts.lang.date(db.shop().day(at))
+    let shop = db.shop();
+    facts.lang.day_in_words(shop.day(at), shop.day(db.now()))
 }
 
 async fn balance(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {

@@ -16,7 +16,6 @@ use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject, System};
-pub use crate::work::State;
 use crate::work::{self, Claims, claims, is_ours, let_go};
 use chrono::{DateTime, Duration, Utc};
 use data::{Data, Packed};
@@ -34,6 +33,20 @@ const PART: usize = 1 << 20;
 /// So much of the files that were sent to support and back goes into an archive, in bytes; the last ones first. The others are
 /// still to be had from their requests.
 const FILES_MAX: i64 = 200 << 20;
+
+/// How far an export has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum State {
+    /// No node has it yet.
+    Waiting,
+    /// A node collects.
+    Running,
+    /// There is an archive.
+    Done,
+    /// It was begun [`work::MAX_TRIES`] times and came to no end.
+    Failed,
+}
 
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]

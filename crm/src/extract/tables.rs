@@ -201,13 +201,13 @@ impl Kind {
         }
     }
 
-    /// The next rows after the id `$1`, of the time from `$2` until before `$3`, `$4` at most, with names in the language `$5`: first the
-    /// id by which they are paged, then the columns. `COALESCE` around a moment that is never null keeps the planner from its index: all
-    /// of the time would be sorted by id anew for each part.
+    /// The next rows after the id `$1` of the moment `$2`, until before `$3`, `$4` at most, with names in the language `$5`: first the id
+    /// and the moment by which they are paged, then the columns. Where the moment is another table's, `CROSS JOIN` has SQLite begin
+    /// with that one: it goes along its index, however many rows lie before.
     pub(super) const fn sql(self) -> &'static str {
         match self {
             Self::Customers => concat!(
-                "SELECT c.id, c.id AS customer_id, c.registered_at, c.source, c.language, \
+                "SELECT c.id, c.registered_at AS place, c.id AS customer_id, c.registered_at, c.source, c.language, \
                  (SELECT COUNT(*) FROM purchases p WHERE p.customer_id = c.id AND p.voided_at IS NULL) AS receipts, \
                  (SELECT MAX(p.at) FROM purchases p WHERE p.customer_id = c.id AND p.voided_at IS NULL) AS last_receipt_at, \
                  (SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) FROM accounts a WHERE a.customer_id = c.id \
@@ -216,43 +216,41 @@ impl Kind {
                 " AS phone, (SELECT k.value FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.is_primary \
                  ORDER BY k.id LIMIT 1) AS email, c.birthday, c.address, (SELECT d.number FROM cards d \
                  WHERE d.customer_id = c.id AND d.state = 'active' ORDER BY d.issued_at, d.id LIMIT 1) AS card \
-                 FROM customers c WHERE c.id > $1 AND COALESCE(c.registered_at, $2) >= $2 \
-                 AND COALESCE(c.registered_at, $2) < $3 \
-                 AND c.erased_at IS NULL AND c.merged_into IS NULL ORDER BY c.id LIMIT $4"
+                 FROM customers c WHERE (c.registered_at, c.id) > ($2, $1) AND c.registered_at < $3 \
+                 AND c.erased_at IS NULL AND c.merged_into IS NULL ORDER BY c.registered_at, c.id LIMIT $4"
             ),
             Self::Purchases => concat!(
-                "SELECT l.id, p.customer_id, p.document, p.source, p.at, p.kind, p.voided_at IS NOT NULL AS is_voided, \
+                "SELECT l.id, p.at AS place, p.customer_id, p.document, p.source, p.at, p.kind, p.voided_at IS NOT NULL AS is_voided, \
                  s.code AS store, a.code AS article, a.name AS article_name, g.code AS category, l.quantity, l.price, \
                  l.discount, l.amount, p.channel, p.payments, ",
                 name!("p.customer_id"),
                 " AS customer_name, ",
                 phone!("p.customer_id"),
-                " AS customer_phone FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id \
-                 JOIN articles a ON a.id = l.article_id LEFT JOIN stores s ON s.id = p.store_id \
-                 LEFT JOIN categories g ON g.id = a.category_id WHERE l.id > $1 AND p.at >= $2 AND p.at < $3 \
-                 ORDER BY l.id LIMIT $4"
+                " AS customer_phone FROM purchases p CROSS JOIN purchase_lines l CROSS JOIN articles a \
+                 LEFT JOIN stores s ON s.id = p.store_id LEFT JOIN categories g ON g.id = a.category_id \
+                 WHERE l.purchase_id = p.id AND a.id = l.article_id AND p.at >= $2 AND p.at < $3 \
+                 AND (p.at > $2 OR l.id > $1) ORDER BY p.at, l.id LIMIT $4"
             ),
             Self::Points => concat!(
-                "SELECT o.id, t.customer_id, t.at, t.recorded_at, t.kind, g.code AS program, a.kind AS account, \
+                "SELECT o.id, t.at AS place, t.customer_id, t.at, t.recorded_at, t.kind, g.code AS program, a.kind AS account, \
                  o.amount AS points, p.document, ",
                 name!("t.customer_id"),
                 " AS customer_name, ",
                 phone!("t.customer_id"),
-                " AS customer_phone FROM postings o JOIN transactions t ON t.id = o.transaction_id \
-                 JOIN accounts a ON a.id = o.account_id JOIN programs g ON g.id = t.program_id \
-                 LEFT JOIN purchases p ON p.id = t.purchase_id WHERE o.id > $1 AND t.at >= $2 AND t.at < $3 \
-                 AND a.customer_id IS NOT NULL ORDER BY o.id LIMIT $4"
+                " AS customer_phone FROM transactions t CROSS JOIN postings o CROSS JOIN accounts a \
+                 CROSS JOIN programs g LEFT JOIN purchases p ON p.id = t.purchase_id WHERE o.transaction_id = t.id \
+                 AND a.id = o.account_id AND a.customer_id IS NOT NULL AND g.id = t.program_id AND t.at >= $2 AND t.at < $3 \
+                 AND (t.at > $2 OR o.id > $1) ORDER BY t.at, o.id LIMIT $4"
             ),
             Self::Requests => concat!(
-                "SELECT q.id, q.customer_id, q.number, q.created_at, t.name ->> $5 AS topic, q.status, q.priority, \
+                "SELECT q.id, q.created_at AS place, q.customer_id, q.number, q.created_at, t.name ->> $5 AS topic, q.status, q.priority, \
                  q.answered_at, q.closed_at, s.name AS assignee, ",
                 name!("q.customer_id"),
                 " AS customer_name, ",
                 phone!("q.customer_id"),
                 " AS customer_phone FROM requests q JOIN topics t ON t.id = q.topic_id LEFT JOIN staff s \
-                 ON s.id = q.assignee_id WHERE q.id > $1 AND COALESCE(q.created_at, $2) >= $2 \
-                 AND COALESCE(q.created_at, $2) < $3 \
-                 ORDER BY q.id LIMIT $4"
+                 ON s.id = q.assignee_id WHERE (q.created_at, q.id) > ($2, $1) AND q.created_at < $3 \
+                 ORDER BY q.created_at, q.id LIMIT $4"
             ),
         }
     }

@@ -40,9 +40,9 @@ impl Secret {
         self.0.secret().to_base32()
     }
 
-    /// The same in groups of four, for whoever types it.
+    /// The same in groups of four, for whoever types it. It is longer than a phone is wide: a line ends between two groups.
     pub fn grouped(&self) -> String {
-        crate::factor::recovery::grouped(&self.text())
+        crate::factor::recovery::grouped(&self.text()).replace('\u{a0}', " ")
     }
 
     /// The code of a moment.
@@ -127,7 +127,7 @@ mod tests {
         let text = secret.text();
         assert_eq!(text.len(), 32, "160 bits in base 32");
         assert_eq!(Secret::parse(&text), Some(secret.clone()));
-        assert_eq!(secret.grouped().replace('\u{a0}', ""), text);
+        assert_eq!(secret.grouped().replace(' ', ""), text);
         assert!(!format!("{secret:?}").contains(&text));
         for bad in ["", "ABC", "не то", "GEZDGNBVGY3TQOJQ"] {
             assert_eq!(Secret::parse(bad), None, "{bad}");

@@ -6,9 +6,9 @@
 //! Receipts and transfers are met in the order of their ids, which is that of booking: so what comes late from a till is met as
 //! well, and an hour costs what was booked in it. What was found is told by their own times.
 
-use super::{EvidenceKind, Limits, Rule};
+use super::{COUNTED_MAX, EvidenceKind, Limits, Rule};
 use crate::content::{set_setting, setting};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::id::{CustomerId, FraudAlertId, ProgramId, PurchaseId, StoreId, TillId, TransferId};
 use crate::on;
@@ -29,10 +29,8 @@ const BATCH: i64 = 1_000;
 /// From how long before the last one on is looked once more, in milliseconds: what was being booked then may not have been seen.
 const OVERLAP: u128 = 10 * 60 * 1_000;
 /// What is older is let be: an import of many years would be a list of what nobody can ask about any more. No rule looks back
-/// further than [`super::Field::most`] says.
+/// further than [`Rule::most`] says.
 const BACK: Duration = Duration::days(60);
-/// The most receipts that are counted of one customer.
-const MOST: i64 = 1_000;
 /// The most transfers of one customer that are followed.
 const FOLLOWED: i64 = 50;
 
@@ -135,8 +133,6 @@ async fn raise(tx: &mut Tx, one: &Found) -> Result<bool, Error> {
     // Nobody decides about it meanwhile: what is added now nobody has read.
     const OPEN: &str =
         "UPDATE fraud_alerts SET state = state WHERE rule = $1 AND mark = $2 AND state = 'open' RETURNING id";
-    const PROOF: &str = "INSERT INTO fraud_evidence (id, alert_id, kind, row_id, customer_id, at) \
-                         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (alert_id, row_id) DO NOTHING";
     const GREW: &str = "UPDATE fraud_alerts SET measure = $2, out_of = $3, changed_at = $4 WHERE id = $1";
     let now = tx.now();
     let rows = on!(tx, |c| sqlx::query(NEW)
@@ -159,20 +155,22 @@ async fn raise(tx: &mut Tx, one: &Found) -> Result<bool, Error> {
         .await)?;
     // A colleague decided in this very moment.
     let Some(id) = id else { return Ok(false) };
-    let mut added = 0;
+    let mut proofs = Rows::new(
+        "INSERT INTO fraud_evidence (id, alert_id, kind, row_id, customer_id, at)",
+        "ON CONFLICT (alert_id, row_id) DO NOTHING RETURNING id",
+    );
     for proof in &one.evidence {
-        added += on!(tx, |c| sqlx::query(PROOF)
-            .bind(Uuid::now_v7())
-            .bind(id)
-            .bind(proof.kind)
-            .bind(proof.id)
-            .bind(proof.customer_id)
-            .bind(proof.at)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
+        proofs.push([
+            Bind::Id(Uuid::now_v7()),
+            Bind::Id(id.0),
+            Bind::Word(proof.kind.as_str()),
+            Bind::Id(proof.id),
+            Bind::Id(proof.customer_id.0),
+            Bind::Time(proof.at),
+        ]);
     }
-    if added > 0 && !is_new {
+    let added: Vec<(Uuid,)> = db::insert_returning(tx, proofs).await?;
+    if !added.is_empty() && !is_new {
         on!(tx, |c| sqlx::query(GREW)
             .bind(id)
             .bind(one.measure)
@@ -287,7 +285,7 @@ async fn many_purchases(
         .bind(customer)
         .bind(shop.midnight(day))
         .bind(shop.midnight(day + Days::new(1)))
-        .bind(MOST)
+        .bind(COUNTED_MAX)
         .fetch_all(c)
         .await)?;
     let measure = count(&evidence);
@@ -335,7 +333,7 @@ async fn one_till(
         .bind(till)
         .bind(since)
         .bind(until)
-        .bind(MOST)
+        .bind(COUNTED_MAX)
         .fetch_all(c)
         .await)?;
     let measure = count(&evidence);

@@ -20,6 +20,9 @@ pub mod stop;
 #[cfg(feature = "store")]
 pub mod store;
 
+/// The most receipts that are counted of one customer.
+pub const COUNTED_MAX: i64 = 1_000;
+
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(
@@ -60,15 +63,6 @@ impl Field {
             Self::Share => "share",
         }
     }
-
-    /// The most that it may be; the least is one. What happened longer ago than that many days is not looked at.
-    pub const fn most(self) -> i64 {
-        match self {
-            Self::Least => 1_000_000,
-            Self::Days => 60,
-            Self::Share => 100,
-        }
-    }
 }
 
 impl Rule {
@@ -88,6 +82,17 @@ impl Rule {
     /// The rule of this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rule| rule.as_str() == word)
+    }
+
+    /// The most that a limit may be; the least is one. What happened longer ago than that many days is not looked at.
+    pub const fn most(self, field: Field) -> i64 {
+        match (field, self) {
+            // With more it would never be found.
+            (Field::Least, Self::ManyPurchases | Self::OneTill) => COUNTED_MAX,
+            (Field::Least, _) => 1_000_000,
+            (Field::Days, _) => 60,
+            (Field::Share, _) => 100,
+        }
     }
 
     /// The limits that it goes by; the others of its record mean nothing.
@@ -238,6 +243,17 @@ pub enum EvidenceKind {
     Transfer,
     /// A spending of points.
     Transaction,
+}
+
+impl EvidenceKind {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::Transfer => "transfer",
+            Self::Transaction => "transaction",
+        }
+    }
 }
 
 /// Something that speaks for an alert.

@@ -264,7 +264,7 @@ async fn set_rule_in(tx: &mut Tx, by: &Staff, rule: Rule, seen: DateTime<Utc>, n
     let mut check = Check::new();
     let mut limits = old.limits;
     for field in rule.fields() {
-        let number = check.field(field.as_str(), number(new.typed(*field), field.most()));
+        let number = check.field(field.as_str(), number(new.typed(*field), rule.most(*field)));
         let place = match field {
             Field::Least => &mut limits.least,
             Field::Days => &mut limits.days,

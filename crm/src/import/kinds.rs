@@ -18,9 +18,11 @@ use crate::lang::{Lang, fold};
 use crate::on;
 use crate::program::store as programs;
 use crate::purchase::import::mapped;
+use crate::signin::notice;
 use crate::till::catalogue::{self, NewArticle};
 use crate::who::System;
 use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
 
 /// The longest code, number or name that is taken, in characters.
 const TEXT_MAX: usize = 64;
@@ -268,7 +270,7 @@ async fn article(tx: &mut Tx, by: &System, doing: Doing, cells: &Cells<'_>) -> T
         Some(_) => Outcome::Changed,
     };
     let codes = &[new.code.as_str()];
-    let before = Before::of(tx, Catalogued::Articles, codes).await?;
+    let before = Before::held(tx, Catalogued::Articles, codes).await?;
     catalogue::write_articles(tx, by, std::slice::from_ref(&new)).await?;
     let how = (Actor::Staff, doing.by.0, "import");
     before.record(tx, how, Catalogued::Articles, codes).await?;
@@ -369,6 +371,14 @@ async fn customer(tx: &mut Tx, doing: Doing, cells: &Cells<'_>) -> Taken {
     {
         return refused("card", Why::NotFree);
     }
+    let is_proved = match found {
+        Some(id) => !contacts::verified(tx, id).await?.is_empty(),
+        None => false,
+    };
+    // To an account that is somebody's by now goes a card of the stock and no other, as when staff hand one out.
+    if is_proved && told.card.is_some() && card.is_none() {
+        return refused("card", Why::NotACard);
+    }
     let (id, mut is_changed) = match (found, &person) {
         (Some(id), Some(person)) => (id, fill_in(tx, id, person, &told).await?),
         _ => (begin(tx, &told).await?, true),
@@ -376,14 +386,19 @@ async fn customer(tx: &mut Tx, doing: Doing, cells: &Cells<'_>) -> Taken {
     if let Some(number) = &told.card
         && card.as_ref().is_none_or(|card| card.customer_id.is_none())
     {
-        bind(tx, id, card.map(|card| card.id), number).await?;
+        let card = bind(tx, id, card.map(|card| card.id), number).await?;
         is_changed = true;
+        if is_proved {
+            by_staff(tx, doing, "card.issue", id, card.0).await?;
+            notice::send(tx, id, "card_bound", &[("number", number)]).await?;
+        }
     }
     match (found.is_some(), is_changed) {
         (false, _) => Ok(Ok(Outcome::Added)),
         (true, false) => Ok(Ok(Outcome::Known)),
         (true, true) => {
-            write_down(tx, doing, id).await?;
+            // That a record which was there is not as it was, for its owner and for staff.
+            by_staff(tx, doing, "customer.import", id, doing.id.0).await?;
             Ok(Ok(Outcome::Changed))
         }
     }
@@ -421,25 +436,26 @@ async fn plastic(conn: &mut Conn, number: &str) -> Result<Option<Plastic>, sqlx:
 }
 
 /// A card of plastic becomes a customer's: one of the stock, or one that is written down with this.
-async fn bind(tx: &mut Tx, id: CustomerId, card: Option<CardId>, number: &str) -> Result<(), Error> {
+async fn bind(tx: &mut Tx, id: CustomerId, card: Option<CardId>, number: &str) -> Result<CardId, Error> {
     const SQL: &str = "INSERT INTO cards (id, number, kind, state, customer_id, issued_at, bound_at) \
                        VALUES ($1, $2, 'plastic', 'active', $3, $4, $4)";
     if let Some(card) = card {
         return match cards::hand_out(tx, card, id).await? {
-            true => Ok(()),
+            true => Ok(card),
             // Somebody was faster: the batch is undone, and finds it so next time.
             false => Err(Error::Stale),
         };
     }
-    let now = tx.now();
-    Ok(on!(tx, |c| sqlx::query(SQL)
-        .bind(CardId::new())
+    let (card, now) = (CardId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(card)
         .bind(number)
         .bind(id)
         .bind(now)
         .execute(c)
         .await
-        .map(drop))?)
+        .map(drop))?;
+    Ok(card)
 }
 
 async fn begin(tx: &mut Tx, told: &Told) -> Result<CustomerId, Error> {
@@ -497,6 +513,7 @@ async fn fill_in(tx: &mut Tx, id: CustomerId, person: &Person, told: &Told) -> R
     const SQL: &str = "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5, address = $6, \
                        updated_at = $7 WHERE id = $1";
     const CONTACTS: &str = "SELECT kind FROM contacts WHERE customer_id = $1";
+    const NUMBER: &str = "UPDATE customers SET source = $2, external_id = $3, updated_at = $4 WHERE id = $1";
     let now = tx.now();
     let kinds: Vec<Contact> = on!(tx, |c| sqlx::query_scalar(CONTACTS).bind(id).fetch_all(c).await)?;
     let mut is_changed = false;
@@ -508,6 +525,18 @@ async fn fill_in(tx: &mut Tx, id: CustomerId, person: &Person, told: &Told) -> R
         && !kinds.contains(&Contact::Email)
     {
         contacts::put(tx, id, Contact::Email, email.as_str(), true, None).await?;
+        is_changed = true;
+    }
+    // By this source and number purchases find them.
+    if let Some(number) = told.number.as_ref().filter(|_| person.external_id.is_none()) {
+        on!(tx, |c| sqlx::query(NUMBER)
+            .bind(id)
+            .bind(mapped::SOURCE)
+            .bind(number)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
         is_changed = true;
     }
     let named = person.is_nameless() && told.name.is_some();
@@ -537,14 +566,14 @@ async fn fill_in(tx: &mut Tx, id: CustomerId, person: &Person, told: &Told) -> R
     Ok(is_changed)
 }
 
-/// That a record which was there is not as it was, for its owner and for staff.
-async fn write_down(tx: &mut Tx, doing: Doing, id: CustomerId) -> Result<(), sqlx::Error> {
+/// Writes down what whoever brought the file in did to a customer.
+async fn by_staff(tx: &mut Tx, doing: Doing, action: &str, id: CustomerId, object: Uuid) -> Result<(), sqlx::Error> {
     let entry = audit::Entry {
         actor: Actor::Staff,
         actor_id: Some(doing.by.0),
-        action: "customer.import",
+        action,
         customer: Some(id),
-        object: Some(doing.id.0),
+        object: Some(object),
         reason: "",
         network: "",
     };

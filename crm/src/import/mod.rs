@@ -6,6 +6,7 @@
 //! goes on where it was ([`run_next`]). One bad line stops nothing: it is written down with the reason. Each kind of line has a key (a
 //! phone, a code, a number), so that the same file once more takes nothing.
 
+pub(crate) mod forget;
 mod kinds;
 mod read;
 mod run;
@@ -636,7 +637,7 @@ async fn keep(
 
 /// Says which column is what, and has the whole file tried: nothing of it stays. The fields are `columns[…]`: [`Flaw::Missing`] where
 /// no line is taken without one, [`Flaw::NotAChoice`] for a column that is not there. [`Error::Stale`] while it runs, and when its lines
-/// are gone.
+/// are gone; [`Error::Forbidden`] for cards of customers, without the right to hand them out.
 pub async fn check(db: &Db, by: &Staff, id: ImportId, mapping: &Mapping) -> Result<(), Error> {
     const SQL: &str = "UPDATE imports SET mapping = $2, is_trial = $3, state = 'waiting', asked_at = $4, finished_at = NULL, \
                        line = 0, added = 0, changed = 0, known = 0, refused = 0, tries = 0 WHERE id = $1";
@@ -660,6 +661,7 @@ pub async fn check(db: &Db, by: &Staff, id: ImportId, mapping: &Mapping) -> Resu
             {
                 return Err(Error::NotFound);
             }
+            may_hand_out(by, import.kind, mapping)?;
             let now = tx.now();
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -689,6 +691,7 @@ pub async fn start(db: &Db, by: &Fresh<'_, Staff>, id: ImportId) -> Result<(), E
             if !import.can_start() {
                 return Err(Error::Stale);
             }
+            may_hand_out(by, import.kind, &import.mapping)?;
             let now = tx.now();
             on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -757,6 +760,14 @@ async fn held(tx: &mut Tx, id: ImportId) -> Result<Import, Error> {
         return Err(Error::Stale);
     }
     Ok(import)
+}
+
+/// A file that gives cards to customers is for those who may do so one by one.
+fn may_hand_out(by: &Staff, kind: Kind, mapping: &Mapping) -> Result<(), Error> {
+    match kind == Kind::Customers && mapping.contains_key("card") {
+        true => by.may(Right::Cards),
+        false => Ok(()),
+    }
 }
 
 async fn forget_refusals(tx: &mut Tx, id: ImportId) -> Result<(), sqlx::Error> {

@@ -13,6 +13,10 @@ use std::io::{self, Cursor, Read as _};
 const SHEETS_MB: usize = 300;
 /// How much everything else may have: that is in memory as a whole.
 const REST_MB: usize = 64;
+/// How many texts cells may share: each takes more in memory than the five bytes that it may be in the file.
+const SHARED_MAX: usize = 1_500_000;
+/// The longest number that a list of shared texts may say of itself, in digits: room is made for so many before any is read.
+const COUNT_MAX: usize = 7;
 /// How much text all cells may have together: one long text may stand in a million of them.
 const TEXTS_MB: usize = 64;
 /// The longest line of a text file, and all texts in a row of a sheet, in bytes: one long text may stand in each of its cells.
@@ -242,29 +246,57 @@ fn figure(number: f64) -> String {
 /// Fails where a packed file has more in it than is read: everything is unpacked once and counted, for what a file says of its own
 /// size may be a lie.
 fn check_size(bytes: &[u8]) -> Result<(), Flaw> {
-    let (mut sheets, mut rest) = (0, 0);
+    let (mut sheets, mut rest, mut shared) = (0, 0, 0);
     for entry in entries(bytes).ok_or(Flaw::NotATable)? {
         let (sum, max) = match entry.is_sheet {
             true => (&mut sheets, SHEETS_MB),
             false => (&mut rest, REST_MB),
         };
         let left = max * MB - *sum;
-        let size = match entry.method {
-            0 => entry.packed.len(),
-            8 => {
-                let most = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
-                let mut unpacked = DeflateDecoder::new(entry.packed).take(most);
-                let size = io::copy(&mut unpacked, &mut io::sink()).map_err(|_| Flaw::NotATable)?;
-                usize::try_from(size).unwrap_or(usize::MAX)
-            }
+        let unpacked: Box<dyn io::Read + '_> = match entry.method {
+            0 => Box::new(entry.packed),
+            8 => Box::new(DeflateDecoder::new(entry.packed)),
             _ => return Err(Flaw::NotATable),
         };
+        let mut unpacked = unpacked.take(u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1));
+        let mut whole = Vec::new();
+        let size = match entry.is_sheet {
+            true => io::copy(&mut unpacked, &mut io::sink()).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+            false => unpacked.read_to_end(&mut whole),
+        };
+        let size = size.map_err(|_| Flaw::NotATable)?;
         if size > left {
+            return Err(too_large(max));
+        }
+        shared += shared_texts(&whole)?;
+        if shared > SHARED_MAX {
             return Err(too_large(max));
         }
         *sum += size;
     }
     Ok(())
+}
+
+/// How many texts a file has that cells share, whatever it is called; fails where it says that there are more than any file has.
+fn shared_texts(xml: &[u8]) -> Result<usize, Flaw> {
+    let mut count = 0;
+    for tag in xml.split(|byte| *byte == b'<').skip(1) {
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>');
+        let name = tag.split(is_end).next().unwrap_or_default();
+        // Whatever the prefix of its namespace.
+        match name.rsplit(|byte| *byte == b':').next() {
+            Some(b"si") => count += 1,
+            Some(b"sst") => {
+                let head = tag.split(|byte| *byte == b'>').next().unwrap_or_default();
+                let mut numbers = head.split(|byte| !byte.is_ascii_digit());
+                if numbers.any(|digits| digits.len() > COUNT_MAX) {
+                    return Err(Flaw::NotATable);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(count)
 }
 
 /// A file in an archive.
@@ -434,9 +466,14 @@ mod tests {
 
     /// An archive with one file in it, of so many megabytes of zeros, which says of itself that it is small.
     fn bomb(name: &str, megabytes: usize) -> Vec<u8> {
+        archive(name, &[0; MB], megabytes)
+    }
+
+    /// The same of some bytes so many times.
+    fn archive(name: &str, part: &[u8], times: usize) -> Vec<u8> {
         let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-        for _ in 0..megabytes {
-            packed.write_all(&[0; MB]).expect("packed");
+        for _ in 0..times {
+            packed.write_all(part).expect("packed");
         }
         let packed = packed.finish().expect("packed");
         let four = |n: usize| u32::try_from(n).expect("small").to_le_bytes();
@@ -513,6 +550,22 @@ mod tests {
         for bytes in [wide, more] {
             assert_eq!(flaw(bytes), Some(Flaw::NotATable));
         }
+    }
+
+    #[test]
+    fn texts_that_cells_share_are_counted_before_there_is_room_for_them() {
+        let flaw = |part: &[u8], times| check_size(&archive("xl/strings.xml", part, times)).err();
+        let thousand = b"<si/>".repeat(1_000);
+        assert_eq!(flaw(&thousand, SHARED_MAX / 1_000), None);
+        assert_eq!(flaw(&thousand, SHARED_MAX / 1_000 + 1), Some(too_large(REST_MB)));
+        assert_eq!(flaw(b"<sst count=\"9999999\" uniqueCount=\"20\"><si/>", 1), None);
+        for lie in [
+            "<sst uniqueCount=\"100000000000\">",
+            "<x:sst\nuniqueCount = '10000000000'/>",
+        ] {
+            assert_eq!(flaw(lie.as_bytes(), 1), Some(Flaw::NotATable), "{lie}");
+        }
+        assert_eq!(shared_texts(b"<si><t>si</t></si><x:si /><sit/><a:si>< si>"), Ok(3));
     }
 
     #[test]

@@ -34,6 +34,51 @@ pub const CLOSED: &str = "closed";
 /// How much of a carrier's words is kept.
 const ERROR_LENGTH: usize = 300;
 
+/// What is wrong where a carrier did not take a message. It is written down before the carrier's own words, so that pages can say
+/// it in theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The carrier answered, and does not take the message.
+    Refused,
+    /// Nobody is there, or the line broke.
+    Unreachable,
+    /// It took too long.
+    TimedOut,
+    /// The carrier's certificate is not to be trusted.
+    Certificate,
+    /// The carrier does not let us in.
+    SignIn,
+}
+
+impl Trouble {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Refused,
+        Self::Unreachable,
+        Self::TimedOut,
+        Self::Certificate,
+        Self::SignIn,
+    ];
+
+    /// As it is written down.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Certificate => "certificate",
+            Self::SignIn => "sign_in",
+        }
+    }
+
+    /// What was written down, read back: the trouble, and the carrier's words. Others than carriers name no trouble.
+    pub fn read(error: &str) -> Option<(Self, &str)> {
+        let (code, words) = error.split_once(": ")?;
+        let trouble = Self::ALL.into_iter().find(|one| one.as_str() == code)?;
+        Some((trouble, words))
+    }
+}
+
 /// A message in the hands of one worker.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Claimed {

@@ -854,11 +854,14 @@ pub async fn bring_up_to_date(db: &Db, of: Subject) -> Result<(), Error> {
     .await
 }
 
-/// Waits until nobody else moves these customers' points.
+/// Waits until nobody else moves these customers' points, or gives them any.
 pub(crate) async fn lock(tx: &mut Tx, customers: &[Uuid]) -> Result<(), sqlx::Error> {
-    // In the order in which balances are written, so that two who want the same wait for each other and do not deadlock.
-    const SQL: &str = "SELECT id FROM accounts WHERE customer_id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
-    db::hold(tx, SQL, customers).await
+    // Two who want the same wait for each other and do not deadlock: everywhere a customer is held before their accounts, also by
+    // those who change something of the customer first (`customers::hold`), and accounts in the order in which balances are written.
+    const PEOPLE: &str = "SELECT id FROM customers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    const ACCOUNTS: &str = "SELECT id FROM accounts WHERE customer_id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    db::hold(tx, PEOPLE, customers).await?;
+    db::hold(tx, ACCOUNTS, customers).await
 }
 
 /// A customer's active balance in a program, and what of it is reserved.

@@ -181,9 +181,11 @@ fn record(promotion: Promotion) -> NewPromotion {
 async fn link(tx: &mut Tx, id: PromotionId, new: &NewPromotion) -> Result<(), sqlx::Error> {
     const NO_STORES: &str = "DELETE FROM promotion_stores WHERE promotion_id = $1";
     const NO_RULES: &str = "DELETE FROM promotion_rules WHERE promotion_id = $1";
+    // What came of it by other rules.
+    const NO_OUTCOME: &str = "DELETE FROM promotion_outcomes WHERE promotion_id = $1";
     const STORE: &str = "INSERT INTO promotion_stores (promotion_id, store_id) VALUES ($1, $2)";
     const RULE: &str = "INSERT INTO promotion_rules (promotion_id, rule_id) VALUES ($1, $2)";
-    for sql in [NO_STORES, NO_RULES] {
+    for sql in [NO_STORES, NO_RULES, NO_OUTCOME] {
         on!(tx, |c| sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
     }
     let stores = new.stores.iter().map(|store| (STORE, store.0));

@@ -1132,7 +1132,7 @@ pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, ra
                 answered: true,
             };
             held.take(tx, at, change).await?;
-            tell_of(tx, customer, number, "request_begun").await?;
+            tell_begun(tx, customer, topic, number).await?;
             by.record(
                 tx,
                 "request.begin",
@@ -1151,14 +1151,27 @@ pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, ra
 /// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
 /// stays behind the sign-in.
 pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
-    tell_of(tx, customer, number, "request_answered").await
-}
-
-async fn tell_of(tx: &mut Tx, customer: CustomerId, number: i64, template: &str) -> Result<(), Error> {
     let number = number.to_string();
     notification::add(tx, customer, Kind::Answer, &number, None).await?;
     let values = |_| vec![("number", number)];
-    Ok(notification::write(tx, customer, template, false, values).await?)
+    Ok(notification::write(tx, customer, "request_answered", false, values).await?)
+}
+
+/// The same of a request that the shop began: by the name of its topic the cabinet tells it from an answer.
+async fn tell_begun(tx: &mut Tx, customer: CustomerId, topic: TopicId, number: i64) -> Result<(), Error> {
+    let about = topics(tx).await?.into_iter().find(|one| one.id == topic);
+    let number = number.to_string();
+    let new = notification::New {
+        kind: Kind::Answer,
+        about: &number,
+        name: about.as_ref().map(|topic| &topic.name),
+        points: None,
+        transfer: None,
+        key: format!("begun {number}"),
+    };
+    notification::put(tx, customer, new).await?;
+    let values = |_| vec![("number", number)];
+    Ok(notification::write(tx, customer, "request_begun", false, values).await?)
 }
 
 pub(super) async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> Result<(), Error> {

@@ -53,7 +53,7 @@ pub async fn put_stores(tx: &mut Tx, by: &Till, stores: &[NewStore]) -> Result<(
     }
     check.result()?;
     let codes: Vec<&str> = stores.iter().map(|new| new.code.as_str()).collect();
-    let before = Before::of(tx, Kind::Stores, &codes).await?;
+    let before = Before::held(tx, Kind::Stores, &codes).await?;
     for new in stores {
         store::put(tx, &system, new).await?;
     }
@@ -83,7 +83,7 @@ pub async fn put_categories(tx: &mut Tx, by: &Till, categories: &[NewCategory]) 
     }
     check.result()?;
     let codes: Vec<&str> = categories.iter().map(|new| new.code.trim()).collect();
-    let before = Before::of(tx, Kind::Categories, &codes).await?;
+    let before = Before::held(tx, Kind::Categories, &codes).await?;
     let (mut places, mut parents) = (Vec::new(), Vec::new());
     for (place, new) in categories.iter().enumerate() {
         let position = i64::try_from(place + 1).unwrap_or(i64::MAX);
@@ -122,7 +122,7 @@ pub struct NewArticle {
 pub async fn put_articles(tx: &mut Tx, by: &Till, new: &[NewArticle]) -> Result<(), Error> {
     let system = by.with(Scope::Catalogue)?;
     let codes: Vec<&str> = new.iter().map(|article| article.code.trim()).collect();
-    let before = Before::of(tx, Kind::Articles, &codes).await?;
+    let before = Before::held(tx, Kind::Articles, &codes).await?;
     write_articles(tx, &system, new).await?;
     Ok(before.record(tx, sent(by), Kind::Articles, &codes).await?)
 }

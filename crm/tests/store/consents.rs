@@ -163,12 +163,23 @@ both_engines!(a_partner_is_a_purpose_of_its_own, async |world| {
     assert!(asked.iter().all(|purpose| purpose.partner.is_none() && purpose.is_open));
     drop(conn);
     let by = who_gave(db, &["partner_plantain", "marketing_sms"]).await;
-    partner::change(db, &admin, id, &words("Plantain Pharmacies"))
+    partner::change(db, &admin, id, 1, &words("Plantain Pharmacies"))
         .await
         .expect("changed");
-    partner::change(db, &admin, id, &words("Plantain Pharmacies"))
+    let late = partner::change(db, &admin, id, 1, &words("Late")).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    partner::change(db, &admin, id, 2, &words("Plantain Pharmacies"))
         .await
         .expect("as it was");
+    let written = one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'partner.change'"
+    );
+    assert!(
+        written.starts_with("name: ") && written.contains("Plantain Pharmacies") && !written.contains("text:"),
+        "{written}"
+    );
     let read = partner::read(db, &admin, id).await.expect("read");
     assert_eq!((read.version, read.name.en.as_str()), (2, "Plantain Pharmacies"));
     let mut conn = db.read().await.expect("a connection");

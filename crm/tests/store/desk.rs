@@ -64,7 +64,7 @@ async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Ru
     queues::change(&world.db, by, id, seen, name, mode, rules)
         .await
         .expect("changed");
-    queues::set_beginning(&world.db, by, topic, Some(id), Priority::Normal)
+    queues::set_beginnings(&world.db, by, &[(topic, Some(id), Priority::Normal)])
         .await
         .expect("set");
     id
@@ -181,7 +181,7 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
     sql!(world, "UPDATE topics SET parent_id = $1 WHERE id = $2", card, below);
     let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
     let id = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
-    queues::set_beginning(&world.db, &lead, below, None, Priority::Urgent)
+    queues::set_beginnings(&world.db, &lead, &[(below, None, Priority::Urgent)])
         .await
         .expect("set");
     let mut numbers = Vec::new();
@@ -227,9 +227,22 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
         "and stays as urgent"
     );
 
+    // Of several topics all are set, or none.
+    let nowhere = [
+        (other, Some(id), Priority::Low),
+        (card, Some(QueueId::new()), Priority::Low),
+    ];
+    let refused = queues::set_beginnings(&world.db, &lead, &nowhere).await;
+    let flaw = (format!("queue[{card}]"), Flaw::NotAChoice);
+    assert!(matches!(refused, Err(Error::Invalid(flaws)) if flaws == [flaw.clone()]));
+    let mut conn = world.db.read().await.expect("a connection");
+    let kept = queues::beginnings(&mut conn, &lead).await.expect("read");
+    drop(conn);
+    assert!(kept.iter().all(|topic| topic.priority != Priority::Low), "{kept:?}");
+
     // Who leads nothing sets nothing up.
     let agent = staff(world, "agent").await;
-    let refused = queues::set_beginning(&world.db, &agent, card, None, Priority::Low).await;
+    let refused = queues::set_beginnings(&world.db, &agent, &[(card, None, Priority::Low)]).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
     let refused = queues::create(&world.db, &agent, "mine", &text("mine")).await;
     assert!(matches!(refused, Err(Error::Forbidden)));

@@ -159,7 +159,7 @@ crm::both_engines!(
         }
         let review = anna.answers(db).await;
         assert!(
-            review[0].contains("Незабудкина") && review[0].contains("03.05.1990"),
+            review[0].contains("Незабудкина") && review[0].contains("3\u{a0}мая 1990"),
             "{review:?}"
         );
         assert_eq!(

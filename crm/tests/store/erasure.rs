@@ -1,21 +1,22 @@
 //! Erasing who a customer was.
 
-use crate::common::people::{contact, one, sql, staff};
+use crate::common::people::{administrator, contact, one, sql, staff};
 use crate::common::{BY, assert_books_agree, customer, days, join, program, ready, sign_in, slip};
 use chrono::TimeDelta;
 use crm::contact::Kind;
 use crm::customer::Wishes;
 use crm::customer::store::{self as customers, ChildForm, Preferences};
 use crm::db::Db;
+use crm::extract::{self, Format, Wish};
 use crm::flaw::Flaw;
 use crm::id::{
     AdjustmentId, AttemptId, CodeId, ContactId, FactorId, FraudAlertId, IdentityId, OutboxId, SpendingStopId,
 };
 use crm::lang::Lang;
-use crm::request::{NewRequest, store as requests};
+use crm::request::{NewRequest, Upload, store as requests};
 use crm::testing::{World, start};
 use crm::who::{Reason, Subject};
-use crm::{Error, erasure, export, on, outbox};
+use crm::{Error, erasure, export, import, on, outbox};
 use std::collections::BTreeMap;
 
 const PHONE: &str = "+79005557788";
@@ -329,6 +330,53 @@ crm::both_engines!(who_cannot_be_erased_keeps_nobody_waiting, async |world| {
     assert_eq!(one!(world, i64, done, next.id()), 1);
     sql!(world, "DROP INDEX only_one");
     assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1, "it came again");
+});
+
+crm::both_engines!(files_forget_whoever_is_erased, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    with_contacts(world, who).await;
+    ask(db, who).await.expect("asked");
+    world.clock.set(start() + days(14) - TimeDelta::hours(1));
+    let ada = administrator(world).await;
+    let fresh = ada.fresh(db).expect("moments ago");
+    let file = Upload {
+        name: "people.csv".into(),
+        bytes: "Телефон;Почта\n8 (900) 555-77-88;\n;Avrora@example.com\n+79005550000;other@example.com\n".into(),
+    };
+    import::upload(db, &fresh, import::Kind::Customers, Some(&file))
+        .await
+        .expect("a table");
+    let take = async |columns: &[&str]| {
+        let wish = Wish {
+            kind: extract::Kind::Customers,
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            format: Format::Csv,
+            from: None,
+            to: None,
+        };
+        extract::ask(db, &fresh, &wish).await.expect("asked")
+    };
+    let (named, figures) = (take(&["name"]).await, take(&["receipts"]).await);
+    while extract::run_next(db, &BY, || true).await.expect("it runs") {}
+    let under_way = take(&["phone"]).await;
+    sql!(
+        world,
+        "UPDATE extracts SET state = 'running', claimed_by = 'another node' WHERE id = $1",
+        under_way
+    );
+    world.clock.set(start() + days(14));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    let cells = one!(world, String, "SELECT cells FROM import_rows");
+    assert!(cells.contains("other@example.com"), "what is another's stays: {cells}");
+    let gone = extract::download(db, &fresh, named).await.map(drop);
+    assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
+    extract::download(db, &fresh, figures).await.expect("nobody is in it");
+    let state = one!(world, String, "SELECT state FROM extracts WHERE id = $1", under_way);
+    assert_eq!(state, "waiting", "it begins anew");
+    extract::sweep(db, &BY).await.expect("swept");
+    let left = one!(world, i64, "SELECT COUNT(DISTINCT extract_id) FROM extract_parts");
+    assert_eq!(left, 1);
 });
 
 crm::both_engines!(whom_points_came_from_is_named_to_nobody_any_more, async |world| {

@@ -138,6 +138,38 @@ both_engines!(
     }
 );
 
+both_engines!(lines_come_by_their_time_each_of_them_once_however_many, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let anna = BY.subject(people::row(world, "Анна", "Лебедева").await);
+    join(db, anna, "club", start() - days(60)).await;
+    // More of one moment than are read at once, and an earlier one that was booked later.
+    let many = (1..=1_200).fold(slip("B-2", anna, start() - days(1)), |slip, n| {
+        slip.line("tea", n, 1_00)
+    });
+    many.book(db).await;
+    slip("B-1", anna, start() - days(2)).line("tea", 1, 1_00).book(db).await;
+    let lines = text(db, &ada, &wish(Kind::Purchases, &["document", "quantity"])).await;
+    let mut lines: Vec<&str> = lines.lines().skip(1).collect();
+    assert_eq!(lines.first(), Some(&"B-1;1"));
+    assert_eq!(lines.len(), 1_201);
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 1_201);
+    let points = text(db, &ada, &wish(Kind::Points, &["document"])).await;
+    let first = points.lines().nth(1);
+    assert_eq!(first, Some("B-1"), "{points}");
+    // A day of a table is no more than what happened on it.
+    let day = (start() - days(2)).date_naive();
+    let narrowed = Wish {
+        from: Some(day),
+        to: Some(day),
+        ..wish(Kind::Points, &["document"])
+    };
+    let of_a_day = text(db, &ada, &narrowed).await;
+    assert!(of_a_day.contains("B-1") && !of_a_day.contains("B-2"), "{of_a_day}");
+});
+
 both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
     let db = shop(world).await;
     let ada = administrator(world).await;
@@ -205,6 +237,50 @@ both_engines!(who_somebody_is_goes_to_those_who_may_see_it, async |world| {
     sql!(world, "UPDATE staff SET role = 'analyst' WHERE id = $1", id);
     let narrowed = people::again(world, id).await;
     assert!(matches!(download(db, &narrowed, personal).await, Err(Error::Forbidden)));
+});
+
+both_engines!(so_many_wait_at_a_time_and_none_grows_for_ever, async |world| {
+    let db = shop(world).await;
+    let ada = administrator(world).await;
+    let names = wish(Kind::Customers, &["name"]);
+    for _ in 0..3 {
+        ask(db, &ada, &names).await.expect("asked");
+    }
+    match ask(db, &ada, &names).await {
+        Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("columns".to_owned(), Flaw::TooManyWaiting { max: 3 })]),
+        other => panic!("{other:?}"),
+    }
+    let nina = moments_after(world, "nina", "Нина", "analyst").await;
+    ask(db, &nina, &wish(Kind::Customers, &["receipts"]))
+        .await
+        .expect("others are others");
+    run(db).await;
+    let book = Wish {
+        format: Format::Xlsx,
+        ..names.clone()
+    };
+    for wish in [&names, &book] {
+        let id = ask(db, &ada, wish).await.expect("none waits any more");
+        // Another node left something of it.
+        sql!(
+            world,
+            "INSERT INTO extract_parts (extract_id, ordinal, bytes) VALUES ($1, 70, $2)",
+            id,
+            vec![1_u8]
+        );
+        assert!(extract::run_next_up_to(db, &BY, 10, || true).await.expect("it runs"));
+        let mine = list(db, &ada).await;
+        let found = mine.iter().find(|one| one.id == id).expect("listed");
+        assert_eq!((found.state, found.until()), (State::TooLarge, None));
+        assert!(matches!(download(db, &ada, id).await, Err(Error::NotFound)));
+        let left = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM extract_parts WHERE extract_id = $1",
+            id
+        );
+        assert_eq!(left, 0, "nothing of it stays");
+    }
 });
 
 both_engines!(a_file_stays_for_a_day_and_a_stop_begins_it_anew, async |world| {

@@ -268,11 +268,11 @@ crm::both_engines!(what_came_of_a_promotion_is_what_its_rules_booked, async |wor
         .expect("voided");
     slip("others", boris, hours(3)).line("tea", 1, 400_00).book(db).await;
     let (entry, _) = managing::read(db, &mara, id).await.expect("read");
-    let mut conn = db.read().await.expect("a connection");
-    let told = outcome::of(&mut conn, &mara, &entry).await.expect("counted");
+    let told = outcome::of(db, &mara, &entry).await.expect("counted");
     assert_eq!(
         told,
         Outcome {
+            at: start() + TimeDelta::hours(10),
             purchases: 1,
             customers: 1,
             points: 50_00,
@@ -281,6 +281,17 @@ crm::both_engines!(what_came_of_a_promotion_is_what_its_rules_booked, async |wor
             sales_before: 100_00,
         }
     );
+    // It is counted once an hour, also after its end, when tills send what they kept; and no more a month later.
+    let end = entry.record.ends_at;
+    let count = async |document: &str, at: DateTime<Utc>| {
+        world.clock.set(at);
+        slip(document, anna, hours(3)).line("tea", 1, 600_00).book(db).await;
+        outcome::of(db, &mara, &entry).await.expect("counted").purchases
+    };
+    assert_eq!(count("first", start() + TimeDelta::minutes(659)).await, 1);
+    assert_eq!(count("second", end).await, 3);
+    assert_eq!(count("third", end + TimeDelta::days(31)).await, 4);
+    assert_eq!(count("fourth", end + TimeDelta::days(60)).await, 4);
 });
 
 /// Writes a promotion down that these rules carry out.

@@ -167,8 +167,56 @@ both_engines!(
         sql!(world, "UPDATE contacts SET verified_at = $1", world.db.now());
         let vera = people::row(world, "Вера", "К").await;
         contact(world, vera, Contact::Phone, "+79001234509").await;
+        // No file gives a card that the shop does not know to somebody who is there, and of one of the stock they are told.
         let id = bring(db, &ada, Kind::Customers, "люди.csv", PEOPLE).await;
+        assert_eq!(counts(&check(db, &ada, id).await.import), (2, 0, 0, 1));
+        let stock = format!("Штрихкод\n{}\n", CARDS[0]);
+        let stock = bring(db, &ada, Kind::Cards, "cards.csv", stock).await;
+        assert_eq!(done(db, &ada, stock).await, (1, 0, 0, 0));
         assert_eq!(done(db, &ada, id).await, (2, 1, 0, 0));
+        let told_of = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM outbox WHERE customer_id = $1 AND template = 'card_bound'",
+            anna
+        );
+        assert_eq!(told_of, 1);
+        let written = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM audit WHERE action = 'card.issue' AND customer_id = $1",
+            anna
+        );
+        assert_eq!(written, 1);
+        // Purchases under her number are hers.
+        let sale = "document,at,article,quantity,price,customer\nS-9,2026-10-06 16:20,A-17,1,10.00,77\n";
+        let sale = bring(db, &ada, Kind::Purchases, "sale.csv", sale).await;
+        assert_eq!(done(db, &ada, sale).await, (1, 0, 0, 0));
+        let hers = one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM purchases WHERE document = 'S-9' AND customer_id = $1",
+            anna
+        );
+        assert_eq!(hers, 1);
+        let renumbered = bring(db, &ada, Kind::Customers, "n.csv", "phone;id\n+79001234501;79\n").await;
+        assert_eq!(
+            done(db, &ada, renumbered).await,
+            (0, 0, 1, 0),
+            "who has a number keeps it"
+        );
+        // Nor does anybody by a file what they may not do one by one.
+        let rights = || sqlx::types::Json(["import"]);
+        sql!(
+            world,
+            "UPDATE roles SET rights = $1 WHERE code = 'administrator'",
+            rights()
+        );
+        let other = people::again(world, ada.id()).await;
+        let id = bring(db, &other, Kind::Customers, "люди.csv", PEOPLE).await;
+        let mapping = opened(db, &other, id).await.import.mapping;
+        let refused = import::check(db, &other, id, &mapping).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
         let told = one!(
             world,
             String,

@@ -578,6 +578,30 @@ both_engines!(what_another_system_changes_stands_in_the_history, async |world| {
     let sent = ("article.sent".to_owned(), "name: \"Чай\" → \"Чай чёрный\"".to_owned());
     assert_eq!(log, [sent], "what is new or the same has no history");
 
+    // What a colleague changes in the same moment is not the other system's doing.
+    let begun = &tokio::sync::Notify::new();
+    let colleague = db.write(|tx| {
+        scoped(async move {
+            const SQL: &str = "UPDATE articles SET brand = 'Сосна' WHERE code = 'a'";
+            crm::on!(tx, |c| sqlx::query(SQL).execute(c).await.map(drop))?;
+            begun.notify_one();
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            Ok::<_, Error>(())
+        })
+    });
+    let sent = async {
+        begun.notified().await;
+        send("Чай зелёный").await;
+    };
+    let (done, ()) = tokio::join!(colleague, sent);
+    done.expect("written");
+    let last = crate::common::people::one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'article.sent' ORDER BY id DESC LIMIT 1"
+    );
+    assert_eq!(last, "name: \"Чай чёрный\" → \"Чай зелёный\"");
+
     let text = |word: &str| crm::lang::Localized::new(word, word);
     let far = &[NewStore {
         code: "far".into(),

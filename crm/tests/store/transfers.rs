@@ -722,7 +722,8 @@ both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
 both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
     let db = &world.db;
     let pair = pair(world).await;
-    let (lead, nobody) = (with_right(world, "lena", "lead").await, agent(world, "oleg").await);
+    let lead = with_right(world, "lena", "lead").await;
+    let nobody = people::moments_after(world, "oleg", "Олег", "marketer").await;
     let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
     let told = adjustments::adjust(db, &nobody, anna, &correction(pair.family, 1_00)).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crm::db::Db;
 use crm::limits;
 use crm::outbox::Channel;
-use crm::outbox::delivery::{self, Claimed, Fate};
+use crm::outbox::delivery::{self, Claimed, Fate, Trouble};
 use crm::who::System;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -27,15 +27,18 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub struct Refusal {
     /// Trying again is of no use: it is about this message, not about the carrier or its mood.
     pub is_permanent: bool,
+    /// Of what kind it is.
+    pub trouble: Trouble,
     /// In words, without secrets of the configuration.
     pub words: String,
 }
 
 impl Refusal {
     /// One that may pass.
-    fn for_now(words: impl Into<String>) -> Self {
+    fn for_now(trouble: Trouble, words: impl Into<String>) -> Self {
         Self {
             is_permanent: false,
+            trouble,
             words: words.into(),
         }
     }
@@ -87,13 +90,16 @@ impl Carrier {
         };
         // The timeouts of the libraries are for each step; this one is for all of it, so that the claim outlasts it.
         let late = |_| {
-            Err(Refusal::for_now(format!(
-                "no answer within {} s",
-                self.timeout().as_secs()
-            )))
+            let words = format!("no answer within {} s", self.timeout().as_secs());
+            Err(Refusal::for_now(Trouble::TimedOut, words))
         };
         tokio::time::timeout(self.timeout(), carried).await.unwrap_or_else(late)
     }
+}
+
+/// Libraries tell of a certificate that nobody vouches for as of any line that broke, but for their words.
+fn without_trust(words: &str) -> Option<Trouble> {
+    words.contains("certificate").then_some(Trouble::Certificate)
 }
 
 /// An error with its causes.
@@ -149,9 +155,10 @@ async fn carry(db: &Db, by: &System, carrier: &Carrier, message: &Claimed) -> Re
                 tracing::warn!(%id, channel, "a message went twice: its claim had run out");
             }
         }
-        Err(Refusal { is_permanent, words }) => {
+        Err(refusal) => {
             // The carrier's words may repeat an address, so they stand in the database and not in the log.
-            match delivery::not_sent(db, by, message, is_permanent, &words).await? {
+            let error = format!("{}: {}", refusal.trouble.as_str(), refusal.words);
+            match delivery::not_sent(db, by, message, refusal.is_permanent, &error).await? {
                 Fate::Later(at) => tracing::info!(%id, channel, %at, "a message was not sent; it is tried again"),
                 Fate::Failed => tracing::warn!(%id, channel, "a message could not be sent"),
                 Fate::Lost => tracing::warn!(%id, channel, "the claim of a message had run out"),

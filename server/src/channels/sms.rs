@@ -2,9 +2,9 @@
 //! described in the configuration.
 
 use super::reports::Reports;
-use super::{Refusal, chain};
+use super::{Refusal, chain, without_trust};
 use crate::secret::Secret;
-use crm::outbox::delivery::Claimed;
+use crm::outbox::delivery::{Claimed, Trouble};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
@@ -334,7 +334,11 @@ fn judge(config: &SmsConfig, status: u16, body: &str) -> Result<Option<String>, 
     if let Some(said) = error.or(said) {
         words = format!("{words}: {}", said.chars().take(QUOTE).collect::<String>());
     }
-    Err(Refusal { is_permanent, words })
+    Err(Refusal {
+        is_permanent,
+        trouble: Trouble::Refused,
+        words,
+    })
 }
 
 /// Hands text messages to the gateway.
@@ -383,17 +387,18 @@ impl Gateway {
         // The address may hold a secret, so an error is told without it.
         let told = |e: reqwest::Error| {
             let e = e.without_url();
-            let words = if e.is_timeout() {
-                "the gateway did not answer in time"
+            let (trouble, words) = if e.is_timeout() {
+                (Trouble::TimedOut, "the gateway did not answer in time")
             } else if e.is_connect() {
-                "the gateway cannot be reached"
+                (Trouble::Unreachable, "the gateway cannot be reached")
             } else {
-                "the gateway broke off"
+                (Trouble::Unreachable, "the gateway broke off")
             };
-            Refusal::for_now(match std::error::Error::source(&e) {
+            let words = match std::error::Error::source(&e) {
                 Some(cause) => format!("{words}: {}", chain(cause)),
                 None => words.to_owned(),
-            })
+            };
+            Refusal::for_now(without_trust(&words).unwrap_or(trouble), words)
         };
         let mut response = request
             .headers(self.request.headers.clone())

@@ -1,8 +1,8 @@
 //! E-mail, handed to a relay by SMTP (RFC 5321). Signing (DKIM) is the relay's business.
 
-use super::{Refusal, chain};
+use super::{Refusal, chain, without_trust};
 use crate::secret::Secret;
-use crm::outbox::delivery::Claimed;
+use crm::outbox::delivery::{Claimed, Trouble};
 use lettre::address::{Address, Envelope};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
@@ -16,6 +16,9 @@ use std::time::{Duration, SystemTime};
 /// Answers that are about how we come, not about the message: what they refuse goes as soon as that is mended.
 /// Bad sequence and parameters, sign-in needed, too weak or refused (RFC 5321, 4.2.3; RFC 4954, 6).
 const ABOUT_US: [u16; 7] = [502, 503, 504, 530, 534, 535, 538];
+
+/// Those of them that are about signing in.
+const SIGN_IN: [u16; 4] = [530, 534, 535, 538];
 
 /// The relay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -203,6 +206,7 @@ impl Mailer {
             Ok(_) => Ok(Some(self.id(message))),
             Err(e) => Err(Refusal {
                 is_permanent: e.is_permanent() && e.status().is_none_or(|code| !ABOUT_US.contains(&u16::from(code))),
+                trouble: trouble(&e),
                 words: chain(&e),
             }),
         }
@@ -217,6 +221,7 @@ impl Mailer {
     fn write(&self, message: &Claimed) -> Result<(Envelope, Vec<u8>), Refusal> {
         let never = |words: String| Refusal {
             is_permanent: true,
+            trouble: Trouble::Refused,
             words,
         };
         let to: Address = message
@@ -249,6 +254,16 @@ impl Mailer {
             .map_err(|e| never(format!("it cannot be written: {e}")))?;
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to]).map_err(|e| never(e.to_string()))?;
         Ok((envelope, written.formatted()))
+    }
+}
+
+/// What is wrong, as far as the library tells.
+fn trouble(e: &lettre::transport::smtp::Error) -> Trouble {
+    match e.status().map(u16::from) {
+        Some(code) if SIGN_IN.contains(&code) => Trouble::SignIn,
+        Some(_) => Trouble::Refused,
+        None if e.is_timeout() => Trouble::TimedOut,
+        None => without_trust(&chain(e)).unwrap_or(Trouble::Unreachable),
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_gateway_and_a_provider_are_spoken_to_only_by_a_certificate_that_someb
     let refused = one(&world).await;
     assert_eq!((refused.state, refused.tries), (State::Queued, 1));
     let words = refused.error.unwrap_or_default();
-    assert!(words.contains("certificate"), "{words}");
+    assert!(words.starts_with("certificate: "), "{words}");
 
     let asked = server::outside::client::http()
         .expect("a client")
@@ -239,7 +239,7 @@ async fn a_redirect_is_not_followed_and_nothing_secret_is_written_down() {
     let refused = one(&world).await;
     let words = refused.error.clone().unwrap_or_default();
     assert!(
-        words.contains("cannot be reached") && words.contains("refused"),
+        words.starts_with("unreachable: ") && words.contains("cannot be reached") && words.contains("refused"),
         "{words}"
     );
     assert!(!words.contains("gateway-key") && !words.contains("918273"), "{words}");

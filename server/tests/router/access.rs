@@ -490,7 +490,12 @@ async fn s17_no_form_of_staff_works_without_its_right() {
             sent.extend([form, filled].map(|form| (at.clone(), form)));
         }
     }
-    let besides = |name: &str| BESIDES.iter().find(|(form, _)| *form == name).map(|(_, rights)| *rights);
+    let besides = |name: &str| {
+        BESIDES
+            .iter()
+            .find(|(form, _)| *form == name)
+            .map(|(_, rights)| *rights)
+    };
     // A look at a customer is written down, whatever becomes of the form, and the role is what is tried here.
     let but = ["audit", "roles", "sessions"];
     let before = town.app.everything(&but).await;

@@ -201,13 +201,14 @@ async fn s17_the_cabinet_is_looked_at_page_by_page_and_nothing_is_changed() {
     }
     let views = town.anna.get("/profile/views").await;
     for words in [
-        "Сотрудник посмотрел страницу вашего кабинета",
+        "Сотрудник посмотрел страницу вашего кабинета: «Главная»",
         "Причина: Не видит баллы",
         "Старший смены",
     ] {
         assert!(views.text().contains(words), "{words}: {}", views.text());
     }
     assert!(!views.text().contains("lada"));
+    assert!(!views.body.contains("<code>"), "pages have names: {}", views.text());
 }
 
 #[tokio::test]
@@ -481,6 +482,11 @@ async fn staff_write_to_a_customer_who_asked_nothing() {
         .to_owned();
     assert!(agent.get(written.location()).await.text().contains("Это ваша покупка?"));
     let at = format!("/support/{number}");
+    let told = anna.get("/notifications").await.text().replace('\u{a0}', " ");
+    assert!(
+        told.contains("Магазин написал вам: Другое, обращение № ") && !told.contains("Есть ответ"),
+        "nobody answered: {told}"
+    );
     assert!(anna.get(&at).await.text().contains("Это ваша покупка?"));
     let said = anna.send(&at, "request.answer", &[("text", "Да, моя")]).await;
     assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text());

@@ -136,18 +136,20 @@ const PARTNER: [(&str, &str); 5] = [
     ),
 ];
 
-/// The same with another value, and without what only a new one has.
+/// The same with another value, as whoever has seen the first version sends it.
 fn changed(name: &'static str, value: &'static str) -> Vec<(&'static str, &'static str)> {
     let other = |(n, v): &(&'static str, &'static str)| (*n, if *n == name { value } else { *v });
-    PARTNER.iter().skip(1).map(other).collect()
+    let words = PARTNER.iter().skip(1).map(other);
+    words.chain([("seen", "1")]).collect()
 }
 
 #[tokio::test]
 async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
-    let mut town = Town::new().await;
-    let without = town.anna.get(PAGE).await.text();
+    let app = TestApp::new().await;
+    let (mut anna, mut agent) = (app.customer("Анна").await, app.staff("agent").await);
+    let without = anna.get(PAGE).await.text();
     assert!(!without.contains("Партнёры"), "there are none: {without}");
-    let mut pavel = town.app.staff_as("pavel", "partner_manager").await;
+    let mut pavel = app.staff_as("pavel", "partner_manager").await;
     assert!(pavel.get("/admin/partners").await.text().contains("Партнёров пока нет"));
     let mut half = PARTNER;
     half[4].1 = " ";
@@ -162,7 +164,7 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
     let again = pavel.send("/admin/partners", "partner.add", &PARTNER).await;
     assert!(!again.message("partner.add", "key").is_empty(), "the code is taken");
 
-    let shown = town.anna.get(PAGE).await.text();
+    let shown = anna.get(PAGE).await.text();
     for words in [
         "Партнёры",
         "Аптеки «Подорожник»",
@@ -172,16 +174,20 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let give = [("consent", "partner_plantain"), ("version", "1"), ("act", "give")];
-    let given = town.anna.send(PAGE, "consent.change", &give).await;
+    let given = anna.send(PAGE, "consent.change", &give).await;
     given.assert_leads_to("/profile/consents?done=given");
-    let receipt = newest(&town.anna.get(PAGE).await.body);
+    let receipt = newest(&anna.get(PAGE).await.body);
 
     // Whatever the partner is called later, the receipt says what was agreed to.
     let renamed = pavel
         .send(&at, "partner.change", &changed("name_ru", "Аптеки «Ромашка»"))
         .await;
     renamed.assert_leads_to(&format!("{at}?done=changed"));
-    let text = town.anna.get(&format!("{receipt}/receipt.txt")).await.body;
+    let late = pavel
+        .send(&at, "partner.change", &changed("name_ru", "Аптеки «Лютик»"))
+        .await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "somebody was quicker");
+    let text = anna.get(&format!("{receipt}/receipt.txt")).await.body;
     let text = text.replace('\u{a0}', " ");
     for words in [
         "На что: Передача данных: Аптеки «Подорожник», версия 1\n",
@@ -190,19 +196,19 @@ async fn a_partner_is_agreed_to_by_itself_and_stands_in_the_receipt() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
-    let json = town.anna.get(&format!("{receipt}/receipt.json")).await.body;
+    let json = anna.get(&format!("{receipt}/receipt.json")).await.body;
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let purpose = &json["services"][0]["purposes"][0];
     assert_eq!(purpose["thirdPartyDisclosure"], true, "{json}");
     assert_eq!(purpose["thirdPartyName"], "Аптеки «Подорожник»", "{json}");
-    let page = town.anna.get(PAGE).await.text();
+    let page = anna.get(PAGE).await.text();
     assert!(
         page.contains("Аптеки «Ромашка»") && page.contains("сейчас версия 2"),
         "{page}"
     );
     // Staff see it on the card as the customer does.
-    let card = format!("/admin/customers/{}", town.anna.id().await);
-    let card = town.agent.get(&card).await.text();
+    let card = format!("/admin/customers/{}", anna.id().await);
+    let card = agent.get(&card).await.text();
     assert!(card.contains("Передача данных: Аптеки «Подорожник»"), "{card}");
 }
 

@@ -229,16 +229,38 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
         .await;
     named.assert_leads_to(&format!("{at}?done=agent"));
     let topics = forms(&lead.get("/admin/queues").await.body);
-    let form = topics
-        .iter()
-        .find(|form| form.name == "queue.topic" && form.get("_form") == Some("queue-topic-card"));
-    let form = form.expect("a form for each topic").clone();
+    let mut topics = topics.iter().filter(|form| form.name == "queue.topic");
+    let form = topics.next().expect("a form").clone();
+    assert!(topics.next().is_none(), "one for all topics");
+    let ids = town
+        .app
+        .texts("SELECT lower(hex(id)) FROM topics WHERE code = 'card'")
+        .await;
+    let card = uuid::Uuid::parse_str(&ids[0]).expect("an id");
+    let (of_queue, of_priority) = (format!("queue[{card}]"), format!("priority[{card}]"));
+    let lead = &mut town.agent;
     let queue = at.rsplit('/').next().expect("an id").to_owned();
-    let wrong = lead.submit("/admin/queues", &form.clone().with("queue", "x")).await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let set = form.with("queue", &queue).with("priority", "high");
+    for nonsense in ["x".to_owned(), uuid::Uuid::nil().to_string()] {
+        let wrong = lead
+            .submit("/admin/queues", &form.clone().with(&of_queue, &nonsense))
+            .await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{nonsense}");
+        assert!(!wrong.message("queue.topic", &of_queue).is_empty(), "{}", wrong.text());
+    }
+    let set = form.clone().with(&of_queue, &queue).with(&of_priority, "high");
     let set = lead.submit("/admin/queues", &set).await;
     set.assert_leads_to("/admin/queues?done=topic");
+    // Whoever sees it as it was and changes another topic leaves this one alone.
+    let changed = "SELECT COUNT(*) FROM audit WHERE action = 'queue.topic'";
+    let own = form.fields.iter().filter(|(name, _)| !name.starts_with('_'));
+    let own: Vec<_> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let set = lead.send("/admin/queues", "queue.topic", &own).await;
+    set.assert_leads_to("/admin/queues?done=topic");
+    assert_eq!(
+        town.app.count(changed).await,
+        1,
+        "and nothing is written of what did not change"
+    );
 
     // Nobody is there yet; then Vera is, and takes one.
     let first = ask(&mut town.anna, "card", "Потеряла карту").await;

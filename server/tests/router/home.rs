@@ -102,7 +102,10 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
     .await;
     publish(&app, json!([birthday("child")]), points(50_00)).await;
     let text = anna.get("/").await.words();
-    assert!(text.contains("баллы: 300 за покупку (Клуб соседей)"), "{text}");
+    assert!(
+        text.contains("300 баллов за покупку в программе «Клуб соседей»"),
+        "{text}"
+    );
     assert!(!text.contains("999"), "for some segment: {text}");
 
     app.execute("UPDATE customers SET birthday = '1990-05-03'").await;
@@ -117,7 +120,7 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
         .expect("a child");
     let text = anna.get("/").await.words();
     assert!(text.contains("День рождения ребёнка через 1 день"), "{text}");
-    assert!(text.contains("баллы: 50 за покупку"), "{text}");
+    assert!(text.contains("50 баллов за покупку"), "{text}");
     // Who left the club is given no points of it.
     anna.send("/programs/club/leave", "program.leave", &[]).await;
     let text = anna.get("/").await.text();

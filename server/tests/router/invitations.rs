@@ -41,9 +41,9 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
     let page = anna.get("/invite").await.text();
     for words in [
         "Приведи друга",
-        "баллы: 300",
+        "300 баллов в программе «",
         "Подарок новичку",
-        "баллы: 100",
+        "100 баллов в программе «",
         "Пока никого",
     ] {
         assert!(page.contains(words), "{words}: {page}");
@@ -175,7 +175,7 @@ async fn a_profile_says_what_is_still_to_be_told_while_a_rule_gives_something_fo
     );
     publish(&app, "Всё о себе", "profile", "", 5_000).await;
     let page = anna.get("/profile").await.text();
-    for words in [asked, "баллы: 50", "почта, подтверждённая кодом", "любимая категория"]
+    for words in [asked, "50 баллов", "почта, подтверждённая кодом", "любимая категория"]
     {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -263,7 +263,7 @@ async fn the_occasion_of_a_rule_is_chosen_and_what_it_cannot_have_is_refused_in_
     for said in [
         "не о покупках, поэтому на прошлых чеках его не проверить",
         "письмом или SMS покупателю: «С днём рождения»",
-        "баллы: 1 (",
+        "1 балл в программе «",
     ] {
         assert!(words.contains(said), "{said}: {words}");
     }

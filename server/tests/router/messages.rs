@@ -8,6 +8,11 @@ use crm::outbox::delivery;
 
 /// Makes the newest message a dead letter, the way a carrier does. It holds no code afterwards, if it did before.
 async fn dead_letter(app: &TestApp, channel: Channel) {
+    dead_of(app, channel, "550 no <such> mailbox").await;
+}
+
+/// The same, of what the carrier said.
+async fn dead_of(app: &TestApp, channel: Channel, error: &str) {
     let by = crate::common::BY;
     let hold = Duration::minutes(1);
     let newest = app.newest_message().await;
@@ -16,7 +21,7 @@ async fn dead_letter(app: &TestApp, channel: Channel) {
         .expect("claimed")
     {
         if message.id == newest {
-            delivery::not_sent(&app.world.db, &by, &message, true, "550 no <such> mailbox")
+            delivery::not_sent(&app.world.db, &by, &message, true, error)
                 .await
                 .expect("written down");
         }
@@ -103,6 +108,29 @@ async fn a_dead_letter_is_sent_again_once() {
         "{}",
         card.text()
     );
+}
+
+/// What went wrong stands in words of the page, and the carrier's own below, folded.
+#[tokio::test]
+async fn what_a_carrier_refused_is_told_in_words() {
+    for (kind, words) in [
+        ("refused", "сервер отправки ответил отказом"),
+        ("unreachable", "с сервером отправки нет связи"),
+        ("timed_out", "сервер отправки не ответил вовремя"),
+        ("certificate", "сертификату сервера отправки нельзя доверять"),
+        ("sign_in", "сервер отправки не принял логин и пароль магазина"),
+    ] {
+        let mut town = answered().await;
+        dead_of(&town.app, Channel::Email, &format!("{kind}: 5.7.8 <not> today")).await;
+        let list = town.agent.get("/admin/messages?state=failed").await;
+        assert!(list.text().contains(words), "{words}: {}", list.text());
+        assert!(!list.body.contains("today"), "{}", list.body);
+        let at = town.path("/admin/messages/{id}").await.expect("a sample");
+        let page = town.agent.get(&at).await;
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+        assert!(page.body.contains("5.7.8 &lt;not&gt; today"), "{}", page.body);
+        assert!(page.body.contains("Что ответил сервер"), "{}", page.body);
+    }
 }
 
 #[tokio::test]

@@ -335,7 +335,13 @@ async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
     } = Ledger::new().await;
     // What had waited goes with the return; what Boris was given lasts as long as it did for Anna.
     let page = anna.get("/points/expiry").await;
-    assert_tells(&page.text(), &["Сгорят", "7 декабря 2027", "95 баллов"]);
+    assert_tells(&page.text(), &["Сгорят", "Декабрь 2027: 95 баллов", "7 декабря 2027"]);
+    assert_eq!(
+        page.text().matches("95 баллов").count(),
+        1,
+        "said once: {}",
+        page.text()
+    );
     let all = entries(&page);
     assert_eq!(all.len(), 1, "one program and one day: {all:#?}");
     assert_tells(&all[0], &["Исправление", "95"]);
@@ -355,6 +361,9 @@ async fn the_calendar_tells_what_expires_on_which_day_and_where_it_is_from() {
     assert_eq!(all.len(), 2, "{all:#?}");
     assert_tells(&all[0], &["Чек № D-1", "тратить можно с 22 декабря"]);
     assert_tells(&all[1], &["Чек № D-1", "сгорят 22 декабря 2027"]);
+    for month in ["Декабрь 2027: ", "Декабрь 2026: "] {
+        assert!(page.text().contains(month), "{month}: {}", page.text());
+    }
     for at in ["/", "/points"] {
         let page = vera.get(at).await;
         assert_eq!(page.body.contains("href=\"/points/expiry\""), at != "/", "{at}");

@@ -164,9 +164,21 @@ async fn purchases_are_narrowed_by_category_and_sum() {
 async fn spending_is_told_by_category() {
     let app = TestApp::new().await;
     let mut boris = app.customer("Борис").await;
-    let empty = boris.get("/purchases/spending").await.text();
+    let empty = boris.get("/purchases/spending").await;
+    assert!(
+        empty.body.contains("href=\"/purchases/claim\""),
+        "a way on: {}",
+        empty.body
+    );
+    let empty = empty.text();
     assert!(empty.contains("За 12 месяцев покупок не было."), "{empty}");
     assert!(!empty.contains("сэкономили"), "{empty}");
+    let never = boris.get("/purchases/often").await;
+    assert!(
+        never.body.contains("href=\"/purchases/claim\""),
+        "a way on: {}",
+        never.body
+    );
     let mut anna = app
         .customer("Анна")
         .await

@@ -65,7 +65,7 @@ async fn answers_are_asked_for_on_the_first_page_while_a_rule_gives_something_fo
     reward(&app).await;
     let home = anna.get("/").await;
     assert!(
-        home.text().contains(asked) && home.text().contains("баллы: 50"),
+        home.text().contains(asked) && home.text().contains("50 баллов"),
         "{}",
         home.text()
     );

@@ -237,7 +237,6 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
                 "staff.end_all",
                 "staff.reset_factors",
                 "staff.enable",
-                "staff.hand_back",
                 "staff.invite_again",
             ],
         ),
@@ -360,6 +359,37 @@ async fn s23_the_log_is_narrowed_and_saved_and_both_are_rows() {
         assert!(page.text().contains("Не получилось прочитать отбор"), "{broken}");
         let file = town.agent.get(&format!("/admin/audit.csv?{broken}")).await;
         assert_eq!(file.status, StatusCode::NOT_FOUND, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn s23_the_log_tells_in_words_what_was_done_and_why() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    for (second, page) in (0..).zip([
+        "/admin/staff",
+        "/admin/texts",
+        "/admin/requests",
+        "/admin/audit?by=staff&action=staff.list",
+    ]) {
+        app.world.clock.set(start() + Duration::seconds(second));
+        assert_eq!(admin.get(page).await.status, StatusCode::OK, "{page}");
+    }
+    let log = admin.get("/admin/audit").await.text().replace('\u{a0}', " ");
+    for words in [
+        "Просмотрен список сотрудников",
+        "Просмотрен список текстов",
+        "сообщение",
+        "показано 0 записей",
+        "показана 1 запись, кто: Сотрудник, действие: Просмотрен список сотрудников",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains("shown") && !log.contains("template"), "{log}");
+    admin.send("/admin/audit", "language", &[("language", "en")]).await;
+    let log = admin.get("/admin/audit").await.text();
+    for words in ["The list of staff was looked at", "0 records shown"] {
+        assert!(log.contains(words), "{words}: {log}");
     }
 }
 

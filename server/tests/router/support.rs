@@ -109,6 +109,16 @@ async fn a_thread_says_what_comes_next_and_when_once_enough_answers_tell() {
     assert!(text.contains("Мы разбираемся") && !text.contains(usual), "{text}");
 }
 
+/// One way to write leads on from the list, also where it is empty.
+#[tokio::test]
+async fn the_list_has_one_way_to_write() {
+    let mut town = crate::common::Town::new().await;
+    for list in [town.anna.get("/support").await, town.boris.get("/support").await] {
+        let ways = list.body.matches("href=\"/support/new\"").count();
+        assert_eq!(ways, 1, "{}", list.body);
+    }
+}
+
 /// A request says from which page it was written, to both sides; what names no page of ours says nothing.
 #[tokio::test]
 async fn a_request_says_from_which_page_it_was_written() {

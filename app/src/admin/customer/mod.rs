@@ -42,7 +42,6 @@ use islands::AppError;
 use leptos::prelude::*;
 pub use notes::{AddNote, PinNote, RemoveNote};
 use panel::{about, agreed, card_numbers, children, coupons_of, language, likes, memberships, reach, segments_of};
-pub use timeline::change;
 use timeline::{Asked, Words, history};
 
 /// How many purchases a page shows.

@@ -1,11 +1,11 @@
 //! What happened to a customer, in words.
 
+use super::super::log_words::done;
 use super::super::talk;
 use crate::cabinet::period::Period;
 use crate::cabinet::points::occasion;
 use crate::cx::Cx;
 use crate::format;
-use crate::texts::AdminEvent;
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crm::consent::Consent;
@@ -257,7 +257,8 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
         }
         EventKind::Change => {
             let receipt = receipt.filter(|_| matches!(code, "purchase.claim" | "purchase.purpose"));
-            (change(t, code).unwrap_or(code).to_owned(), receipt, None)
+            let words = done(&cx.t().admin_action, code).unwrap_or(code);
+            (words.to_owned(), receipt, None)
         }
     }
 }
@@ -277,106 +278,4 @@ fn talked(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>,
         false => text,
     };
     (text, href, Some(one.note.clone()).filter(|note| !note.is_empty()))
-}
-
-/// The words for a change, by the action as the audit log calls it.
-pub fn change(t: &AdminEvent, action: &str) -> Option<&'static str> {
-    Some(match action {
-        "customer.change" => t.change_person,
-        "customer.import" => t.change_import,
-        "points.ask" => t.points_ask,
-        "points.refuse" => t.points_refuse,
-        "customer.preferences" => t.change_preferences,
-        "birthday.allow" => t.birthday_allow,
-        "questionnaire.tell" => t.questionnaire_tell,
-        "questionnaire.withdraw" => t.questionnaire_withdraw,
-        "contact.add" => t.contact_add,
-        "contact.primary" => t.contact_primary,
-        "contact.remove" => t.contact_remove,
-        "number.begin" => t.number_begin,
-        "number.cancel" => t.number_cancel,
-        "number.stop" => t.number_stop,
-        "number.done" => t.number_done,
-        "merge.ask" => t.merge_ask,
-        "merge.do" => t.merge_do,
-        "merge.undo" => t.merge_undo,
-        "child.add" => t.child_add,
-        "child.remove" => t.child_remove,
-        "request.close" => t.request_close,
-        "request.reopen" => t.request_reopen,
-        "request.rate" => t.request_rate,
-        "request.status" => t.request_status,
-        "request.assign" => t.request_assign,
-        "request.unassign" => t.request_unassign,
-        "request.sort" => t.request_sort,
-        "request.hand_out" => t.request_hand_out,
-        "request.undo" => t.request_undo,
-        "request.link" => t.request_link,
-        "request.unlink" => t.request_unlink,
-        "request.merge" => t.request_merge,
-        "request.part" => t.request_part,
-        "request.split" => t.request_split,
-        "request.begin" => t.request_begin,
-        "message.again" => t.message_again,
-        "session.end" => t.session_end,
-        "customer.end_sessions" => t.sessions_ended,
-        "removal.ask" => t.removal_ask,
-        "removal.grant" => t.removal_grant,
-        "removal.cancel" => t.removal_cancel,
-        "removal.done" => t.removal_done,
-        "contact.verify" => t.contact_verify,
-        "password.change" => t.password_change,
-        "factor.totp_on" => t.factor_totp_on,
-        "factor.totp_remove" => t.factor_totp_remove,
-        "factor.passkey_add" => t.factor_passkey_add,
-        "factor.passkey_rename" => t.factor_passkey_rename,
-        "factor.passkey_remove" => t.factor_passkey_remove,
-        "recovery.make" => t.recovery_make,
-        "recovery.keep" => t.recovery_keep,
-        "identity.link" => t.identity_link,
-        "identity.unlink" => t.identity_unlink,
-        "card.block" => t.card_block,
-        "card.stop" => t.card_stop,
-        "card.issue" => t.card_issue,
-        "spending.stop" => t.spending_stop,
-        "spending.lift" => t.spending_lift,
-        "purchase.attach" => t.purchase_attach,
-        "purchase.detach" => t.purchase_detach,
-        "purchase.store" => t.purchase_store,
-        "contact.confirm" => t.contact_confirm,
-        "export.begin" => t.export_begin,
-        "erasure.begin" => t.erasure_begin,
-        "view.begin" => t.view_begin,
-        "card.bind" => t.card_bind,
-        "card.refused" => t.card_refused,
-        "invite.begin" => t.invite_begin,
-        "tour.finish" => t.tour_finish,
-        "invite.enter" => t.invite_enter,
-        "invite.same_mailbox" => t.invite_same_mailbox,
-        "invite.same_device" => t.invite_same_device,
-        "invite.same_network" => t.invite_same_network,
-        "promotion.activate" => t.promotion_activate,
-        "purchase.claim" => t.purchase_claim,
-        "purchase.purpose" => t.purchase_purpose,
-        "interaction.change" => t.interaction_change,
-        "task.add" => t.task_add,
-        "task.done" => t.task_done,
-        "task.cancel" => t.task_cancel,
-        "task.assign" => t.task_assign,
-        "note.add" => t.note_add,
-        "note.pin" => t.note_pin,
-        "note.remove" => t.note_remove,
-        "erasure.ask" => t.erasure_ask,
-        "erasure.cancel" => t.erasure_cancel,
-        "erasure.done" => t.erasure_done,
-        "export.ask" => t.export_ask,
-        "export.download" => t.export_download,
-        "audit.export" => t.audit_export,
-        "question.ask" => t.question_ask,
-        "question.publish" => t.question_publish,
-        "question.unpublish" => t.question_unpublish,
-        "question.decline" => t.question_decline,
-        "question.move" => t.question_move,
-        _ => return None,
-    })
 }

@@ -2,6 +2,7 @@
 
 use super::words::Words;
 use super::{HERE, at};
+use crate::cabinet::points::unit;
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Form, Next};
@@ -140,7 +141,7 @@ fn amounts(words: &Words<'_>, amounts: &Amounts) -> String {
     let points = points.map(|(program, points)| {
         let name = words.names.programs.iter().find(|(id, _)| id == program);
         let name = name.map_or_else(|| t.unknown(program), |(_, name)| cx.pick(name));
-        t.would_give(cx.points(*points), name)
+        t.would_give(format!("{} {}", cx.points(*points), unit(cx, *points)), name)
     });
     let all: Vec<String> = discount.into_iter().chain(points).collect();
     match all.is_empty() {

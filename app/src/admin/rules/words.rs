@@ -1,5 +1,6 @@
 //! A rule in words: what has to hold, what it gives, how much at most, and what is wrong with a draft.
 
+use crate::cabinet::points::unit;
 use crate::cx::Cx;
 use crate::format;
 use chrono::{DateTime, NaiveDate, Utc, Weekday};
@@ -162,7 +163,7 @@ impl Words<'_> {
     /// One effect of a rule of an occasion.
     pub fn effect(&self, occasion: Occasion, effect: &Effect) -> String {
         let t = &self.cx.t().admin_rules;
-        let points = |n: i64| self.cx.points(n);
+        let points = |n: i64| format!("{} {}", self.cx.points(n), unit(self.cx, n));
         let program = |id| self.named(&self.names.programs, id);
         match effect {
             Effect::PercentOff { share, each } => {

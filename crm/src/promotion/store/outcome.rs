@@ -1,16 +1,25 @@
 //! What came of a promotion, by what the rules that carry it out booked. Each figure is one question to the database, which its
-//! page tells in words; what was voided counts nowhere.
+//! page tells in words; what was voided counts nowhere. The grants of its rules may be millions, so that it is counted once an hour at
+//! most, and no more once nothing is to come.
 
 use super::managing::Entry;
-use crate::db::Conn;
+use crate::db::{Conn, Db, scoped};
 use crate::error::Error;
 use crate::on;
 use crate::staff::Right;
 use crate::who::Staff;
+use chrono::{DateTime, Duration, Utc};
+
+/// How old figures may be.
+const FRESH: Duration = Duration::hours(1);
+/// For how long after its end tills may still send what belongs to it, and purchases are voided.
+const LATE: Duration = Duration::days(30);
 
 /// What came of a promotion, in figures. Money and points are hundredths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Outcome {
+    /// When they were counted.
+    pub at: DateTime<Utc>,
     /// Purchases of its time for which one of its rules gave something.
     pub purchases: i64,
     /// The customers who made them.
@@ -33,8 +42,50 @@ macro_rules! purchases {
     };
 }
 
-/// What came of a promotion until now, or in the whole of its time where that is over.
-pub async fn of(conn: &mut Conn, by: &Staff, promotion: &Entry) -> Result<Outcome, Error> {
+/// What came of a promotion until now, or in the whole of its time where that is over: as it was counted last, or anew.
+pub async fn of(db: &Db, by: &Staff, promotion: &Entry) -> Result<Outcome, Error> {
+    const KEPT: &str = "SELECT at, purchases, customers, points, discount, sales, sales_before FROM promotion_outcomes \
+                        WHERE promotion_id = $1 AND (at > $2 OR at >= $3)";
+    const KEEP: &str = "INSERT INTO promotion_outcomes (promotion_id, at, purchases, customers, points, discount, sales, \
+                        sales_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (promotion_id) DO UPDATE SET \
+                        at = excluded.at, purchases = excluded.purchases, customers = excluded.customers, \
+                        points = excluded.points, discount = excluded.discount, sales = excluded.sales, \
+                        sales_before = excluded.sales_before";
+    by.may(Right::Rules)?;
+    let mut conn = db.read().await?;
+    let (since, settled) = (conn.now() - FRESH, promotion.record.ends_at + LATE);
+    let kept: Option<Outcome> = on!(conn, |c| sqlx::query_as(KEPT)
+        .bind(promotion.id)
+        .bind(since)
+        .bind(settled)
+        .fetch_optional(c)
+        .await)?;
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let new = count(&mut conn, promotion).await?;
+    drop(conn);
+    db.write(|tx| {
+        scoped(async move {
+            on!(tx, |c| sqlx::query(KEEP)
+                .bind(promotion.id)
+                .bind(new.at)
+                .bind(new.purchases)
+                .bind(new.customers)
+                .bind(new.points)
+                .bind(new.discount)
+                .bind(new.sales)
+                .bind(new.sales_before)
+                .execute(c)
+                .await
+                .map(drop))?;
+            Ok(new)
+        })
+    })
+    .await
+}
+
+async fn count(conn: &mut Conn, promotion: &Entry) -> Result<Outcome, Error> {
     const TOOK_PART: &str = concat!(
         "SELECT COUNT(DISTINCT p.id), COUNT(DISTINCT p.customer_id) ",
         purchases!()
@@ -49,10 +100,9 @@ pub async fn of(conn: &mut Conn, by: &Staff, promotion: &Entry) -> Result<Outcom
         purchases!(),
         ")"
     );
-    by.may(Right::Rules)?;
-    let (id, from) = (promotion.id, promotion.record.starts_at);
+    let (id, from, at) = (promotion.id, promotion.record.starts_at, conn.now());
     // What is compared are times of one length.
-    let to = promotion.record.ends_at.min(conn.now());
+    let to = promotion.record.ends_at.min(at);
     let (purchases, customers): (i64, i64) = on!(conn, |c| sqlx::query_as(TOOK_PART)
         .bind(id)
         .bind(from)
@@ -78,6 +128,7 @@ pub async fn of(conn: &mut Conn, by: &Staff, promotion: &Entry) -> Result<Outcom
     }
     let [sales, sales_before] = sales;
     Ok(Outcome {
+        at,
         purchases,
         customers,
         points,

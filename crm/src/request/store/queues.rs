@@ -241,20 +241,17 @@ pub async fn beginnings(conn: &mut Conn, by: &Staff) -> Result<Vec<Beginning>, E
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
-/// Says what requests about a topic begin with from now on. Fails with [`Error::NotFound`] for an unknown topic, and with a
-/// flaw at `queue` for an unknown queue.
-pub async fn set_beginning(
-    db: &Db,
-    by: &Staff,
-    topic: TopicId,
-    queue: Option<QueueId>,
-    priority: Priority,
-) -> Result<(), Error> {
+/// Says what requests about each of some topics begin with from now on: all of it or nothing. Fails with [`Error::NotFound`] for an
+/// unknown topic, and with a flaw at `queue[…]`, by the topic's id, for an unknown queue.
+pub async fn set_beginnings(db: &Db, by: &Staff, all: &[(TopicId, Option<QueueId>, Priority)]) -> Result<(), Error> {
     by.may(Right::Desk)?;
     db.write(|tx| {
         scoped(async move {
-            put_beginning(tx, topic, queue, priority).await?;
-            Ok(by.record(tx, "queue.topic", None, Some(topic.0), "").await?)
+            for &(topic, queue, priority) in all {
+                put_beginning(tx, topic, queue, priority).await?;
+                by.record(tx, "queue.topic", None, Some(topic.0), "").await?;
+            }
+            Ok(())
         })
     })
     .await
@@ -276,7 +273,7 @@ async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, prio
     const SQL: &str = "UPDATE topics SET queue_id = $2, priority = $3 WHERE id = $1";
     if let Some(queue) = queue {
         let known: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(KNOWN).bind(queue).fetch_optional(c).await)?;
-        known.ok_or_else(|| Error::field("queue", Flaw::NotAChoice))?;
+        known.ok_or_else(|| Error::field(&format!("queue[{topic}]"), Flaw::NotAChoice))?;
     }
     let rows = on!(tx, |c| sqlx::query(SQL)
         .bind(topic)

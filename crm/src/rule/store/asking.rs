@@ -782,12 +782,10 @@ pub(super) fn series_given<'r>(rules: &'r Rules, grant: &Grant) -> Option<&'r st
     }
 }
 
-/// Waits until nobody else gives these customers anything. Whoever has no account yet is held by the record itself.
+/// Waits until nobody else gives these customers anything.
 pub(super) async fn lock(tx: &mut Tx, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
-    const PEOPLE: &str = "SELECT id FROM customers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
     let ids: Vec<Uuid> = customers.iter().map(|id| id.0).collect();
-    points::lock(tx, &ids).await?;
-    db::hold(tx, PEOPLE, &ids).await
+    points::lock(tx, &ids).await
 }
 
 /// Budgets that this transaction takes from.
