@@ -40,7 +40,8 @@ impl Form for AddQueue {
     }
 }
 
-/// Says what requests about each topic begin with, by the topics' ids. `was` is what was shown of each: a topic that stays as it was
+/// Says what requests about each topic begin with, by the topics' ids behind a `t`: what begins with a digit would be read as a place
+/// in a list. `was` is what was shown of each: a topic that stays as it was
 /// is left alone, whatever a colleague made of it meanwhile.
 #[derive(Deserialize)]
 pub struct SetBeginnings {
@@ -63,7 +64,8 @@ impl Form for SetBeginnings {
             if self.was.get(id).is_some_and(|was| *was == shown(queue, code)) {
                 continue;
             }
-            let topic: TopicId = id.parse().map_err(|_| AppError::NotFound)?;
+            let topic = id.strip_prefix('t').and_then(|id| id.parse::<TopicId>().ok());
+            let topic = topic.ok_or(AppError::NotFound)?;
             let queue = match queue {
                 "" => None,
                 queue => Some(queue.parse().map_err(|_| not_a_choice("queue", id))?),
@@ -226,7 +228,7 @@ fn fields(cx: &Cx, topic: &Beginning) -> [(String, String); 2] {
     let t = &cx.t().admin_queues;
     [("queue", t.queue), ("priority", t.priority)].map(|(field, words)| {
         let label = format!("{}: {words}", cx.pick(&topic.name));
-        (format!("{field}[{}]", topic.id), label)
+        (format!("{field}[t{}]", topic.id), label)
     })
 }
 
@@ -238,7 +240,7 @@ fn beginning(cx: &Cx, topic: &Beginning, all: &[(String, String)]) -> Html {
     let queues: Vec<_> = std::iter::once(none).chain(all.iter().cloned()).collect();
     let queue = topic.queue.map(|id| id.to_string()).unwrap_or_default();
     let (name, priorities, priority) = (cx.pick(&topic.name), priorities(cx), topic.priority.code());
-    let (was, was_name) = (shown(&queue, priority), format!("was[{}]", topic.id));
+    let (was, was_name) = (shown(&queue, priority), format!("was[t{}]", topic.id));
     let [(queue_name, queue_label), (priority_name, priority_label)] = fields(cx, topic);
     view! {
         <tr>

@@ -237,7 +237,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
         .texts("SELECT lower(hex(id)) FROM topics WHERE code = 'card'")
         .await;
     let card = uuid::Uuid::parse_str(&ids[0]).expect("an id");
-    let (of_queue, of_priority) = (format!("queue[{card}]"), format!("priority[{card}]"));
+    let (of_queue, of_priority) = (format!("queue[t{card}]"), format!("priority[t{card}]"));
     let lead = &mut town.agent;
     let queue = at.rsplit('/').next().expect("an id").to_owned();
     for nonsense in ["x".to_owned(), uuid::Uuid::nil().to_string()] {
