@@ -76,11 +76,12 @@ test("the bar is one line, and its menu leads anywhere and closes by a press bes
   for (const width of [700, 960, 1280]) expect(await height(width), `${width}`).toBeLessThan(56);
   // The search of a phone stands below.
   expect(await height(360)).toBeLessThan(120);
+  await page.setViewportSize({ width: 1280, height: 900 });
   const menu = bar.locator(".bar-nav > details");
   await menu.locator("summary").click();
   await expect(menu.getByRole("link", { name: "Кассы", exact: true })).toHaveAttribute("aria-current", "page");
   await expect(menu.getByRole("group", { name: "Поддержка" }).getByRole("link", { name: "Обращения" })).toBeVisible();
-  await page.mouse.click(180, 840);
+  await page.mouse.click(1200, 880);
   await expect(menu).not.toHaveAttribute("open");
   await menu.locator("summary").click();
   await menu.getByRole("link", { name: "Журнал действий" }).click();

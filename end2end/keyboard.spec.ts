@@ -26,8 +26,9 @@ test("every page is walked through by the Tab key", async ({ page, engine }) => 
         const { outlineStyle, boxShadow } = getComputedStyle(here);
         return { tab: here.dataset.tab, isSeen: outlineStyle !== "none" || boxShadow !== "none", html: here.outerHTML.slice(0, 120) };
       });
+      // Within a field for a day the browser itself marks the part.
+      if (at && !at.isSeen && !reached.has(at.tab ?? "")) unseen.push(at.html);
       if (at?.tab) reached.add(at.tab);
-      if (at && !at.isSeen) unseen.push(at.html);
     }
     expect.soft(reached.size, `${path}: so much is reached`).toBe(wanted);
     expect.soft(unseen, `${path}: where one is can be seen`).toEqual([]);

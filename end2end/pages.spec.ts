@@ -5,8 +5,7 @@ import { createHmac } from "node:crypto";
 import { rows } from "./taps";
 import {
   agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
-  STAFF_PASSWORD, test, turnOn, type Page, type SignIns,
-} from "./site";
+  STAFF_PASSWORD, test, turnOn, type Page, type SignIns, words } from "./site";
 
 declare global {
   interface Window { axe: typeof axe }
@@ -310,7 +309,7 @@ test("the page that takes a consent back by a link is in order, and does so with
   await press(page, "Больше не присылать");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Больше не пришлём");
   await who.goto("/profile/consents");
-  await expect(who.getByRole("button", { name: "Дать согласие: SMS об акциях" })).toBeVisible();
+  await expect(who.getByRole("button", { name: words("Дать согласие: SMS об акциях") })).toBeVisible();
   await examine(page, `${at.slice(0, -1)}x`, viewport!.width, 404);
 });
 

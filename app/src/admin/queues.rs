@@ -190,11 +190,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <Field name="name_en" label=t.name_en/>
             <button class="btn btn-primary">{t.create}</button>
         </AddBox<AddQueue>>
-        <section class="section narrow" aria-labelledby="topics">
-            <h2 id="topics">{t.topics}</h2>
+        <div class="section narrow">
+            <h2>{t.topics}</h2>
             <p class="hint">{t.topics_hint}</p>
             {topics}
-        </section>
+        </div>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -81,10 +81,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => part(&cx, By::Activation, waits_after).await?,
         Some(_) => Part::default(),
     };
-    // Where the list goes on elsewhere, the page says all the same when the last of them are gone.
-    let last = match expiring.next {
-        Some(_) => points::last_to_expire(&mut cx.db.read().await?, cx.subject()?).await?,
-        None => None,
+    // Months stand folded, and the list may go on elsewhere: the page says all the same when the last of them are gone.
+    let last = match expiring.lots.is_empty() {
+        true => None,
+        false => points::last_to_expire(&mut cx.db.read().await?, cx.subject()?).await?,
     };
     let last = last.map(|(at, sum)| {
         let sum = format!("{} {}", cx.points(sum), unit(&cx, sum));
