@@ -190,7 +190,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <Field name="name_en" label=t.name_en/>
             <button class="btn btn-primary">{t.create}</button>
         </AddBox<AddQueue>>
-        <div class="section narrow">
+        <div class="section">
             <h2>{t.topics}</h2>
             <p class="hint">{t.topics_hint}</p>
             {topics}
