@@ -26,6 +26,25 @@ fn moment(cx: &Cx, at: DateTime<Utc>) -> String {
     }
 }
 
+/// How long something may still take, as long as it did that began so long ago.
+fn left(cx: &Cx, at: DateTime<Utc>) -> String {
+    let now = cx.db.now();
+    passed(cx, now - (at - now))
+}
+
+/// The same as [`words`] in a list, where room is dear: how long there is, or has been.
+pub(super) fn short(cx: &Cx, due: &Due) -> Html {
+    let t = &cx.t().admin_levels;
+    match due.due_at {
+        Some(at) if at < cx.db.now() => view! {
+            <span class="status status-bad">{t.late_head}</span> " " <span>{passed(cx, at)}</span>
+        }
+        .into_html(),
+        Some(at) => view! { <span>{t.due_short(left(cx, at), what(cx, due.kind))}</span> }.into_html(),
+        None => words(cx, due),
+    }
+}
+
 /// Until when something is to be done, and how long that is, or has been.
 pub(super) fn words(cx: &Cx, due: &Due) -> Html {
     let (t, now) = (&cx.t().admin_levels, cx.db.now());
@@ -37,10 +56,6 @@ pub(super) fn words(cx: &Cx, due: &Due) -> Html {
             let paused = due.is_paused.then_some(t.late_paused);
             view! { <span class="status status-bad">{t.late_head}</span> " " <span>{words} {paused}</span> }.into_html()
         }
-        Some(at) => {
-            // As long as something that began so long ago.
-            let left = passed(cx, now - (at - now));
-            view! { <span>{t.due(left, moment(cx, at), what)}</span> }.into_html()
-        }
+        Some(at) => view! { <span>{t.due(left(cx, at), moment(cx, at), what)}</span> }.into_html(),
     }
 }

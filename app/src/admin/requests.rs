@@ -361,7 +361,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<level
             };
             // What is due first; the page of the request has all of it.
             let owed = owed.get(&row.id).and_then(|all| all.first());
-            let owed = owed.map(|due| due::words(cx, due));
+            let owed = owed.map(|due| due::short(cx, due));
             let assignee = match &row.assignee {
                 Some(name) => view! { <bdi>{name.clone()}</bdi> }.into_html(),
                 None => nobody(t.nobody).into_html(),

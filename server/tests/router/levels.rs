@@ -170,7 +170,7 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     assert!(thread.contains(meant), "{thread}");
 
     let due = "ответить до 15:30, осталось: 30 минут";
-    for at in ["/admin/requests", &request] {
+    for (at, due) in [("/admin/requests", "ответить: ещё 30 минут"), (request.as_str(), due)] {
         let page = agent.get(at).await.words();
         assert!(page.contains(due), "{at}: {page}");
         assert!(!page.contains("росрочено"), "{at}: {page}");
@@ -189,7 +189,7 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
         "what is over is promised no more: {thread}"
     );
     let late = "Просрочено надо было ответить до 15:30, прошло: 1 минута";
-    for at in ["/admin/requests", &request] {
+    for (at, late) in [("/admin/requests", "Просрочено 1 минута"), (request.as_str(), late)] {
         let page = agent.get(at).await;
         assert!(page.words().contains(late), "{at}: {}", page.words());
     }
