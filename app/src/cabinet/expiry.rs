@@ -81,8 +81,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => part(&cx, By::Activation, waits_after).await?,
         Some(_) => Part::default(),
     };
-    // Months stand folded, and the list may go on elsewhere: the page says all the same when the last of them are gone.
-    let last = match expiring.lots.is_empty() {
+    // Later months stand folded, and the list may go on elsewhere: the page says all the same when the last of them are gone.
+    let month_of = |lot: Option<&Remaining>| lot.map(|lot| month(&cx, lot.expires_at));
+    let ends_here = month_of(expiring.lots.first()) == month_of(expiring.lots.last());
+    let last = match ends_here && expiring.next.is_none() {
         true => None,
         false => points::last_to_expire(&mut cx.db.read().await?, cx.subject()?).await?,
     };
