@@ -149,6 +149,8 @@ test("the queue needs no scrolling sideways, and a row of it can be chosen", asy
   await desk.setViewportSize({ width: 390, height: 844 });
   await desk.goto("/admin/requests?sort=newest");
   const row = desk.locator(".cards tbody tr").filter({ has: desk.locator(`a[href^="${at}?"], a[href^="${at}#"]`) });
+  // Others may have written meanwhile, and stand above.
+  await row.scrollIntoViewIfNeeded();
   for (const words of [/Не пришли баллы за чайник/, /Новое/]) await expect(row.getByText(words).first()).toBeInViewport();
   const wrap = desk.locator(".cards .data-wrap");
   expect(await wrap.evaluate((box) => box.scrollWidth <= box.clientWidth)).toBe(true);
