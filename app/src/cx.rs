@@ -9,6 +9,7 @@ use crm::lang::{Lang, Localized};
 use crm::request::Upload;
 use crm::shop::Shop;
 use crm::signin::known;
+use crm::staff::Right;
 use crm::who::{Customer, Opened, Staff, Subject, Token, Viewer, Viewing, Visitor};
 use islands::AppError;
 use leptos::prelude::*;
@@ -290,6 +291,13 @@ impl Cx {
     /// The member of staff who is signed in, or [`AppError::SignedOut`].
     pub fn staff(&self) -> Result<&Staff, AppError> {
         self.staff.as_ref().ok_or(AppError::SignedOut)
+    }
+
+    /// Whether whoever looks at the page may open files of requests: customers those of theirs, staff by a right, and no less where
+    /// they look at the cabinet as its customer sees it.
+    pub fn opens_documents(&self) -> bool {
+        let is_for_staff = self.viewer.is_some() || self.path.starts_with("/admin");
+        !is_for_staff || self.staff.as_ref().is_some_and(|staff| staff.has(Right::Documents))
     }
 
     /// A value of the query, unless it is empty.

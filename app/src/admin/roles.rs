@@ -100,6 +100,7 @@ pub(super) fn right(cx: &Cx, right: Right) -> &'static str {
         Right::Shops => t.r_shops,
         Right::Help => t.r_help,
         Right::Income => t.r_income,
+        Right::Documents => t.r_documents,
         Right::Questions => t.r_questions,
         Right::Texts => t.r_texts,
         Right::Merge => t.r_merge,

@@ -582,6 +582,9 @@ fn rating(cx: &Cx, thread: &Thread) -> Option<Html> {
 /// A file of a conversation.
 pub async fn file(cx: Cx) -> Result<File, AppError> {
     let (number, id) = (cx.param("number")?, cx.param("file")?);
+    if !cx.opens_documents() {
+        return Err(AppError::Forbidden);
+    }
     let mut conn = cx.db.read().await?;
     let (attachment, bytes) = requests::file(&mut conn, cx.subject()?, number, id).await?;
     Ok(saved(number, &attachment, bytes))
@@ -597,13 +600,20 @@ pub fn saved(number: i64, attachment: &Attachment, bytes: Vec<u8>) -> File {
     }
 }
 
-/// Links to the files of a message; `here` is the address of its request.
+/// Links to the files of a message; `here` is the address of its request. Whoever has no right to open them reads what they are
+/// and how large: a name tells something, too.
 pub fn attached(cx: &Cx, here: &str, files: &[Attachment]) -> Vec<Html> {
-    let link = |file: &Attachment| {
+    let t = &cx.t().admin_request;
+    let may_open = cx.opens_documents();
+    let shown = |file: &Attachment| {
         let size = cx
             .t()
             .support
             .kilobytes(crate::format::integer((file.size + 1023) / 1024));
+        if !may_open {
+            let words = t.shut_file(file.kind.ending().to_uppercase());
+            return view! { <span class="attached">{words} " " <small>{size}</small></span> " " }.into_html();
+        }
         view! {
             <a class="attached" href=format!("{here}/files/{}", file.id) download>
                 <bdi>{file.name.clone()}</bdi> " " <small>{size}</small>
@@ -612,7 +622,9 @@ pub fn attached(cx: &Cx, here: &str, files: &[Attachment]) -> Vec<Html> {
         }
         .into_html()
     };
-    files.iter().map(link).collect()
+    let refused = !may_open && !files.is_empty();
+    let refused = refused.then(|| view! { <p class="hint">{t.no_documents}</p> }.into_html());
+    files.iter().map(shown).chain(refused).collect()
 }
 
 fn said(cx: &Cx, here: &str, message: &Message) -> impl IntoView + use<> {

@@ -44,6 +44,8 @@ pub enum Right {
     Help,
     /// Reads what customers tell of their income.
     Income,
+    /// Opens the files of requests: photos, receipts, whatever else customers send.
+    Documents,
     /// Looks through what customers ask in public, shows it, and answers.
     Questions,
     /// Writes and publishes what messages, consents, topics and the dialogue say.
@@ -82,7 +84,7 @@ pub enum Right {
 
 impl Right {
     /// Each of them, as lists show them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Requests,
         Self::Customers,
         Self::Messages,
@@ -95,6 +97,7 @@ impl Right {
         Self::Shops,
         Self::Help,
         Self::Income,
+        Self::Documents,
         Self::Questions,
         Self::Texts,
         Self::Merge,
@@ -129,6 +132,7 @@ impl Right {
             Self::Shops => "shops",
             Self::Help => "help",
             Self::Income => "income",
+            Self::Documents => "documents",
             Self::Questions => "questions",
             Self::Texts => "texts",
             Self::Merge => "merge",

@@ -191,6 +191,38 @@ crm::both_engines!(
     }
 );
 
+crm::both_engines!(
+    who_could_open_files_of_requests_before_has_the_right_to_them,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        role(world, "clerk", r#"["requests"]"#).await;
+        role(world, "watcher", r#"["customers", "view_as"]"#).await;
+        role(world, "cashier", r#"["tills", "income"]"#).await;
+        let migration = match world.url.starts_with("postgres") {
+            true => include_str!("../../migrations/postgres/0056_documents.sql"),
+            false => include_str!("../../migrations/sqlite/0056_documents.sql"),
+        };
+        sql!(world, migration);
+        let all = roles::list(db, &ada).await.expect("roles");
+        for (code, expected) in [
+            ("clerk", 1),
+            ("watcher", 1),
+            ("cashier", 0),
+            // They came with it.
+            (Role::AGENT, 1),
+            ("lead", 1),
+            (Role::ADMINISTRATOR, 1),
+            (Role::MARKETER, 0),
+            ("analyst", 0),
+        ] {
+            let one = all.iter().find(|one| one.code.code() == code).expect("there");
+            let found = one.rights.iter().filter(|right| **right == Right::Documents).count();
+            assert_eq!(found, expected, "{code}");
+        }
+    }
+);
+
 crm::both_engines!(the_last_administrator_who_can_come_in_stays, async |world| {
     let db = ready(world).await;
     let ada = administrator(world).await;

@@ -1,6 +1,8 @@
 //! Support requests, from both sides.
 
-use crate::common::people::{SYSTEM, contact, customer, one, purchase, sql, staff, template, topic};
+use crate::common::people::{
+    SYSTEM, contact, customer, moments_after, one, purchase, role, sql, staff, template, topic,
+};
 use crate::common::requests::{answer, opened, thread, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
@@ -978,10 +980,20 @@ crm::both_engines!(files_go_along_with_messages_and_come_back_whole, async |worl
         assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
     }
     assert_eq!(audited(world, "attachment.read").await, 0);
-    let (_, bytes) = store::staff_file(db, &agent, number, photo.id).await.expect("a file");
+    // Staff who work with requests, and with the files of them: either right alone opens none.
+    role(world, "archivist", r#"["documents"]"#).await;
+    role(world, "reader", r#"["requests", "documents"]"#).await;
+    let archivist = moments_after(world, "arina", "Арина", "archivist").await;
+    let reader = moments_after(world, "rita", "Рита", "reader").await;
+    for without in [&agent, &archivist] {
+        let refused = store::staff_file(db, without, number, photo.id).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    }
+    assert_eq!(audited(world, "attachment.read").await, 0);
+    let (_, bytes) = store::staff_file(db, &reader, number, photo.id).await.expect("a file");
     assert!(bytes == large);
     assert_eq!(audited(world, "attachment.read").await, 1);
-    let elsewhere = store::staff_file(db, &agent, his, photo.id).await;
+    let elsewhere = store::staff_file(db, &reader, his, photo.id).await;
     assert!(matches!(elsewhere, Err(Error::NotFound)), "{elsewhere:?}");
     assert_eq!(audited(world, "attachment.read").await, 1);
 });

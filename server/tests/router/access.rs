@@ -345,6 +345,10 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/queues/{id}", &[&[Right::Desk]]),
     ("/admin/reports", &[&[Right::Reports]]),
     ("/admin/requests", &[&[Right::Requests]]),
+    (
+        "/admin/requests/{number}/files",
+        &[&[Right::Documents, Right::Requests]],
+    ),
     ("/admin/roles", &[&[Right::Staff]]),
     ("/admin/rules", &[&[Right::Rules]]),
     ("/admin/scripts", &[&[Right::Texts]]),

@@ -108,7 +108,7 @@ async fn s20_files_come_back_to_whose_they_are_as_files_under_a_name_of_ours() {
     let under_his = files[0].replace(&at, &his);
     assert_eq!(boris.get(&under_his).await.status, StatusCode::NOT_FOUND);
 
-    // Staff with the right to requests, each time a row.
+    // Staff with the rights to requests and to documents, each time a row.
     let desk = at.replace("/support/", "/admin/requests/");
     let page = agent.get(&desk).await;
     let shown = links(&page);
@@ -146,6 +146,66 @@ async fn s20_files_come_back_to_whose_they_are_as_files_under_a_name_of_ours() {
         .await;
     more.assert_leads_to(&format!("{at}?done=answered"));
     assert_eq!(links(&anna.get(&at).await).len(), 4);
+}
+
+/// At the desk, and in the cabinet as its customer sees it.
+#[tokio::test]
+async fn s17_documents_are_opened_by_a_right_of_their_own() {
+    let app = TestApp::new().await;
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) VALUES ('clerk', '{\"ru\": \"К\", \"en\": \"C\"}', \
+         '[\"requests\", \"customers\", \"view_as\"]', 8)",
+    )
+    .await;
+    let mut anna = app.customer("Анна").await;
+    let sent = ask(&mut anna.browser, &[("прописка.pdf", PDF)]).await;
+    let own = sent.location().replace("?done=sent", "");
+    assert!(own.starts_with("/support/"), "{}", sent.text());
+    let desk = own.replace("/support/", "/admin/requests/");
+    let file = links(&anna.get(&own).await).remove(0);
+    let at_desk = file.replace("/support/", "/admin/requests/");
+    let reads = "SELECT COUNT(*) FROM audit WHERE action = 'attachment.read'";
+    let missing = "У вашей роли нет права открывать файлы";
+
+    let mut clerk = app.staff_as("petrov", "clerk").await;
+    let acts = format!("/admin/customers/{}/acts", anna.id().await);
+    let begun = clerk.send(&acts, "view.begin", &[("reason", "Не видит файл")]).await;
+    begun.assert_leads_to("/");
+    for (page, file) in [(&desk, &at_desk), (&own, &file)] {
+        let shown = clerk.get(page).await;
+        assert_eq!(shown.status, StatusCode::OK, "{page}");
+        for words in ["Где баллы?", "Файл PDF", "1 КБ", missing] {
+            assert!(shown.words().contains(words), "{page}: {words}: {}", shown.words());
+        }
+        assert!(!shown.body.contains("прописка"), "a name tells something: {page}");
+        assert!(links(&shown).is_empty(), "{page}");
+        let refused = clerk.get(file).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{file}");
+        assert!(!refused.body.contains("%PDF"), "{file}");
+    }
+    assert_eq!(app.count(reads).await, 0, "who got nothing has read nothing");
+    let own_page = anna.get(&own).await;
+    assert!(own_page.body.contains("прописка.pdf") && !own_page.words().contains(missing));
+
+    app.execute(
+        "UPDATE roles SET rights = '[\"requests\", \"customers\", \"view_as\", \"documents\"]' WHERE code = 'clerk'",
+    )
+    .await;
+    for (page, file) in [(&desk, &at_desk), (&own, &file)] {
+        let shown = clerk.get(page).await;
+        assert!(shown.body.contains("прописка.pdf"), "{page}: {}", shown.text());
+        assert!(!shown.words().contains(missing), "{page}");
+        assert_eq!(links(&shown), [file.clone()], "{page}");
+        let opened = clerk.get(file).await;
+        assert_eq!((opened.status, &*opened.bytes), (StatusCode::OK, PDF), "{file}");
+    }
+    assert_eq!(app.count(reads).await, 1);
+    let seen = "SELECT COUNT(*) FROM audit WHERE action = 'view.read' AND reason LIKE '/support/{number}/files/%'";
+    assert_eq!(
+        app.count(seen).await,
+        2,
+        "each address that was asked for is written down"
+    );
 }
 
 #[tokio::test]
