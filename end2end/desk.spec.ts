@@ -119,6 +119,73 @@ test("a macro is found by the keyboard, and stands below what was typed", async 
   await expect(answer(desk)).toHaveValue("Здравствуйте!\n\nБаллы придут завтра, Анна.");
 });
 
+test("a macro is carried out by its digit, and nothing is sent unseen", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  const written: [string, string, Record<string, string>][] = [
+    ["points", "7", { answer_ru: "Баллы придут завтра, {{customer.name}}.", assign: "me", tags: "баллы" }],
+    ["done", "8", { answer_ru: "Готово, {{customer.name}}.", sends: "yes", status: "closed" }],
+  ];
+  for (const [key, digit, says] of written) {
+    const prepared = { key, digit, name: `Про ${key}`, answer_en: "", status: "", assign: "", ...says };
+    expect((await send(desk.request, signIns.url, "/admin/macros", "macro.create", prepared)).status()).toBe(303);
+  }
+  // What a key did would be a form that is sent.
+  const sent: string[] = [];
+  desk.on("request", (request) => { if (/request\.macro/.test(request.postData() ?? "")) sent.push(request.url()); });
+  const message = desk.locator("[data-thread]").getByText("Готово, Анна.");
+  await desk.goto(at);
+
+  // Typed, with a modifier, in the sheet, or the digit of nothing: it does nothing.
+  await answer(desk).fill("Заказ ");
+  await answer(desk).press("7");
+  await expect(answer(desk)).toHaveValue("Заказ 7");
+  await answer(desk).fill("Здравствуйте!");
+  await answer(desk).blur();
+  await desk.keyboard.press("Alt+7");
+  await desk.keyboard.press("Shift+7");
+  await desk.keyboard.press("9");
+  await desk.keyboard.press("?");
+  const sheet = desk.getByRole("dialog", { name: "Клавиатура" });
+  await expect(sheet).toContainText("Про points");
+  await desk.keyboard.press("7");
+  await desk.keyboard.press("Escape");
+  await expect(sheet).toBeHidden();
+  await expect(desk.locator("[data-macros]")).not.toHaveAttribute("open");
+  expect(sent).toEqual([]);
+
+  // All that its button does: below what is typed, and taken.
+  await desk.keyboard.press("7");
+  await expect(desk.getByRole("status")).toContainText("Макрос выполнен");
+  await expect(answer(desk)).toHaveValue("Здравствуйте!\n\nБаллы придут завтра, Анна.");
+  await expect(desk.locator("#request-unassign")).toBeVisible();
+  expect(sent).toHaveLength(1);
+
+  // One that sends its answer is shown, and waits for Enter.
+  await desk.keyboard.press("8");
+  await expect(desk.getByRole("button", { name: "Про done" })).toBeFocused();
+  await expect(desk.locator("[data-macros]").getByText("Готово, Анна.")).toBeVisible();
+  await desk.keyboard.press("8");
+  await expect(message).toHaveCount(0);
+  expect(sent).toHaveLength(1);
+  await desk.keyboard.press("Enter");
+  await expect(desk.getByRole("status")).toContainText("Ответ отправлен");
+  await expect(message).toBeVisible();
+
+  // Whoever wants no single keys has none, and none is promised.
+  await desk.goto("/admin/keys");
+  await desk.getByRole("button", { name: "Выключить клавиши" }).click();
+  await desk.goto(at);
+  await desk.locator("h1").click();
+  await desk.keyboard.press("7");
+  await desk.locator("[data-macros] summary").click();
+  await expect(desk.getByRole("button", { name: "Про points" })).toBeVisible();
+  await expect(desk.locator("[data-macros] [aria-keyshortcuts], [data-macros] kbd")).toHaveCount(0);
+  expect(sent).toHaveLength(2);
+});
+
 test("what is typed is kept for its writer, and gone once it is sent", async ({ page, another, signIns }) => {
   await newcomer(page, signIns);
   const at = await ask(page, signIns, "Где мои баллы?");

@@ -592,7 +592,9 @@ test("forms of a request at the desk", async ({ page, another, signIns }) => {
   await desk.locator("summary:has(#add)").click();
   const prepared = { key: code, name: "Ответ", answer_ru: "Здравствуйте, {{customer.phone}}", status: "waiting" };
   await wrong(desk, "macro.create", prepared, "Переменной «customer.phone» здесь нет");
-  await right(desk, "macro.create", { answer_ru: "Здравствуйте, {{customer.name}}", shared: "yes" });
+  const greeting = { answer_ru: "Здравствуйте, {{customer.name}}", shared: "yes" };
+  await wrong(desk, "macro.create", { ...greeting, digit: "1" }, "Уже занято: «Попросить чек»");
+  await right(desk, "macro.create", { digit: "" });
   await expect(desk.getByRole("main")).toContainText("Здравствуйте, Анна");
   await wrong(desk, "macro.change", { name: "" }, "Заполните это поле");
   await right(desk, "macro.change", { name: `Ответ ${code}`, priority: "high", tags: "баллы" });

@@ -83,6 +83,16 @@ function chooseMacro() {
   find.focus();
 }
 
+// A macro by its digit, as by its button, with the menu open for whatever is said there. To one that sends its answer the key only
+// leads: what the customer would read stands below it, and Enter sends it.
+const numbered = (key) => /^[1-9]$/.test(key) && menu?.querySelector(`button[aria-keyshortcuts="${key}"]`);
+function carryOut(button) {
+  menu.open = true;
+  button.closest("[data-words]").hidden = false;
+  if ("sends" in button.dataset) button.focus();
+  else button.click();
+}
+
 // To the next or the one before: of the list where it is seen, and otherwise to that request itself.
 function move(step) {
   const links = [...document.querySelectorAll("main .data td.grow > a, main .pane-list .queue a")];
@@ -128,7 +138,8 @@ if (sheet) addEventListener("keydown", (event) => {
   // Whoever types into something means what they type.
   if (sheet.open || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const key = named(event);
-  const act = Object.hasOwn(keys, key) && keys[key];
+  const button = numbered(key);
+  const act = button ? () => carryOut(button) : Object.hasOwn(keys, key) && keys[key];
   if (!act) return;
   event.preventDefault();
   act();

@@ -420,6 +420,7 @@ impl Cx {
             Flaw::ByRequest => words.by_request.into(),
             Flaw::Taken if self.path.starts_with("/admin") => words.taken_among_records.into(),
             Flaw::Taken => words.taken.into(),
+            Flaw::TakenBy { name } => words.taken_by(name),
             Flaw::TakenElsewhere => words.taken_elsewhere.into(),
             Flaw::LastOne if self.path.starts_with("/admin") => words.last_topic.into(),
             Flaw::LastOne => words.last_one.into(),

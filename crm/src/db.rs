@@ -150,6 +150,8 @@ pub(crate) enum Lock {
     Words = 0x6b61_6269_6e65_7404,
     /// Whoever changes topics: of two at once the second sees what the first did.
     Topics = 0x6b61_6269_6e65_7405,
+    /// Whoever writes macros: of two at once the second sees what the first did.
+    Macros = 0x6b61_6269_6e65_7406,
     /// Whoever counts days for reports: one node at a time.
     Counting = 0x7265_706f_7274,
 }

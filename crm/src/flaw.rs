@@ -85,6 +85,11 @@ pub enum Flaw {
     ByRequest,
     /// Belongs to somebody already.
     Taken,
+    /// Something else has it already.
+    TakenBy {
+        /// What it is called.
+        name: String,
+    },
     /// A number or address that another customer has proved to hold. Only who proved it as well is told so.
     TakenElsewhere,
     /// One has to remain.
@@ -247,6 +252,7 @@ impl Flaw {
             Self::TooLate => "too_late",
             Self::ByRequest => "by_request",
             Self::Taken => "taken",
+            Self::TakenBy { .. } => "taken_by",
             Self::TakenElsewhere => "taken_elsewhere",
             Self::LastOne => "last_one",
             Self::NotPoints => "not_points",

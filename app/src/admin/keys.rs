@@ -6,6 +6,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
+use crm::request::macros::{self, Macro};
 use crm::staff::{Right, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
@@ -39,6 +40,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => ("no", t.switch_off),
         false => ("yes", t.switch_on),
     };
+    let mut conn = cx.db.read().await?;
+    let all = macros::list(&mut conn, staff).await?;
+    drop(conn);
     let off = (!staff.has_shortcuts()).then(|| view! { <p class="notice">{t.are_off}</p> });
     let view = view! {
         {back("/admin/requests", cx.t().frame.requests)}
@@ -46,7 +50,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &[("on", t.done_on), ("off", t.done_off)])}
         <p class="lead">{t.lead}</p>
         {off}
-        {list(&cx)}
+        {list(&cx, &all)}
         <FormBox<SwitchKeys> class="actions">
             <input type="hidden" name="on" value=to/>
             <button class="btn">{words}</button>
@@ -55,8 +59,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-/// Each key with what it does.
-fn list(cx: &Cx) -> Html {
+/// Each key with what it does, and the macros that have one.
+fn list(cx: &Cx, all: &[Macro]) -> Html {
     let t = &cx.t().admin_keys;
     let keys = [
         ("j", t.next),
@@ -65,6 +69,7 @@ fn list(cx: &Cx) -> Html {
         ("r", t.answer),
         ("n", t.note),
         ("m", t.macros),
+        ("1 … 9", t.digits),
         ("a", t.assign),
         ("c", t.close),
         ("g q", t.queue),
@@ -75,18 +80,31 @@ fn list(cx: &Cx) -> Html {
         .into_iter()
         .map(|(key, words)| view! { <dt><kbd>{key}</kbd></dt> <dd>{words}</dd> })
         .collect();
-    view! { <dl class="keys">{rows}</dl> }.into_html()
+    let mut prepared: Vec<_> = all.iter().filter(|one| macros::digit(all, one).is_some()).collect();
+    prepared.sort_by_key(|one| one.digit);
+    let prepared: Vec<_> = prepared
+        .into_iter()
+        .map(|one| view! { <dt>{of_macro(all, one)}</dt> <dd><bdi>{one.name.clone()}</bdi></dd> })
+        .collect();
+    view! { <dl class="keys">{rows} {prepared}</dl> }.into_html()
 }
 
-/// The script of the desk, and what it shows at `?` where single keys are on.
-pub(super) fn sheet(cx: &Cx) -> Html {
+/// What is pressed for one of the macros that somebody has. No answer goes out unseen: one that sends it takes Enter as well.
+pub(super) fn of_macro(all: &[Macro], one: &Macro) -> Option<Html> {
+    let digit = macros::digit(all, one)?;
+    let enter = one.sends.then(|| view! { " " <kbd>"Enter"</kbd> });
+    Some(view! { <kbd>{digit}</kbd> {enter} }.into_html())
+}
+
+/// The script of the desk, and what it shows at `?` where single keys are on. `all`: the macros of the page.
+pub(super) fn sheet(cx: &Cx, all: &[Macro]) -> Html {
     let t = &cx.t().admin_keys;
     let has_shortcuts = cx.staff.as_ref().is_some_and(|staff| staff.has_shortcuts());
     let sheet = has_shortcuts.then(|| {
         view! {
             <dialog class="panel" aria-labelledby="keys">
                 <h2 id="keys">{t.title}</h2>
-                {list(cx)}
+                {list(cx, all)}
                 <p><a href=HERE>{t.settings}</a></p>
                 <form method="dialog"><button class="btn">{t.shut}</button></form>
             </dialog>

@@ -108,7 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             view! {
                 <tr>
                     <td class="grow"><a href=format!("{HERE}/{}", one.id)><bdi>{one.name.clone()}</bdi></a></td>
-                    <td><code>{one.code.clone()}</code></td>
+                    <td><code>{one.code.clone()}</code> " " {one.digit.map(|digit| view! { <kbd>{digit}</kbd> })}</td>
                     <td>{whose}</td>
                     <td>{does(&cx, one)}</td>
                 </tr>
@@ -122,7 +122,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Words(t.does),
     ];
     let list = table_or(t.none, t.title, heads, rows);
-    let fields = fields(&cx, None);
+    let fields = fields(&cx, None, &all);
     let view = view! {
         {back("/admin/requests", cx.t().frame.requests)}
         <h1>{t.title}</h1>
@@ -145,8 +145,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let title = one.name.clone();
     // What is everybody's is read by everybody, and changed by those with the right.
     let may_change = !one.is_shared || staff.has(Right::Macros);
+    let mut conn = cx.db.read().await?;
+    let all = macros::list(&mut conn, staff).await?;
+    drop(conn);
     let forms = may_change.then(|| {
-        let fields = fields(&cx, Some(one.clone()));
+        let fields = fields(&cx, Some(one.clone()), &all);
         let seen = one.changed_at.timestamp_micros().to_string();
         view! {
             <section class="section narrow" aria-labelledby="change">
@@ -171,7 +174,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed)])}
-        <p><code>{one.code.clone()}</code> " " {does(&cx, &one)}</p>
+        <p>
+            <code>{one.code.clone()}</code> " " {one.digit.map(|digit| view! { <kbd>{digit}</kbd> })} " "
+            {does(&cx, &one)}
+        </p>
         {preview(&cx, &one)}
         {forms}
     };
@@ -225,6 +231,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
     let t = &cx.t().admin_macros;
     pairs([
         ("key", t.code),
+        ("digit", t.digit),
         ("name", t.name),
         ("answer_ru", t.answer_ru),
         ("answer_en", t.answer_en),
@@ -236,8 +243,28 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
     ])
 }
 
-/// The fields of a macro, to be made inside of its form.
-fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static + use<> {
+/// The keys to choose from; where another one than `one` has a key, it is named.
+fn digits(cx: &Cx, one: Option<&Macro>, all: &[Macro]) -> Vec<(String, String)> {
+    let t = &cx.t().admin_macros;
+    let choice = |digit: i64| {
+        let has = |other: &&Macro| other.digit == Some(digit) && one.is_none_or(|one| one.id != other.id);
+        let named = |other: &Macro| {
+            let whose = if other.is_shared { t.shared_word } else { t.own_word };
+            format!("{} ({whose})", other.name)
+        };
+        let names: Vec<_> = all.iter().filter(has).map(named).collect();
+        let words = match names.is_empty() {
+            true => digit.to_string(),
+            false => t.digit_taken(digit, names.join(", ")),
+        };
+        (digit.to_string(), words)
+    };
+    let none = (String::new(), t.no_digit.to_owned());
+    std::iter::once(none).chain((1..=9).map(choice)).collect()
+}
+
+/// The fields of a macro beside all that whoever asks has, to be made inside of its form.
+fn fields(cx: &Cx, one: Option<Macro>, all: &[Macro]) -> impl FnOnce() -> Html + Send + 'static + use<> {
     let t = &cx.t().admin_macros;
     let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
     let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
@@ -251,7 +278,10 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
     ];
     let urgent: Vec<_> = std::iter::once(choice("", t.stays)).chain(priorities(cx)).collect();
     let tags_hint = cx.t().admin_desk.tags_hint;
+    let digits = digits(cx, one.as_ref(), all);
     move || {
+        let digit = one.as_ref().and_then(|one| one.digit);
+        let digit = digit.map(|digit| digit.to_string()).unwrap_or_default();
         let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
         let sends = one.as_ref().is_some_and(|one| one.sends);
         let status = one.as_ref().and_then(|one| one.status).map_or("", status_code);
@@ -270,6 +300,7 @@ fn fields(cx: &Cx, one: Option<Macro>) -> impl FnOnce() -> Html + Send + 'static
         view! {
             <Field name="key" label=t.code hint=t.code_hint value=code/>
             <Field name="name" label=t.name value=name/>
+            <Select name="digit" label=t.digit hint=t.digit_hint options=digits value=digit optional=true/>
             {shared}
             <p class="hint">{t.variables} " " {variables}</p>
             <TextArea name="answer_ru" label=t.answer_ru value=answer.ru rows=6/>

@@ -212,7 +212,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </section>
             {panel}
         </div>
-        {keys::sheet(&cx)}
+        {keys::sheet(&cx, &all_macros)}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }

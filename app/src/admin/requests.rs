@@ -175,7 +175,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {list}
         {pages(shown, first, next)}
         {keys::link(&cx)}
-        {staff.has_shortcuts().then(|| keys::sheet(&cx))}
+        {staff.has_shortcuts().then(|| keys::sheet(&cx, &[]))}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -6,7 +6,7 @@ use super::draft::{self, Draft};
 use super::store::bulk::{self, Act, Refused};
 use super::store::{Change, Held, audit, queues, say, tell};
 use super::{Status, Step, live, text};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, MacroId, StaffId};
@@ -52,6 +52,8 @@ pub struct Macro {
     pub id: MacroId,
     /// By which it is found at the keyboard.
     pub code: String,
+    /// The key that carries it out, 1 to 9.
+    pub digit: Option<i64>,
     /// Its name.
     pub name: String,
     /// It is everybody's.
@@ -82,6 +84,9 @@ pub struct Macro {
 pub struct NewMacro {
     /// By which it is found at the keyboard.
     pub key: String,
+    /// The key that carries it out, 1 to 9; empty: none.
+    #[serde(default)]
+    pub digit: String,
     /// Its name.
     pub name: String,
     /// `yes`: it is everybody's.
@@ -112,6 +117,7 @@ pub struct NewMacro {
 /// The same, checked.
 struct Checked {
     code: String,
+    digit: Option<i64>,
     name: String,
     answer: Localized,
     sends: bool,
@@ -130,6 +136,14 @@ impl NewMacro {
     fn checked(&self) -> Result<Checked, Error> {
         let mut check = Check::new();
         let code = check.field("key", crate::till::code(&self.key)).unwrap_or_default();
+        let digit = match self.digit.as_str() {
+            "" => Ok(None),
+            digit => match digit.parse::<i64>() {
+                Ok(digit @ 1..=9) => Ok(Some(digit)),
+                _ => Err(Flaw::NotAChoice),
+            },
+        };
+        let digit = check.field("digit", digit).flatten();
         let name = check.field("name", flaw::text(&self.name.replace(char::is_control, " "), NAME_MAX));
         let answer = Localized::new(self.answer_ru.clone(), self.answer_en.clone());
         let answer = check.words_if_any("answer", &answer, ANSWER_MAX);
@@ -172,6 +186,7 @@ impl NewMacro {
         check.result()?;
         Ok(Checked {
             code,
+            digit,
             name: name.unwrap_or_default(),
             answer,
             sends,
@@ -261,7 +276,7 @@ impl Macro {
 macro_rules! macros {
     ($rest:literal) => {
         concat!(
-            "SELECT id, code, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, priority, tags, untags, \
+            "SELECT id, code, digit, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, priority, tags, untags, \
              changed_at FROM macros ",
             $rest
         )
@@ -273,6 +288,12 @@ pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Macro>, Error> {
     const SQL: &str = macros!("WHERE owner_id IS NULL OR owner_id = $1 ORDER BY name, id");
     by.may(Right::Requests)?;
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_all(c).await)?)
+}
+
+/// The digit that carries out one of those that somebody has: what is their own goes before what is everybody's.
+pub fn digit(all: &[Macro], one: &Macro) -> Option<i64> {
+    let is_hidden = one.is_shared && all.iter().any(|other| !other.is_shared && other.digit == one.digit);
+    one.digit.filter(|_| !is_hidden)
 }
 
 /// One of those. Fails with [`Error::NotFound`].
@@ -317,8 +338,8 @@ fn may_write(by: &Staff, is_shared: bool) -> Result<(), Error> {
     if is_shared { by.may(Right::Macros) } else { Ok(()) }
 }
 
-/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code. Fails with [`Error::TooMany`]
-/// where there are [`MOST`] already.
+/// Writes a macro down. Fails with flaws at its fields; of those of one owner each has another code and another digit. Fails with
+/// [`Error::TooMany`] where there are [`MOST`] already.
 pub async fn create(db: &Db, by: &Staff, new: &NewMacro) -> Result<MacroId, Error> {
     may_write(by, new.is_shared())?;
     let checked = &new.checked()?;
@@ -338,15 +359,32 @@ pub async fn create_by_system(tx: &mut Tx, _by: &System, writer: StaffId, new: &
     enter(tx, None, writer, &new.checked()?).await
 }
 
+/// Fails with a flaw at `digit` where another one of the same owner has it. Whoever asks has the lock.
+async fn is_free(tx: &mut Tx, digit: Option<i64>, owner: Option<StaffId>, id: MacroId) -> Result<(), Error> {
+    const SQL: &str = "SELECT name FROM macros WHERE digit = $1 AND owner_id IS NOT DISTINCT FROM $2 AND id <> $3";
+    let other: Option<String> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(digit)
+        .bind(owner)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?;
+    match other {
+        Some(name) => Err(Error::field("digit", Flaw::TakenBy { name })),
+        None => Ok(()),
+    }
+}
+
 async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &Checked) -> Result<MacroId, Error> {
     const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
-                       priority, tags, untags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                       priority, tags, untags, digit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
+    tx.lock(Lock::Macros, true).await?;
     let (id, now) = (MacroId::new(), tx.now());
     let count: i64 = on!(tx, |c| sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?;
     if count >= MOST {
         return Err(Error::TooMany { retry_after: 0 });
     }
+    is_free(tx, checked.digit, owner, id).await?;
     let inserted = on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(&checked.code)
@@ -361,6 +399,7 @@ async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &C
         .bind(checked.priority)
         .bind(Json(&checked.tags))
         .bind(Json(&checked.untags))
+        .bind(checked.digit)
         .execute(c)
         .await
         .map(drop));
@@ -374,11 +413,12 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
     // Nobody else changes it meanwhile.
     const HOLD: &str = "UPDATE macros SET code = code WHERE id = $1";
     const SQL: &str = "UPDATE macros SET code = $2, name = $3, owner_id = $4, answer = $5, sends = $6, status = $7, \
-                       assign = $8, changed_at = $9, changed_by = $10, priority = $11, tags = $12, untags = $13 \
-                       WHERE id = $1";
+                       assign = $8, changed_at = $9, changed_by = $10, priority = $11, tags = $12, untags = $13, \
+                       digit = $14 WHERE id = $1";
     may_write(by, new.is_shared())?;
     db.write(|tx| {
         scoped(async move {
+            tx.lock(Lock::Macros, true).await?;
             on!(tx, |c| sqlx::query(HOLD).bind(id).execute(c).await.map(drop))?;
             let before = read(tx, by, id).await?;
             may_write(by, before.is_shared)?;
@@ -387,6 +427,7 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
             }
             let checked = &new.checked()?;
             let owner = (!new.is_shared()).then(|| by.id());
+            is_free(tx, checked.digit, owner, id).await?;
             let now = tx.now().max(seen + TimeDelta::microseconds(1));
             let changed = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -402,6 +443,7 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
                 .bind(checked.priority)
                 .bind(Json(&checked.tags))
                 .bind(Json(&checked.untags))
+                .bind(checked.digit)
                 .execute(c)
                 .await
                 .map(drop));
@@ -575,6 +617,7 @@ mod tests {
         let mut prepared = Macro {
             id: MacroId(uuid::Uuid::nil()),
             code: "hello".into(),
+            digit: None,
             name: "Здравствуйте".into(),
             is_shared: true,
             answer: Localized::new("Здравствуйте", ""),

@@ -631,6 +631,86 @@ crm::both_engines!(a_macro_sorts_a_request_in_the_same_stroke, async |world| {
     );
 });
 
+crm::both_engines!(a_digit_is_of_one_macro, async |world| {
+    let (agent, petrov) = (staff(world, "agent").await, staff(world, "petrov").await);
+    let db = &world.db;
+    let with_digit = |key: &str, digit: &str| NewMacro {
+        digit: digit.into(),
+        ..prepared(key)
+    };
+    for wrong in ["0", "10", "x", "-1"] {
+        let refused = flaws(macros::create(db, &agent, &with_digit("wrong", wrong)).await);
+        assert_eq!(refused, at("digit", Flaw::NotAChoice), "{wrong}");
+    }
+    let taken = |name: &str| at("digit", Flaw::TakenBy { name: name.into() });
+    let change = async |by: &Staff, id: MacroId, new: &NewMacro| {
+        let seen = macros::look_at(db, by, id).await.expect("a macro").changed_at;
+        macros::change(db, by, id, seen, new).await
+    };
+    let one = macros::create(db, &agent, &with_digit("one", "1"))
+        .await
+        .expect("written");
+    let two = macros::create(db, &agent, &with_digit("two", "2"))
+        .await
+        .expect("written");
+    assert_eq!(macros::look_at(db, &agent, two).await.expect("a macro").digit, Some(2));
+    // The name of the one that has it, when it is written and when it is changed; its own stays its own.
+    let again = macros::create(db, &agent, &with_digit("three", "1")).await;
+    assert_eq!(flaws(again), taken("Name of one"));
+    let again = change(&agent, one, &with_digit("one", "2")).await;
+    assert_eq!(flaws(again), taken("Name of two"));
+    change(&agent, one, &with_digit("first", "1")).await.expect("changed");
+    // Whichever way it is written, there are no two.
+    let twice = db
+        .write(|tx| {
+            crm::db::scoped(async move {
+                let set = "UPDATE macros SET digit = 1 WHERE id = $1";
+                crm::on!(tx, |c| sqlx::query(set).bind(two).execute(c).await.map(drop))?;
+                Ok::<_, Error>(())
+            })
+        })
+        .await;
+    assert!(twice.is_err(), "the database keeps it");
+    // It is free again where it is given up, or where the macro is gone.
+    change(&agent, one, &with_digit("first", "")).await.expect("changed");
+    let free = macros::create(db, &agent, &with_digit("three", "1"))
+        .await
+        .expect("written");
+    macros::remove(db, &agent, free).await.expect("removed");
+    macros::create(db, &agent, &with_digit("four", "1"))
+        .await
+        .expect("written");
+
+    // Of those of everybody, too; one's own go before them.
+    share(world, petrov.id()).await;
+    let chief = crate::common::people::again(world, petrov.id()).await;
+    let shared = |key: &str, digit: &str| NewMacro {
+        shared: "yes".into(),
+        ..with_digit(key, digit)
+    };
+    macros::create(db, &chief, &shared("all", "1")).await.expect("written");
+    let more = macros::create(db, &chief, &shared("more", "1")).await;
+    assert_eq!(flaws(more), taken("Name of all"));
+    macros::create(db, &chief, &shared("all2", "3")).await.expect("written");
+    let keys = async |by: &Staff| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = macros::list(&mut conn, by).await.expect("a list");
+        let mut keys: Vec<_> = all
+            .iter()
+            .filter_map(|one| Some((macros::digit(&all, one)?, one.code.clone())))
+            .collect();
+        keys.sort();
+        keys
+    };
+    let named = |keys: &[(i64, &str)]| {
+        keys.iter()
+            .map(|(digit, code)| (*digit, (*code).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&agent).await, named(&[(1, "four"), (2, "two"), (3, "all2")]));
+    assert_eq!(keys(&chief).await, named(&[(1, "all"), (3, "all2")]));
+});
+
 crm::both_engines!(macros_are_everybodys_or_ones_own, async |world| {
     let (agent, petrov) = (staff(world, "agent").await, staff(world, "petrov").await);
     let db = &world.db;

@@ -109,6 +109,7 @@ async fn a_demonstration_has_what_a_desk_works_by() {
         ("SELECT COUNT(*) FROM level_calendars", 1),
         ("SELECT COUNT(DISTINCT priority) FROM level_policies", 4),
         ("SELECT COUNT(*) FROM macros WHERE owner_id IS NULL AND tags <> '[]'", 4),
+        ("SELECT COUNT(DISTINCT digit) FROM macros WHERE owner_id IS NULL", 3),
         ("SELECT COUNT(*) FROM interactions", 3),
         ("SELECT COUNT(*) FROM tasks WHERE state = 'open'", 4),
         ("SELECT COUNT(*) FROM tasks WHERE due_on < date('now')", 1),

@@ -407,11 +407,90 @@ async fn a_macro_is_written_shown_and_carried_out() {
 }
 
 #[tokio::test]
+async fn a_macro_has_a_digit_and_the_page_says_so() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let with_digit = |key: &'static str, digit: &'static str, sends: &'static str| {
+        with(prepared(key, "Ответ", sends), &[("digit", digit)])
+    };
+    let wrong = town
+        .agent
+        .send("/admin/macros", "macro.create", &with_digit("points", "0", ""))
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!wrong.message("macro.create", "digit").is_empty(), "{}", wrong.text());
+    let created = town
+        .agent
+        .send("/admin/macros", "macro.create", &with_digit("points", "4", ""))
+        .await;
+    let at = created.location().split('?').next().expect("a path").to_owned();
+    let page = town.agent.get(&at).await;
+    assert_eq!(page.form("macro.change").get("digit"), Some("4"));
+    assert!(
+        !page.text().contains("4, занята"),
+        "not by another one: {}",
+        page.text()
+    );
+    let list = town.agent.get("/admin/macros").await;
+    list.assert_says("4, занята: Ответ про баллы (общий)");
+    assert!(list.body.contains("<kbd>4</kbd>"), "{}", list.body);
+    let taken = town
+        .agent
+        .send("/admin/macros", "macro.create", &with_digit("other", "4", ""))
+        .await;
+    assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = taken.message("macro.create", "digit");
+    assert!(message.contains("«Ответ про баллы»"), "{message}");
+    let other = with_digit("other", "5", "yes");
+    let sent = town.agent.send("/admin/macros", "macro.create", &other).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+
+    // The button of the menu says which key presses it, and the sheet names each with what is pressed for it.
+    let buttons = |page: &Reply| {
+        tags(&page.body)
+            .iter()
+            .filter_map(|tag| Some((tag.get("aria-keyshortcuts")?.to_owned(), tag.has("data-sends"))))
+            .filter(|(keys, _)| keys.chars().all(|c| c.is_ascii_digit()))
+            .collect::<Vec<_>>()
+    };
+    let page = town.agent.get(&desk).await;
+    let mut shown = buttons(&page);
+    shown.sort();
+    assert_eq!(shown, [("4".to_owned(), false), ("5".to_owned(), true)]);
+    // Once in the menu, and once in the sheet; in the sheet Enter opens a request as well.
+    for (keys, times) in [("4", 2), ("5", 2), ("Enter", 3)] {
+        let shown = page.body.matches(&format!("<kbd>{keys}</kbd>")).count();
+        assert_eq!(shown, times, "{keys}: {}", page.body);
+    }
+    let sheet = town.agent.get("/admin/keys").await;
+    sheet.assert_says("Ответ про баллы");
+    // Somebody's own goes before everybody's, for them alone.
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let own = with(with_digit("own", "5", ""), &[("shared", "")]);
+    let sent = petrov.send("/admin/macros", "macro.create", &own).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    let mut theirs = buttons(&petrov.get(&desk).await);
+    theirs.sort();
+    assert_eq!(theirs, [("4".to_owned(), false), ("5".to_owned(), false)]);
+    // Whoever has switched single keys off is promised none.
+    town.agent.send("/admin/keys", "keys.switch", &[("on", "no")]).await;
+    let page = town.agent.get(&desk).await;
+    page.assert_says("Ответ про баллы");
+    assert!(buttons(&page).is_empty(), "{}", page.body);
+    assert!(!page.body.contains("<kbd>4</kbd>"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn single_keys_are_listed_and_can_be_switched_off() {
     let app = TestApp::new().await;
     let mut agent = app.staff_as("petrov", "agent").await;
     let page = agent.get("/admin/keys").await;
-    for words in ["взять себе", "закрыть обращение", "к очереди"] {
+    for words in [
+        "взять себе",
+        "закрыть обращение",
+        "к очереди",
+        "выполнить макрос с этой цифрой",
+    ] {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
     let queue = agent.get("/admin/requests").await;

@@ -1,5 +1,6 @@
 //! The menu of macros at a request: what each would answer here, and what it does.
 
+use crate::admin::keys;
 use crate::admin::macros::does;
 use crate::admin::request::{again, number, seen};
 use crate::cx::Cx;
@@ -32,9 +33,12 @@ impl Form for UseMacro {
     }
 }
 
-/// The menu. The script of the desk finds it by `data-macros`, and narrows it while somebody types.
+/// The menu. The script of the desk finds it by `data-macros`, narrows it while somebody types, and presses a button by its
+/// digit; to one that sends (`data-sends`) it only leads.
 pub(in crate::admin) fn menu(cx: &Cx, all: &[Macro], lang: Lang, values: &Values, updated_at: DateTime<Utc>) -> Html {
     let t = &cx.t().admin_desk;
+    // A key is promised where it does something.
+    let has_shortcuts = cx.staff.as_ref().is_some_and(|staff| staff.has_shortcuts());
     let rows: Vec<_> = all
         .iter()
         .map(|one| {
@@ -42,11 +46,23 @@ pub(in crate::admin) fn menu(cx: &Cx, all: &[Macro], lang: Lang, values: &Values
             let answer =
                 answer.map(|answer| view! { <small class="muted" lang=lang.code() dir="auto">{answer}</small> });
             let words = format!("{} {}", one.code, one.name).to_lowercase();
+            let digit = macros::digit(all, one).filter(|_| has_shortcuts);
+            let shown = digit.and_then(|_| keys::of_macro(all, one));
+            let text = format!("macro-{}", one.id);
             view! {
                 <li data-words=words>
-                    <button class="btn btn-sm" name="id" value=one.id.to_string()><bdi>{one.name.clone()}</bdi></button>
-                    " " <code>{one.code.clone()}</code> " " <small>{does(cx, one)}</small>
-                    <div>{answer}</div>
+                    <button
+                        class="btn btn-sm"
+                        name="id"
+                        value=one.id.to_string()
+                        aria-keyshortcuts=digit.map(|digit| digit.to_string())
+                        aria-describedby=text.clone()
+                        data-sends=one.sends.then_some("")
+                    >
+                        <bdi>{one.name.clone()}</bdi>
+                    </button>
+                    " " {shown} " " <code>{one.code.clone()}</code> " " <small>{does(cx, one)}</small>
+                    <div id=text>{answer}</div>
                 </li>
             }
         })
