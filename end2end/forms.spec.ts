@@ -1235,6 +1235,9 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   const asked = await send(customer.request, signIns.url, "/support/new", "request.create", { topic: "other", text: "Когда откроетесь?", purchase: "" });
   await vera.goto(asked.headers().location.split("?")[0].replace("/support/", "/admin/requests/"));
   await right(vera, "request.assign");
+  await vera.goto((await vera.content()).match(/\/admin\/customers\/[0-9a-f-]{36}/)?.[0] ?? "");
+  await vera.getByText("Поставить дело").click();
+  await right(vera, "task.add", { title: "Перезвонить" });
 
   await desk.goto(new URL(desk.url()).pathname);
   for (const [form, words] of [
@@ -1246,6 +1249,10 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   }
   await expect(desk.getByRole("main")).toContainText("1 открытое обращение");
   await right(desk, "staff.hand_back");
+  await wrong(desk, "staff.hand_over", { to: "" }, "Выберите из списка");
+  const to = await box(desk, "staff.hand_over").locator('[name="to"] option:not([value=""])').first().getAttribute("value");
+  await right(desk, "staff.hand_over", { to: to ?? "" });
+  await expect(desk.getByRole("status")).toContainText("Передано: 0 открытых обращений, 1 открытое дело.");
   await right(desk, "staff.enable");
   await vera.goto("/admin/requests");
   await expect(vera).toHaveURL(/\/admin\/sign-in/);

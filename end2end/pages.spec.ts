@@ -285,6 +285,46 @@ test("where there are no scripts nothing waits for one", async ({ browser, signI
   await context.close();
 });
 
+/** How far a panel goes on below what stands in it last: its padding and border, where nothing else is there. */
+async function below(page: Page, panel: string, last: string) {
+  const bottom = async (selector: string) => {
+    const { y, height } = (await page.locator(selector).boundingBox())!;
+    return y + height;
+  };
+  return (await bottom(panel)) - (await bottom(last));
+}
+
+test("the panel of the invitation has no empty room, with scripts and without", async ({ page, browser, signIns }) => {
+  await newcomer(page, signIns);
+  await send(page.request, signIns.url, "/invite", "invite.begin");
+  const [panel, button] = ['section[aria-labelledby="code"]', "[data-copied]"];
+  // As long as what brings the button to life is on its way, its place is seen.
+  let arrive = () => {};
+  const held = new Promise<void>((resolve) => { arrive = resolve; });
+  await page.route("**/*.wasm", async (route) => { await held; await route.continue(); });
+  await page.goto("/invite", { waitUntil: "domcontentloaded" });
+  const place = await page.locator(button).boundingBox();
+  const seen = await page.locator(button).evaluate((e) => {
+    const { visibility, width, backgroundColor } = getComputedStyle(e, "::before");
+    return { visibility, width: parseFloat(width), color: backgroundColor };
+  });
+  expect(seen.visibility).toBe("visible");
+  expect(seen.color).not.toBe("rgba(0, 0, 0, 0)");
+  expect(seen.width).toBeGreaterThan(place!.width - 3);
+  expect(await below(page, panel, button)).toBeLessThan(28);
+  arrive();
+  await expect(page.getByRole("button", { name: "Скопировать ссылку" })).toBeVisible();
+  expect((await page.locator(button).boundingBox())!.width).toBe(place!.width);
+  expect(await below(page, panel, button)).toBeLessThan(28);
+
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: signIns.url, storageState: await page.context().storageState() });
+  const plain = await context.newPage();
+  await plain.goto("/invite");
+  expect(await plain.locator(button).boundingBox(), "takes no room").toBeNull();
+  expect(await below(plain, panel, "#link")).toBeLessThan(28);
+  await context.close();
+});
+
 test("the page of what does not exist is in order", async ({ page, viewport }) => {
   await examine(page, "/nowhere", viewport!.width, 404);
 });

@@ -34,4 +34,7 @@ if (button && "geolocation" in navigator) {
     const refused = () => { said.textContent = said.dataset.refused; };
     navigator.geolocation.getCurrentPosition(sort, refused, { timeout: 20000, maximumAge: 60000 });
   });
+} else {
+  // The page keeps room for it.
+  button?.remove();
 }

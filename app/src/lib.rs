@@ -167,6 +167,7 @@ pub const ROUTES: &[Route] = &[
             admin::staff::DisableStaff,
             admin::staff::EnableStaff,
             admin::staff::HandBack,
+            admin::staff::HandOver,
             admin::staff::EndStaffSessions,
             admin::staff::ResetFactors,
         ]

@@ -38,7 +38,11 @@ pub(crate) mod browser {
         if let (Some(field), Some(button)) = (found("[data-passkey]"), found("button[hidden]")) {
             match class() {
                 Some(class) => offer(&class, field, &button),
-                None => say(&field, "data-unsupported"),
+                None => {
+                    // The page keeps room for it.
+                    button.remove();
+                    say(&field, "data-unsupported");
+                }
             }
         }
         let _ = root.set_attribute("data-ready", "");

@@ -22,6 +22,9 @@ pub fn reason(cx: &Cx, action: &str, reason: &str) -> String {
             let page = page_name(cx.t(), path)?;
             Some(t.page(page, why))
         }),
+        "staff.hand_over" => reason
+            .split_once(" → ")
+            .and_then(|(count, to)| Some(format!("{} → {to}", counted(t, count)?))),
         _ => None,
     };
     told.or_else(|| counted(t, reason))
@@ -38,6 +41,8 @@ fn counted(t: &AdminReason, text: &str) -> Option<String> {
         "rows" => t.rows(n),
         "found" => t.found(n),
         "deliveries" => t.deliveries(n),
+        "tasks" => t.task_count(n),
+        "requests" => t.request_count(n),
         _ => return None,
     })
 }

@@ -125,6 +125,25 @@ impl Form for HandBack {
     }
 }
 
+/// Hands what the member at hand has open, who is let in no more, over to a colleague.
+#[derive(Deserialize)]
+pub struct HandOver {
+    to: String,
+}
+
+impl Form for HandOver {
+    const NAME: &'static str = "staff.hand_over";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id = at(cx)?;
+        let handed = managing::hand_over(&cx.db, cx.staff()?, id, &self.to).await?;
+        Ok(Next::to(format!(
+            "{HERE}/{id}?done=handed_over&to={}&tasks={}&requests={}",
+            handed.to, handed.tasks, handed.requests
+        )))
+    }
+}
+
 /// Ends every session of the member at hand.
 #[derive(Deserialize)]
 pub struct EndStaffSessions {
@@ -272,7 +291,7 @@ fn row(cx: &Cx, member: &Member) -> Html {
 }
 
 /// A form that asks for a reason alone, folded away until it was sent and not taken.
-fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: &'static str) -> Html {
+fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: String) -> Html {
     let t = &cx.t().admin_staff;
     let was_sent = cx.was_sent(F::NAME);
     let labels = pairs([("reason", t.reason)]);
@@ -308,8 +327,8 @@ fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     .into_html()
 }
 
-/// What can be done with a member.
-fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
+/// What can be done with a member, who has so many requests and tasks open.
+fn acts(cx: &Cx, member: &Member, (requests, tasks): (i64, i64), given: Vec<ChoiceOption>) -> Vec<Html> {
     let t = &cx.t().admin_staff;
     let mut acts = Vec::new();
     if member.invited_until.is_some() && member.disabled_at.is_none() {
@@ -322,10 +341,10 @@ fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
         acts.push(other_role(cx, member, given));
     }
     if member.sessions > 0 {
-        acts.push(reasoned::<EndStaffSessions>(cx, t.end, t.end_hint));
+        acts.push(reasoned::<EndStaffSessions>(cx, t.end, t.end_hint.to_owned()));
     }
     if member.has_second {
-        acts.push(reasoned::<ResetFactors>(cx, t.reset, t.reset_hint));
+        acts.push(reasoned::<ResetFactors>(cx, t.reset, t.reset_hint.to_owned()));
     }
     if member.disabled_at.is_some() {
         let enable = view! {
@@ -333,40 +352,86 @@ fn acts(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Vec<Html> {
         };
         acts.push(enable.into_html());
     } else if !member.is_last {
-        acts.push(reasoned::<DisableStaff>(cx, t.disable, t.disable_hint));
+        let hint = match (requests, tasks) {
+            (0, 0) => t.disable_hint.to_owned(),
+            _ => {
+                let work = t.disable_work(t.count_requests(requests), t.count_tasks(tasks));
+                format!("{} {work}", t.disable_hint)
+            }
+        };
+        acts.push(reasoned::<DisableStaff>(cx, t.disable, hint));
     }
     acts
 }
 
-/// What somebody has open who is let in no more, and the way to give it back.
-async fn open_work(cx: &Cx, member: &Member) -> Result<Option<Html>, AppError> {
-    if member.disabled_at.is_none() {
+/// What somebody has open who is let in no more, and the ways to hand it over or to give it back.
+async fn open_work(cx: &Cx, member: &Member, (requests, tasks): (i64, i64)) -> Result<Option<Html>, AppError> {
+    if member.disabled_at.is_none() || (requests == 0 && tasks == 0) {
         return Ok(None);
     }
     let (t, me) = (&cx.t().admin_staff, cx.staff()?);
-    let (requests, tasks) = managing::open_work(&mut cx.db.read().await?, me, member.id).await?;
-    if requests == 0 && tasks == 0 {
-        return Ok(None);
-    }
+    let over = match me.has(Right::Tasks) && me.has(Right::Requests) {
+        true => {
+            let colleagues = managing::successors(&mut cx.db.read().await?, me).await?;
+            let colleagues = colleagues.into_iter().map(|one| (one.id.to_string(), one.name));
+            // Nobody is chosen at first: whose it is then is to be meant.
+            let nobody = (String::new(), t.choose_colleague.to_owned());
+            let options: Vec<ChoiceOption> = std::iter::once(nobody).chain(colleagues).collect();
+            let labels = pairs([("to", t.hand_over_to)]);
+            let form = view! {
+                <FormBox<HandOver> labels=labels>
+                    <Select name="to" label=t.hand_over_to hint=t.hand_over_hint options=options/>
+                    <button class="btn">{t.hand_over}</button>
+                </FormBox<HandOver>>
+            };
+            Some(form.into_html())
+        }
+        false => None,
+    };
     let back = (requests > 0).then(|| {
         view! {
-            <p>{t.open_requests(requests)}</p>
             <FormBox<HandBack> class="actions"><button class="btn">{t.hand_back}</button></FormBox<HandBack>>
         }
     });
-    let hand_on = (tasks > 0).then(|| {
-        let href = format!("/admin/tasks?of={}", member.id);
-        let way = me.has(Right::Tasks).then(|| view! { " " <a href=href>{t.hand_on}</a> });
+    let of_requests = (requests > 0).then(|| view! { <p>{t.open_requests(requests)}</p> });
+    let of_tasks = (tasks > 0).then(|| {
+        let way = me
+            .has(Right::Tasks)
+            .then(|| view! { " " <a href=tasks_of(member.id)>{t.hand_on}</a> });
         view! { <p>{t.open_tasks(tasks)} {way}</p> }
     });
     let view = view! {
         <section class="section narrow" aria-labelledby="open-work">
             <h2 id="open-work">{t.open_work}</h2>
+            {of_requests}
+            {of_tasks}
+            {over}
             {back}
-            {hand_on}
         </section>
     };
     Ok(Some(view.into_html()))
+}
+
+/// The list of what somebody has to do.
+fn tasks_of(id: StaffId) -> String {
+    format!("/admin/tasks?tab=all&of={id}")
+}
+
+/// How much was handed over, and where it is now.
+fn handed_over(cx: &Cx) -> Option<Html> {
+    let t = &cx.t().admin_staff;
+    cx.query("done")
+        .filter(|done| *done == "handed_over" && cx.outcome.is_none())?;
+    let to: StaffId = cx.query("to")?.parse().ok()?;
+    let number = |name: &str| cx.query(name).and_then(|n| n.parse::<i64>().ok()).unwrap_or_default();
+    let said = t.done_handed_over(t.count_requests(number("requests")), t.count_tasks(number("tasks")));
+    let requests = format!("/admin/requests?assignee={to}");
+    let view = view! {
+        <p class="flash" role="status">
+            {said} " " <a href=tasks_of(to)>{t.see_tasks}</a> " " <a href=requests>{t.see_requests}</a>
+        </p>
+    };
+    Some(view.into_html())
 }
 
 /// One of them.
@@ -374,9 +439,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_staff;
     let me = cx.staff()?;
     let (member, roles) = managing::read(&cx.db, me, at(&cx)?).await?;
+    let work = managing::open_work(&mut cx.db.read().await?, me, member.id).await?;
     let first = fresh_first(&cx);
     let acts = match member.is_changed_by(me) && first.is_none() {
-        true => acts(&cx, &member, given(&cx, &roles)?),
+        true => acts(&cx, &member, work, given(&cx, &roles)?),
         false => Vec::new(),
     };
     // Why there is less to do, or nothing.
@@ -388,7 +454,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         member.is_last.then_some(t.last)
     };
     let first = first.filter(|_| member.is_changed_by(me));
-    let left = open_work(&cx, &member).await?;
+    let left = open_work(&cx, &member, work).await?;
     let rights: Vec<_> = member
         .rights
         .iter()
@@ -412,6 +478,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &words)}
+        {handed_over(&cx)}
         {once::panel(&cx, member.id, t.link, t.link_once)}
         <p>{state(&cx, &member)}</p>
         <dl class="kv panel">

@@ -162,6 +162,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let whose = of.filter(|_| tab != Tab::Mine).map(|of| {
         let name = owners.iter().find(|(id, _)| *id == of).map(|(_, name)| name.clone());
+        // Who is let in no more is not among those whom tasks are given to.
+        let name = name.or_else(|| found.first().map(|task| task.owner.clone()));
         let href = format!("{HERE}?tab={}", tab.code());
         view! { <p>{t.of(name.unwrap_or_default())} " " <a href=href>{t.everybody}</a></p> }
     });

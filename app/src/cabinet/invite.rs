@@ -150,9 +150,9 @@ fn link(cx: &Cx, code: &str) -> Html {
                 <div class="field">
                     <label for="link">{t.link}</label>
                     <input class="input" id="link" type="text" readonly value=link data-copy=""/>
-                    <p class="msg" role="status"></p>
                 </div>
-                <button class="btn later" type="button" hidden data-copied=t.copied>{t.copy}</button>
+                <button class="btn later mt-3" type="button" hidden data-copied=t.copied>{t.copy}</button>
+                <p class="muted" role="status"></p>
             </CopyField>
         </section>
     }

@@ -16,8 +16,10 @@ use crate::id::StaffId;
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::outbox;
+use crate::request::store::bulk;
 use crate::signin::store::{StaffEntered, staff_proved};
 use crate::signin::{password, strength};
+use crate::task::store as tasks;
 use crate::who::{Fresh, STAFF_IDLE, Staff, Token, Visitor};
 use chrono::{DateTime, Duration, Utc};
 
@@ -129,6 +131,66 @@ pub async fn open_work(conn: &mut Conn, by: &Staff, id: StaffId) -> Result<(i64,
                        (SELECT COUNT(*) FROM tasks WHERE owner_id = $1 AND state = 'open')";
     by.may(Right::Staff)?;
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_one(c).await)?)
+}
+
+/// Those to whom what somebody has open may be handed over, by name: who has come in, is let in, and may do both, tasks and requests.
+pub async fn successors(conn: &mut Conn, by: &Staff) -> Result<Vec<Member>, Error> {
+    const SQL: &str = members!("WHERE s.disabled_at IS NULL ORDER BY s.name, s.id");
+    by.may(Right::Staff)?;
+    let now = conn.now();
+    let mut members: Vec<Member> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_all(c)
+        .await)?;
+    members.retain(|member| {
+        let may = |right| member.rights.contains(&right);
+        member.invited_until.is_none() && may(Right::Customers) && may(Right::Requests)
+    });
+    Ok(members)
+}
+
+/// What was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// To whom.
+    pub to: StaffId,
+    /// How many tasks.
+    pub tasks: i64,
+    /// How many requests.
+    pub requests: i64,
+}
+
+/// Hands what somebody who is let in no more has open over to one of [`successors`]: all tasks in one transaction, then the requests,
+/// a hundred in a transaction. Requests of queues in which the colleague does not work stay. It takes the rights that it would take to
+/// hand them over one by one. Fails with a flaw at `to`, with [`Error::NotFound`] for nobody, and with [`Error::Stale`] for who is let
+/// in.
+pub async fn hand_over(db: &Db, by: &Staff, from: StaffId, to: &str) -> Result<Handed, Error> {
+    for right in [Right::Staff, Right::Tasks, Right::Requests] {
+        by.may(right)?;
+    }
+    let (colleague, tasks) = db
+        .write(|tx| {
+            scoped(async move {
+                // Until this is over nobody is shut out, nor let in again.
+                tx.lock(Lock::Staff, false).await?;
+                get(tx, from).await?.disabled_at.ok_or(Error::Stale)?;
+                let mut colleagues = successors(tx, by).await?.into_iter();
+                let colleague = colleagues.find(|colleague| colleague.id.to_string() == to);
+                let colleague = colleague.ok_or_else(|| Error::field("to", Flaw::NotAChoice))?;
+                let tasks = tasks::hand_over(tx, by, from, colleague.id).await?;
+                let told = format!("{tasks} tasks → {}", colleague.login);
+                by.record(tx, "staff.hand_over", None, Some(from.0), &told).await?;
+                Ok::<_, Error>((colleague, tasks))
+            })
+        })
+        .await?;
+    let requests = bulk::give_all(db, by, from, Some((colleague.id, colleague.login.as_str()))).await?;
+    Ok(Handed {
+        to: colleague.id,
+        tasks,
+        requests,
+    })
 }
 
 async fn get(conn: &mut Conn, id: StaffId) -> Result<Member, Error> {

@@ -239,6 +239,28 @@ pub async fn assign(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, to: &s
     .await
 }
 
+/// Gives everything that somebody has to do to somebody else, and each task tells it as with [`assign`]; how many those were. Whether
+/// they may has been asked by whoever calls this.
+pub(crate) async fn hand_over(tx: &mut Tx, by: &Staff, from: StaffId, to: StaffId) -> Result<i64, Error> {
+    const HOLD: &str = "UPDATE tasks SET changed_at = changed_at WHERE owner_id = $1 AND state = 'open' \
+                        RETURNING id, customer_id, owner_id, state, changed_at";
+    const SQL: &str = "UPDATE tasks SET owner_id = $2, changed_at = $3 WHERE id = $1";
+    let tasks: Vec<Held> = on!(tx, |c| sqlx::query_as(HOLD).bind(from).fetch_all(c).await)?;
+    for held in &tasks {
+        let now = held.now(tx);
+        on!(tx, |c| sqlx::query(SQL)
+            .bind(held.id)
+            .bind(to)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        by.record(tx, "task.assign", Some(held.customer_id), Some(held.id.0), "")
+            .await?;
+    }
+    Ok(tasks.len() as i64)
+}
+
 /// The open tasks of a customer, whoever is to do them, what is due first first.
 pub async fn of(conn: &mut Conn, of: Subject) -> Result<Vec<Task>, Error> {
     let query = ListQuery::new(SELECT)

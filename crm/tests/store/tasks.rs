@@ -1,11 +1,16 @@
 //! Tasks: whose they are, what may be done with them and by whom, in what order they are read.
 
-use crate::common::people::{self, one};
+use crate::common::people::{self, one, sql};
 use crate::common::{customer, days, ready, sign_in};
 use crm::Error;
 use crm::db::Db;
 use crm::flaw::Flaw;
-use crm::id::{CustomerId, TaskId};
+use crm::id::{CustomerId, StaffId, TaskId};
+use crm::lang::Localized;
+use crm::request::Status;
+use crm::request::store::bulk::{self, Act};
+use crm::request::store::queues;
+use crm::staff::managing::{self, Handed};
 use crm::task::store::{self as tasks, add, assign, end, list};
 use crm::task::{End, NewTask, State, Task, Which};
 use crm::testing::start;
@@ -180,3 +185,117 @@ crm::both_engines!(
         assert!(matches!(foreign, Err(Error::Invalid(_))), "{foreign:?}");
     }
 );
+
+crm::both_engines!(what_somebody_has_who_is_gone_is_handed_over, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    let (gone, lead, ada) = (
+        people::agent(world).await,
+        people::lead(world).await,
+        people::administrator(world).await,
+    );
+    let (marketer, other) = (
+        people::marketer(world).await,
+        people::agent_called(world, "other").await,
+    );
+    let mut ids = Vec::new();
+    for (title, owner) in [
+        ("первое", &gone),
+        ("второе", &gone),
+        ("сделанное", &gone),
+        ("чужое", &other),
+    ] {
+        let new = new(title, "2026-11-21", owner);
+        ids.push(add(db, &lead, who.id(), &new).await.expect("added"));
+    }
+    let before = get(db, who, ids[0]).await.changed_at;
+    let done = get(db, who, ids[2]).await.changed_at;
+    end(db, &gone, ids[2], done, End::Done).await.expect("done");
+
+    let anna = sign_in(db, who).await;
+    let mut numbers = Vec::new();
+    for text in ["first", "closed", "of a queue"] {
+        let request = crm::request::NewRequest {
+            topic: "card".into(),
+            text: text.into(),
+            purchase: String::new(),
+        };
+        let number = crm::request::store::create(db, &anna, &request, &[]).await;
+        numbers.push(number.expect("a request"));
+    }
+    let act = [Act::Assign(Some(gone.id()))];
+    bulk::change(db, &lead, &numbers, &act).await.expect("given");
+    let act = [Act::Status(Status::Closed)];
+    bulk::change(db, &lead, &numbers[1..2], &act).await.expect("closed");
+    // The lead does not work in the queue of the third.
+    let name = &Localized::new("Платежи", "Billing");
+    let queue = queues::create(db, &ada, "billing", name).await.expect("a queue");
+    let (other, third) = (other.id(), numbers[2]);
+    sql!(
+        world,
+        "INSERT INTO queue_agents (queue_id, staff_id, capacity) VALUES ($1, $2, 1)",
+        queue,
+        other
+    );
+    sql!(
+        world,
+        "UPDATE requests SET queue_id = $1 WHERE number = $2",
+        queue,
+        third
+    );
+
+    let to = lead.id().to_string();
+    let early = managing::hand_over(db, &ada, gone.id(), &to).await;
+    assert!(matches!(early, Err(Error::Stale)), "they work here: {early:?}");
+    let (id, now) = (gone.id(), db.now());
+    sql!(world, "UPDATE staff SET disabled_at = $2 WHERE id = $1", id, now);
+    let not_theirs = managing::hand_over(db, &lead, id, &to).await;
+    assert!(matches!(not_theirs, Err(Error::Forbidden)), "{not_theirs:?}");
+    let nobody = managing::hand_over(db, &ada, StaffId::new(), &to).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+    // Nobody, who is gone, and who may not open customers.
+    for to in [String::new(), id.to_string(), marketer.id().to_string()] {
+        match managing::hand_over(db, &ada, id, &to).await {
+            Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("to".to_owned(), Flaw::NotAChoice)], "{to}"),
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+    assert_eq!(get(db, who, ids[0]).await.owner_id, id, "nothing has happened");
+
+    let handed = managing::hand_over(db, &ada, id, &to).await.expect("handed over");
+    let expected = Handed {
+        to: lead.id(),
+        tasks: 2,
+        requests: 1,
+    };
+    assert_eq!(handed, expected);
+    for (task, owner) in [(ids[0], lead.id()), (ids[1], lead.id()), (ids[3], other)] {
+        assert_eq!(get(db, who, task).await.owner_id, owner);
+    }
+    assert_eq!(
+        titles(db, &lead, Which::Ended, Some(&gone)).await,
+        ["сделанное"],
+        "it was theirs"
+    );
+    // Whoever read a task before sees that it has moved on, though the clock stands still.
+    let late = end(db, &lead, ids[0], before, End::Done).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let assignee = "SELECT assignee_id FROM requests WHERE number = $1";
+    for (number, owner) in [(numbers[0], lead.id()), (numbers[1], id), (numbers[2], id)] {
+        assert_eq!(one!(world, Option<StaffId>, assignee, number), Some(owner), "{number}");
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let left = managing::open_work(&mut conn, &ada, id).await.expect("counted");
+    drop(conn);
+    assert_eq!(left, (1, 0), "what the lead may not be given");
+    // Each task tells it, and the log how many those were.
+    let log = "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND action = 'task.assign' AND actor_id = $2";
+    let (customer, ada_id) = (who.id(), ada.id());
+    assert_eq!(one!(world, i64, log, customer, ada_id), 2);
+    for told in ["2 tasks → %", "1 requests → %"] {
+        let log = "SELECT COUNT(*) FROM audit WHERE action = 'staff.hand_over' AND object_id = $1 AND reason LIKE $2";
+        assert_eq!(one!(world, i64, log, id, told), 1, "{told}");
+    }
+    let again = managing::hand_over(db, &ada, id, &to).await.expect("nothing is left");
+    assert_eq!((again.tasks, again.requests), (0, 0));
+});

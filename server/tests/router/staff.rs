@@ -1,5 +1,6 @@
 //! Staff as colleagues look after them, roles of the shop's own, and the audit log.
 
+use crate::common::html::tags;
 use crate::common::{Browser, PASSWORD, Reply, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
@@ -162,6 +163,90 @@ async fn what_somebody_who_is_shut_out_had_open_is_given_back() {
         !admin.get(&at).await.body.contains("staff.hand_back"),
         "nothing is left"
     );
+}
+
+/// The same goes to a colleague in one go.
+#[tokio::test]
+async fn what_somebody_who_is_shut_out_had_open_is_handed_over() {
+    let town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let card = format!("/admin/customers/{}", town.anna.id().await);
+    town.app
+        .execute(
+            "INSERT INTO roles (code, name, rights, position) VALUES \
+             ('keeper', '{\"ru\": \"К\", \"en\": \"K\"}', '[\"staff\"]', 8)",
+        )
+        .await;
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    let mut petra = town.app.staff_as("petra", "agent").await;
+    let mut keeper = town.app.staff_as("keeper", "keeper").await;
+    let mut admin = town.app.staff("admin").await;
+    let form = vera.get(&desk).await.form("request.assign");
+    let from = form.get("from").expect("a field").to_owned();
+    vera.send(&desk, "request.assign", &[("from", from.as_str())]).await;
+    let task = vera.get(&card).await.form("task.add").with("title", "Перезвонить");
+    let added = vera.submit(&card, &task).await;
+    added.assert_leads_to(&format!("{card}?done=task_added"));
+
+    let at = page_of_member(&town.app, "vera").await;
+    let page = admin.get(&at).await;
+    page.assert_says("Сейчас за этим сотрудником: 1 открытое обращение, 1 открытое дело.");
+    assert!(!page.body.contains("staff.hand_over"), "they work here");
+    let to = page_of_member(&town.app, "petra").await.replace("/admin/staff/", "");
+    let early = admin.send(&at, "staff.hand_over", &[("to", to.as_str())]).await;
+    assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", early.text());
+
+    admin.send(&at, "staff.disable", &[("reason", "Уволилась")]).await;
+    let none = admin.send(&at, "staff.hand_over", &[("to", "")]).await;
+    assert_eq!(none.message("staff.hand_over", "to"), "Выберите из списка");
+    let gone = at.replace("/admin/staff/", "");
+    let page = admin.get(&at).await;
+    assert!(page.body.contains(&format!("value=\"{to}\"")), "{}", page.body);
+    assert!(!page.body.contains(&format!("value=\"{gone}\"")), "not to whom it is");
+    // Where it would be handed over one by one are theirs, by their name.
+    let list = format!("/admin/tasks?tab=all&of={gone}");
+    assert!(
+        tags(&page.body)
+            .iter()
+            .any(|tag| tag.get("href") == Some(list.as_str()))
+    );
+    let theirs = admin.get(&list).await;
+    theirs.assert_says("Перезвонить");
+    theirs.assert_says("Дела: vera");
+    // Who may not hand over one by one may not hand over all.
+    let page = keeper.get(&at).await;
+    page.assert_says("1 открытое дело");
+    assert!(!page.body.contains("staff.hand_over"), "{}", page.body);
+    let refused = keeper.send(&at, "staff.hand_over", &[("to", to.as_str())]).await;
+    refused.assert_says("Этого сделать нельзя");
+
+    let over = admin.send(&at, "staff.hand_over", &[("to", to.as_str())]).await;
+    let result = format!("{at}?done=handed_over&to={to}&tasks=1&requests=1");
+    over.assert_leads_to(&result);
+    let page = admin.get(&result).await;
+    page.assert_says("Передано: 1 открытое обращение, 1 открытое дело.");
+    assert!(!page.body.contains("staff.hand_over"), "nothing is left");
+    for list in [
+        format!("/admin/tasks?tab=all&of={to}"),
+        format!("/admin/requests?assignee={to}"),
+    ] {
+        let leads = tags(&page.body)
+            .iter()
+            .any(|tag| tag.get("href") == Some(list.as_str()));
+        assert!(leads, "{list}: {}", page.body);
+    }
+    petra.get("/admin/tasks").await.assert_says("Перезвонить");
+    let theirs = "SELECT COUNT(*) FROM requests WHERE assignee_id = (SELECT id FROM staff WHERE login = 'petra')";
+    assert_eq!(town.app.count(theirs).await, 1);
+    admin.get(&card).await.assert_says("Дело передано или перенесено");
+    let log = admin.get("/admin/audit?action=staff.hand_over").await;
+    for words in [
+        "Открытые дела и обращения сотрудника переданы коллеге",
+        "1 дело → petra",
+        "1 обращение → petra",
+    ] {
+        log.assert_says(words);
+    }
 }
 
 #[tokio::test]

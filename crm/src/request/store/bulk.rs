@@ -442,8 +442,6 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
 /// for who is let in.
 pub async fn hand_back(db: &Db, by: &Staff, from: StaffId) -> Result<i64, Error> {
     const GONE: &str = "SELECT disabled_at IS NOT NULL FROM staff WHERE id = $1";
-    const OPEN: &str = "SELECT number FROM requests WHERE assignee_id = $1 AND status <> 'closed' AND number > $2 \
-                        ORDER BY number LIMIT $3";
     by.may(Right::Staff)?;
     db.write(|tx| {
         scoped(async move {
@@ -455,7 +453,15 @@ pub async fn hand_back(db: &Db, by: &Staff, from: StaffId) -> Result<i64, Error>
         })
     })
     .await?;
-    let (mut after, mut handed) = (0_i64, 0_i64);
+    give_all(db, by, from, None).await
+}
+
+/// Gives the open requests of somebody to a colleague, named by id and login, or to nobody, a hundred in a transaction; how many those
+/// were. Those stay that the colleague may not be given. Whether whoever asks may has been asked by whoever calls this.
+pub(crate) async fn give_all(db: &Db, by: &Staff, from: StaffId, to: Option<(StaffId, &str)>) -> Result<i64, Error> {
+    const OPEN: &str = "SELECT number FROM requests WHERE assignee_id = $1 AND status <> 'closed' AND number > $2 \
+                        ORDER BY number LIMIT $3";
+    let (mut after, mut given) = (0_i64, 0_i64);
     loop {
         let mut conn = db.read().await?;
         let some: Vec<i64> = on!(&mut conn, |c| sqlx::query_scalar(OPEN)
@@ -466,31 +472,45 @@ pub async fn hand_back(db: &Db, by: &Staff, from: StaffId) -> Result<i64, Error>
             .await)?;
         drop(conn);
         let Some(last) = some.last().copied() else {
-            return Ok(handed);
+            return Ok(given);
         };
         let some = &some;
-        handed += db.write(|tx| scoped(hand_back_some(tx, by, from, some))).await?;
+        given += db.write(|tx| scoped(give_some(tx, by, from, to, some))).await?;
         after = last;
     }
 }
 
-async fn hand_back_some(tx: &mut Tx, by: &Staff, from: StaffId, numbers: &[i64]) -> Result<i64, Error> {
-    let mut handed = Vec::new();
+async fn give_some(
+    tx: &mut Tx,
+    by: &Staff,
+    from: StaffId,
+    to: Option<(StaffId, &str)>,
+    numbers: &[i64],
+) -> Result<i64, Error> {
+    let act = [Act::Assign(to.map(|(id, _)| id))];
+    let mut given = Vec::new();
     for number in numbers {
         let held = Held::by_number(tx, *number, None).await?;
         // Somebody was quicker, or it went into another one.
-        if held.number != *number || held.assignee_id != Some(from) {
+        if held.number != *number || held.assignee_id != Some(from) || held.status == Status::Closed {
             continue;
         }
-        if carry_out(tx, by, &held, &[Act::Assign(None)]).await?.is_ok() {
-            handed.push(held.id);
+        if carry_out(tx, by, &held, &act).await?.is_ok() {
+            given.push(held.id);
         }
     }
+    // Of a colleague the log says whom, and each transaction how many.
+    if let Some((_, login)) = to
+        && !given.is_empty()
+    {
+        let told = format!("{} requests → {login}", given.len());
+        by.record(tx, "staff.hand_over", None, Some(from.0), &told).await?;
+    }
     // Numbers of changes are taken last in a transaction.
-    for request in &handed {
+    for request in &given {
         live::note(tx, *request, live::Kind::Inside).await?;
     }
-    Ok(handed.len() as i64)
+    Ok(given.len() as i64)
 }
 
 /// What became of a change of many.
