@@ -470,7 +470,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let narrowed: Vec<_> = words
         .narrowed(&report)
         .into_iter()
-        .map(|(what, name)| view! { <p>{what} ": " <bdi>{name}</bdi></p> })
+        .map(|(what, name)| view! { <p>{format!("{what}: {name}")}</p> })
         .collect();
     let view = view! {
         {back(HERE, t.title)}
