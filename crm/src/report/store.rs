@@ -106,8 +106,8 @@ pub(crate) async fn touch_points(tx: &mut Tx, purchase: PurchaseId) -> Result<()
 }
 
 /// Counts what is due: days that changed, months in which they lie, what is owed today and who is a member, and what customers
-/// found out by themselves. Part of the regular work; it may come late, twice, or from several processes at once. Ends early when `goes_on`
-/// says so. Tells how many days it counted.
+/// found out by themselves. Part of the regular work; it may come late, twice, or from several processes at once. Ends early
+/// when `goes_on` says so. Tells how many days it counted.
 pub async fn run_due(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result<u64, Error> {
     if setting(db, ZONE).await?.as_deref() != Some(db.shop().zone().name()) {
         db.write(|tx| scoped(begin(tx, by))).await?;

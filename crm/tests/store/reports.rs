@@ -334,11 +334,12 @@ crm::both_engines!(reports_are_narrowed_by_tier_and_shop, async |world| {
     for who in [&anna, &boris] {
         join(db, who.me(), "club", start() - days(100)).await;
     }
+    let boris_id = boris.id();
     execute!(
         db,
         "UPDATE customers SET favourite_store_id = $1 WHERE id = $2",
         tver,
-        boris.id()
+        boris_id
     )
     .await
     .expect("his favourite");
