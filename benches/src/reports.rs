@@ -81,6 +81,10 @@ async fn one(report: &mut Report, args: &Args, engine: &Engine, name: &str, line
             format!("purchases?{}&store={store}", over(year)),
         ),
         ("members of a year", format!("members?{}", over(year))),
+        (
+            "members of a year, one shop",
+            format!("members?{}&store={store}", over(year)),
+        ),
     ];
     let paths: Vec<String> = asked.iter().map(|(_, path)| format!("/admin/reports/{path}")).collect();
     let pages: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "</h1>")).collect();

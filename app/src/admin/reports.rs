@@ -14,7 +14,7 @@ use crm::id::SavedReportId;
 use crm::lang::{Lang, Localized};
 use crm::report::store::reading::{self, Slices};
 use crm::report::store::saved::{self, Due, Every, Saved};
-use crm::report::{Ask, By, Figure, Kind, Name, Period, Report, Step, Table, Total, Unit};
+use crm::report::{Ask, By, Figure, Kind, Name, Period, Report, Slice, Step, Table, Total, Unit};
 use crm::sheet::{figure as number, text};
 use crm::shop::Shop;
 use islands::AppError;
@@ -155,6 +155,7 @@ impl<'a> Words<'a> {
             Figure::Joined => t.f_joined,
             Figure::Left => t.f_left,
             Figure::Members => t.f_members,
+            Figure::Active => t.f_active,
             Figure::Received => t.f_received,
             Figure::Closed => t.f_closed,
             Figure::FirstAnswer => t.f_first_answer,
@@ -272,6 +273,28 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// What a report is narrowed to: what that is, and its name.
+    fn narrowed(&self, report: &Report) -> Vec<(&'static str, String)> {
+        let t = self.t;
+        let of = |(slice, name): &(Slice, Name)| match slice {
+            Slice::Store => (t.store, self.name(By::Store, name)),
+            Slice::Tier => (t.tier, self.name(By::Tier, name)),
+            Slice::Program => (t.program, self.name(By::Program, name)),
+        };
+        report.narrowed.iter().map(of).collect()
+    }
+
+    /// By what a kind of report is not split, and why.
+    fn not_split(&self, kind: Kind) -> Option<&'static str> {
+        let t = self.t;
+        match kind {
+            Kind::Purchases => Some(t.not_split_purchases),
+            Kind::Requests => Some(t.not_split_requests),
+            Kind::SelfService => Some(t.not_split_self_service),
+            Kind::Points | Kind::Members => None,
+        }
+    }
+
     /// A few letters of a step, for under its bar.
     fn short(&self, by: By, name: &Name) -> String {
         match (by, name) {
@@ -287,7 +310,10 @@ pub fn letter(due: &Due, shop: &Shop) -> (String, String) {
     let words = Words::of(due.language, shop);
     let report = &due.report;
     let period = words.span((report.ask.from, report.ask.to));
-    let mut lines = vec![words.kind(report.kind).0.to_owned(), period.clone(), String::new()];
+    let mut lines = vec![words.kind(report.kind).0.to_owned(), period.clone()];
+    let narrowed = words.narrowed(report);
+    lines.extend(narrowed.iter().map(|(what, name)| format!("{what}: {name}")));
+    lines.push(String::new());
     for total in &report.totals {
         lines.push(format!(
             "{}: {} ({})",
@@ -441,14 +467,21 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         let (from, to) = ask.before();
         t.compared(format::date(cx.lang, from), format::date(cx.lang, to))
     };
+    let narrowed: Vec<_> = words
+        .narrowed(&report)
+        .into_iter()
+        .map(|(what, name)| view! { <p>{format!("{what}: {name}")}</p> })
+        .collect();
     let view = view! {
         {back(HERE, t.title)}
         <h1>{title}</h1>
         <p class="lead">{text}</p>
         {narrow(&cx, &words, kind, &slices, &flaws)}
+        {words.not_split(kind).map(|said| view! { <p class="hint">{said}</p> })}
         <section class="section" aria-labelledby="figures">
             <h2 id="figures">{words.span((ask.from, ask.to))}</h2>
             <p class="hint">{compared}</p>
+            {narrowed}
             {totals(&words, &report)}
             {notes(&words, &report)}
         </section>
@@ -610,13 +643,41 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
         total.and_then(|total| total.now).unwrap_or_default()
     };
     let counted = |figure| format::integer(now(figure));
-    let said = match report.kind {
-        Kind::Purchases => vec![t.counted.to_owned()],
-        Kind::Points => std::iter::once(t.note_points.to_owned())
-            .chain(report.owed_on.map(|day| t.note_owed(format::date(words.lang, day))))
+    let (of_store, of_tier) = (report.ask.store.is_some(), report.ask.tier.is_some());
+    let counted_on = report.counted_on.map(|day| format::date(words.lang, day));
+    // What a figure means where it is narrowed, and what is not there then.
+    let if_so = |is_so: bool, said: &'static str| is_so.then(|| said.to_owned());
+    let said: Vec<String> = match report.kind {
+        Kind::Purchases => [Some(t.counted.to_owned()), if_so(of_tier, t.note_purchases_tier)]
+            .into_iter()
+            .flatten()
             .collect(),
-        Kind::Members => vec![t.note_members.to_owned()],
-        Kind::Requests => vec![t.note_requests.to_owned()],
+        Kind::Points => [
+            Some(t.note_points.to_owned()),
+            if_so(of_store, t.note_points_store),
+            if_so(of_tier, t.note_points_tier),
+            counted_on.map(|day| t.note_owed(day)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        Kind::Members => [
+            Some(t.note_members.to_owned()),
+            if_so(of_tier, t.note_members_tier),
+            if_so(of_tier || report.ask.program.is_some(), t.note_members_buyers),
+            counted_on.map(|day| t.note_counted(day)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        Kind::Requests => [
+            Some(t.note_requests.to_owned()),
+            Some(t.note_requests_split.to_owned()),
+            if_so(of_store || of_tier, t.note_requests_work),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         Kind::SelfService => vec![t.note_self(
             counted(Figure::Chats),
             counted(Figure::Helped),
@@ -739,6 +800,9 @@ pub async fn csv(cx: Cx) -> Result<File, AppError> {
 
 fn tables(words: &Words<'_>, report: &Report, rows: &mut Sheet) -> csv::Result<()> {
     let t = words.t;
+    for (what, name) in words.narrowed(report) {
+        rows.write_record([what, text(&name).as_str()])?;
+    }
     rows.write_record([t.figure, t.now, t.before])?;
     for total in &report.totals {
         let (now, before) = (

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::flaw::{self, Flaw};
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::on;
+use crate::report::store as report;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Fresh, Reason, Staff};
@@ -160,6 +161,7 @@ pub async fn set_store(
                 .fetch_one(c)
                 .await)?;
             tx.touch(at);
+            report::touch_points(tx, purchase).await?;
             let reason = format!("{reason} ({} → {is})", was.as_deref().unwrap_or("—"));
             by.record(tx, "purchase.store", Some(customer), Some(purchase.0), &reason)
                 .await?;

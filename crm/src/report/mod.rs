@@ -60,6 +60,26 @@ impl Kind {
             Self::SelfService => "self_service",
         }
     }
+
+    /// By what it may be narrowed. A receipt and a request are of no program, and of who looks something up nothing is kept.
+    pub const fn slices(self) -> &'static [Slice] {
+        match self {
+            Self::Purchases | Self::Requests => &[Slice::Store, Slice::Tier],
+            Self::Points | Self::Members => &[Slice::Store, Slice::Tier, Slice::Program],
+            Self::SelfService => &[],
+        }
+    }
+}
+
+/// By what a report may be narrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// To one shop.
+    Store,
+    /// To one tier.
+    Tier,
+    /// To one program.
+    Program,
 }
 
 /// No kind of report.
@@ -151,7 +171,7 @@ pub struct Ask {
     pub to: NaiveDate,
     /// Of one shop.
     pub store: Option<StoreId>,
-    /// Of customers who had this tier when they bought.
+    /// Of customers with this tier.
     pub tier: Option<TierId>,
     /// Of one program.
     pub program: Option<ProgramId>,
@@ -214,6 +234,16 @@ impl Ask {
             ..Self::of(days)
         };
         (ask, flaws)
+    }
+
+    /// The same without what a report of a kind cannot be narrowed to. A tier is of one program: beside it none is asked.
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        let takes = |slice| kind.slices().contains(&slice);
+        self.store = self.store.filter(|_| takes(Slice::Store));
+        self.tier = self.tier.filter(|_| takes(Slice::Tier));
+        let is_free = takes(Slice::Program) && self.tier.is_none();
+        self.program = self.program.filter(|_| is_free);
+        self
     }
 
     /// The period before, of the same length.
@@ -336,8 +366,10 @@ pub enum Figure {
     Joined,
     /// Memberships that ended.
     Left,
-    /// Customers, or members of a program, at the end.
+    /// Customers, members of a program or those with a tier, at the end.
     Members,
+    /// Those of them who bought within the days before.
+    Active,
     /// Requests that were written.
     Received,
     /// Requests that were closed.
@@ -418,7 +450,7 @@ pub enum By {
     Store,
     /// By category.
     Category,
-    /// By the tier that customers had when they bought.
+    /// By tier.
     Tier,
     /// By calendar month, of whole months.
     Month,
@@ -470,14 +502,16 @@ pub struct Table {
 pub struct Report {
     /// Which.
     pub kind: Kind,
-    /// What was asked.
+    /// What was asked, as far as this kind can be narrowed to it.
     pub ask: Ask,
+    /// What it is narrowed to, by its name.
+    pub narrowed: Vec<(Slice, Name)>,
     /// The figures of the period.
     pub totals: Vec<Total>,
     /// The tables: the steps of the period first.
     pub tables: Vec<Table>,
-    /// The day on which it was counted what is owed, where it was.
-    pub owed_on: Option<NaiveDate>,
+    /// The day on which it was counted what is owed or who is a member, where it was.
+    pub counted_on: Option<NaiveDate>,
     /// How many minutes a request is taken to cost.
     pub minutes: i64,
 }
@@ -554,6 +588,32 @@ mod tests {
             let (left, flaws) = ask(query);
             assert_eq!(flaws, [(field, flaw)], "{query:?}");
             assert_eq!(left, plain, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_narrowed_by_what_it_can_be_narrowed_by() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let (all, flaws) = ask(&[("store", id), ("tier", id), ("program", id)]);
+        assert_eq!(flaws, []);
+        assert!(all.store.is_some() && all.tier.is_some() && all.program.is_some());
+        let left = |one: Ask, kind| {
+            let one = one.of_kind(kind);
+            [one.store.is_some(), one.tier.is_some(), one.program.is_some()]
+        };
+        for kind in [Kind::Purchases, Kind::Points, Kind::Members, Kind::Requests] {
+            assert_eq!(left(all, kind), [true, true, false], "{kind:?}");
+        }
+        assert_eq!(left(all, Kind::SelfService), [false; 3]);
+        // Where no tier is asked.
+        let all = Ask { tier: None, ..all };
+        for (kind, program) in [
+            (Kind::Purchases, false),
+            (Kind::Points, true),
+            (Kind::Members, true),
+            (Kind::Requests, false),
+        ] {
+            assert_eq!(left(all, kind), [true, false, program], "{kind:?}");
         }
     }
 

@@ -10,8 +10,10 @@
 //!   down, as in the books for the shop's accounts.
 //! - Voided receipts count nowhere.
 //! - An article counts in the category that it is in now: where one is moved, all days are counted anew ([`recount`]).
-//! - A tier is the one that was noticed before the receipt.
-//! - What is owed, and what customers found out by themselves, is counted once and stays: neither can be found out later.
+//! - A tier is the one that was noticed before the receipt, or before the points were written down.
+//! - The shop of points is that of the receipt that brought them, took them or paid with them.
+//! - What is owed, who is a member, and what customers found out by themselves, is counted once and stays: none of it can be found
+//!   out later.
 
 pub mod explained;
 pub mod reading;
@@ -21,11 +23,11 @@ use super::{month_of, next_month};
 use crate::content::{set_setting, setting};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Lock, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{ArticleId, CustomerId};
+use crate::id::{ArticleId, CustomerId, PurchaseId};
 use crate::on;
 use crate::points::store::exports;
 use crate::who::System;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -38,7 +40,8 @@ const ZONE: &str = "reports.zone";
 macro_rules! daily {
     () => {
         "'receipts', 'returns', 'sales', 'returned', 'known', 'discount', 'category_sales', 'category_pieces', \
-         'tier_receipts', 'tier_sales', 'issued', 'spent', 'expired', 'adjusted'"
+         'tier_receipts', 'tier_sales', 'issued', 'spent', 'expired', 'adjusted', \
+         'tier_issued', 'tier_spent', 'tier_expired', 'tier_adjusted'"
     };
 }
 /// What is counted of a month, likewise.
@@ -92,9 +95,19 @@ pub(crate) async fn touch_customer(tx: &mut Tx, customer: CustomerId) -> Result<
     Ok(())
 }
 
-/// Counts what is due: days that changed, months in which they lie, what is owed today, and what customers found out by
-/// themselves. Part of the regular work; it may come late, twice, or from several processes at once. Ends early when `goes_on`
-/// says so. Tells how many days it counted.
+/// Has the days counted again on which points of a receipt were written down: it was in another shop.
+pub(crate) async fn touch_points(tx: &mut Tx, purchase: PurchaseId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "SELECT recorded_at FROM transactions WHERE purchase_id = $1";
+    let moments: Vec<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(SQL).bind(purchase).fetch_all(c).await)?;
+    for at in moments {
+        tx.touch(at);
+    }
+    Ok(())
+}
+
+/// Counts what is due: days that changed, months in which they lie, what is owed today and who is a member, and what customers
+/// found out by themselves. Part of the regular work; it may come late, twice, or from several processes at once. Ends early
+/// when `goes_on` says so. Tells how many days it counted.
 pub async fn run_due(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result<u64, Error> {
     if setting(db, ZONE).await?.as_deref() != Some(db.shop().zone().name()) {
         db.write(|tx| scoped(begin(tx, by))).await?;
@@ -111,7 +124,7 @@ pub async fn run_due(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result
             counted += 1;
         }
     }
-    owe(db).await?;
+    stand(db).await?;
     explained::run_due(db).await?;
     Ok(counted)
 }
@@ -263,9 +276,18 @@ async fn count_day(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Err
         WHERE p.at >= $1 AND p.at < $2 AND p.voided_at IS NULL AND p.kind = 'sale' AND NOT EXISTS \
         (SELECT 1 FROM tier_changes n WHERE n.customer_id = c.customer_id AND n.program_id = c.program_id AND n.at < p.at \
         AND (n.at, n.id) > (c.at, c.id)) GROUP BY p.store_id, c.tier_id";
-    const POINTS: &str = "SELECT t.program_id, a.kind, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
+    const POINTS: &str = "SELECT t.program_id, a.kind, p.store_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
         JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
-        WHERE t.recorded_at >= $1 AND t.recorded_at < $2 AND a.customer_id IS NULL GROUP BY t.program_id, a.kind";
+        LEFT JOIN purchases p ON p.id = t.purchase_id \
+        WHERE t.recorded_at >= $1 AND t.recorded_at < $2 AND a.customer_id IS NULL \
+        GROUP BY t.program_id, a.kind, p.store_id";
+    const TIER_POINTS: &str = "SELECT c.tier_id, a.kind, p.store_id, CAST(SUM(o.amount) AS BIGINT) FROM transactions t \
+        JOIN tier_changes c ON c.customer_id = t.customer_id AND c.program_id = t.program_id AND c.at < t.recorded_at \
+        AND c.tier_id IS NOT NULL JOIN postings o ON o.transaction_id = t.id JOIN accounts a ON a.id = o.account_id \
+        LEFT JOIN purchases p ON p.id = t.purchase_id \
+        WHERE t.recorded_at >= $1 AND t.recorded_at < $2 AND a.customer_id IS NULL AND NOT EXISTS \
+        (SELECT 1 FROM tier_changes n WHERE n.customer_id = c.customer_id AND n.program_id = c.program_id \
+        AND n.at < t.recorded_at AND (n.at, n.id) > (c.at, c.id)) GROUP BY c.tier_id, a.kind, p.store_id";
     let (first, next) = moments(conn, day, day.succ_opt().unwrap_or(day));
     let mut counted = Counted::new();
     let stores: Vec<OfStore> = on!(conn, |c| sqlx::query_as(STORES)
@@ -307,22 +329,27 @@ async fn count_day(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Err
         add(&mut counted, ("tier_receipts", store, row.tier_id), row.receipts);
         add(&mut counted, ("tier_sales", store, row.tier_id), row.sales);
     }
-    let points: Vec<(Uuid, String, i64)> = on!(conn, |c| sqlx::query_as(POINTS)
-        .bind(first)
-        .bind(next)
-        .fetch_all(c)
-        .await)?;
-    for (program, account, amount) in points {
-        // What leaves a program's account comes to customers, and the other way about.
-        let (figure, value) = match account.as_str() {
-            // Whoever pays for them.
-            "issued" | "partner" => ("issued", -amount),
-            "adjustment" => ("adjusted", -amount),
-            "spent" => ("spent", amount),
-            "expired" => ("expired", amount),
-            _ => continue,
-        };
-        add(&mut counted, (figure, NIL, program), value);
+    for (sql, [issued, adjusted, spent, expired]) in [
+        (POINTS, ["issued", "adjusted", "spent", "expired"]),
+        (
+            TIER_POINTS,
+            ["tier_issued", "tier_adjusted", "tier_spent", "tier_expired"],
+        ),
+    ] {
+        let points: Vec<(Uuid, String, Option<Uuid>, i64)> =
+            on!(conn, |c| sqlx::query_as(sql).bind(first).bind(next).fetch_all(c).await)?;
+        for (part, account, store, amount) in points {
+            // What leaves a program's account comes to customers, and the other way about.
+            let (figure, value) = match account.as_str() {
+                // Whoever pays for them.
+                "issued" | "partner" => (issued, -amount),
+                "adjustment" => (adjusted, -amount),
+                "spent" => (spent, amount),
+                "expired" => (expired, amount),
+                _ => continue,
+            };
+            add(&mut counted, (figure, store.unwrap_or(NIL), part), value);
+        }
     }
     Ok(counted)
 }
@@ -367,8 +394,58 @@ pub(super) const OWED: [(i64, &str); 6] = [
     (730, "owed_730"),
 ];
 
-/// Counts what is owed, once a day: to ask all lots takes its time.
-async fn owe(db: &Db) -> Result<(), Error> {
+/// Whoever bought within so many days is active.
+const ACTIVE: i64 = 30;
+
+/// Counts customers and those of them who are active, by their favourite shop: all of them, the members of each program, and those
+/// who have each tier.
+async fn count_members(conn: &mut Conn) -> Result<Counted, sqlx::Error> {
+    macro_rules! members {
+        ($part:literal, $from:literal, $and:literal, $by:literal) => {
+            concat!(
+                "SELECT c.favourite_store_id, ",
+                $part,
+                ", COUNT(*), COUNT(CASE WHEN EXISTS (SELECT 1 FROM purchases p WHERE p.customer_id = c.id AND p.at >= $1 \
+                 AND p.kind = 'sale' AND p.voided_at IS NULL) THEN 1 END) FROM ",
+                $from,
+                " WHERE c.merged_into IS NULL AND c.erased_at IS NULL",
+                $and,
+                " GROUP BY c.favourite_store_id",
+                $by
+            )
+        };
+    }
+    const ALL: &str = members!("CAST(NULL AS UUID)", "customers c", "", "");
+    const PROGRAMS: &str = members!(
+        "m.program_id",
+        "memberships m JOIN customers c ON c.id = m.customer_id",
+        " AND m.left_at IS NULL",
+        ", m.program_id"
+    );
+    const TIERS: &str = members!(
+        "s.tier_id",
+        "tier_standings s JOIN memberships m ON m.customer_id = s.customer_id AND m.program_id = s.program_id \
+         JOIN customers c ON c.id = s.customer_id",
+        " AND m.left_at IS NULL AND s.tier_id IS NOT NULL",
+        ", s.tier_id"
+    );
+    let since = conn.now() - Duration::days(ACTIVE);
+    // A zero stands there as well: it says that the day was counted.
+    let mut counted = Counted::from([(("members", NIL, NIL), 0)]);
+    for sql in [ALL, PROGRAMS, TIERS] {
+        let rows: Vec<(Option<Uuid>, Option<Uuid>, i64, i64)> =
+            on!(conn, |c| sqlx::query_as(sql).bind(since).fetch_all(c).await)?;
+        for (store, part, members, active) in rows {
+            let (store, part) = (store.unwrap_or(NIL), part.unwrap_or(NIL));
+            add(&mut counted, ("members", store, part), members);
+            add(&mut counted, ("active", store, part), active);
+        }
+    }
+    Ok(counted)
+}
+
+/// Counts what is owed and who is a member, once a day: to ask all lots and all customers takes its time.
+async fn stand(db: &Db) -> Result<(), Error> {
     const KNOWN: &str = "SELECT day FROM report_figures WHERE figure = 'owed_0' AND day = $1 LIMIT 1";
     const PROGRAMS: &str = "SELECT id, code FROM programs";
     let today = db.shop().day(db.now());
@@ -379,9 +456,10 @@ async fn owe(db: &Db) -> Result<(), Error> {
     }
     let programs: Vec<(Uuid, String)> = on!(conn, |c| sqlx::query_as(PROGRAMS).fetch_all(c).await)?;
     let owed = exports::owed(&mut conn).await?;
+    let mut counted = count_members(&mut conn).await?;
     drop(conn);
-    // Zeroes stand there as well: they say that the day was counted.
-    let mut counted = Counted::from([(("owed_0", NIL, NIL), 0)]);
+    // A zero as well.
+    counted.insert(("owed_0", NIL, NIL), 0);
     for one in owed {
         let program = programs.iter().find(|(_, code)| *code == one.program);
         let figure = OWED.iter().find(|(from, _)| *from == one.from_days);

@@ -3,6 +3,9 @@
 use crate::common::{BY, Browser, TestApp};
 use axum::http::StatusCode;
 use chrono::Duration;
+use crm::lang::Localized;
+use crm::rule::tier::{self, Downgrade, Measure};
+use crm::rule::{Span, Window};
 use crm::testing::start;
 
 const LIST: &str = "/admin/reports";
@@ -147,6 +150,160 @@ async fn a_report_is_saved_shared_and_removed() {
     assert_eq!(app.count("SELECT COUNT(*) FROM saved_reports").await, 0);
     let log = "SELECT action FROM audit WHERE action LIKE 'report.%' ORDER BY at, id";
     assert_eq!(app.texts(log).await, ["report.save", "report.remove"]);
+}
+
+/// A shop where Anna bought and which is her favourite, and a tier that she gets there.
+async fn some_parts(app: &TestApp) -> (crm::id::StoreId, crm::id::TierId) {
+    let shop = app.some_store().await;
+    app.execute("UPDATE customers SET favourite_store_id = (SELECT id FROM stores WHERE code = 'klin')")
+        .await;
+    app.execute("UPDATE purchases SET store_id = (SELECT id FROM stores WHERE code = 'klin')")
+        .await;
+    let silver = tier::Tier {
+        id: crm::id::TierId::new(),
+        name: Localized::new("Серебро", "Silver"),
+        threshold: 100_00,
+    };
+    let id = silver.id;
+    let tiers = tier::Tiers {
+        measure: Measure::Sum,
+        window: Window::Last(Span::Days(30)),
+        downgrade: Downgrade::Earned,
+        grace: None,
+        tiers: vec![silver],
+    };
+    tier::store::publish_by_system(&app.world.db, &BY, app.club().await, &tiers, None)
+        .await
+        .expect("published");
+    tier::store::run_due(&app.world.db, &BY).await.expect("looked at");
+    (shop, id)
+}
+
+#[tokio::test]
+async fn a_report_is_narrowed_by_shop_tier_and_program_or_says_why_not() {
+    let (app, _anna) = TestApp::with_a_purchase().await;
+    let (shop, silver) = some_parts(&app).await;
+    let club = app.club().await;
+    count(&app).await;
+    let mut mara = app.staff_as("mara", "marketer").await;
+    let (of_shop, of_tier, of_club) = (
+        format!("store={shop}"),
+        format!("tier={silver}"),
+        format!("program={club}"),
+    );
+    let (at_klin, with_silver) = ("Магазин: Клин, Клин", "Уровень: Серебро");
+    for (kind, query, said, missing) in [
+        (
+            "purchases",
+            &of_shop,
+            vec![at_klin, "1 500,00 ₽", "По программам покупки не делятся"],
+            vec![],
+        ),
+        (
+            "purchases",
+            &of_tier,
+            vec![with_silver, "Возвраты, скидки, категории"],
+            vec!["По категориям"],
+        ),
+        (
+            "points",
+            &of_shop,
+            vec![at_klin, "ни к какому магазину не относятся"],
+            vec!["Баллы на руках по возрасту"],
+        ),
+        (
+            "points",
+            &of_tier,
+            vec![with_silver, "Сгорело"],
+            vec!["Баллы на руках по возрасту"],
+        ),
+        (
+            "points",
+            &of_club,
+            vec!["Программа:", "Баллы на руках по возрасту"],
+            vec!["ни к какому магазину"],
+        ),
+        (
+            "members",
+            &of_shop,
+            vec![at_klin, "Из них купили за 30 дней", "Покупатели за месяц"],
+            vec![],
+        ),
+        (
+            "members",
+            &of_tier,
+            vec![with_silver, "По магазинам", "вышли те, у кого он был"],
+            vec!["По программам"],
+        ),
+        (
+            "members",
+            &of_club,
+            vec!["Программа:", "По уровням", "смотрите, кто купил за 30 дней"],
+            vec!["вышли те"],
+        ),
+        (
+            "requests",
+            &of_shop,
+            vec![at_klin, "Разговоры и задачи сотрудников по магазинам"],
+            vec!["Разговоров"],
+        ),
+        (
+            "requests",
+            &of_tier,
+            vec![with_silver, "По программам обращения не делятся"],
+            vec!["Разговоров"],
+        ),
+        (
+            "requests",
+            &of_club,
+            vec!["По программам обращения не делятся", "Разговоров"],
+            vec!["Программа:"],
+        ),
+        (
+            "self_service",
+            &of_shop,
+            vec!["По магазинам, уровням и программам этот отчёт не делится"],
+            vec![at_klin],
+        ),
+    ] {
+        let page = words(&mut mara, &format!("{LIST}/{kind}?{query}")).await;
+        for said in said {
+            assert!(page.contains(said), "{kind}?{query}: {said}: {page}");
+        }
+        for missing in missing {
+            assert!(!page.contains(missing), "{kind}?{query}: {missing}: {page}");
+        }
+    }
+    let file = mara.get(&format!("{LIST}/members/table.csv?{of_shop}&{of_tier}")).await;
+    for line in ["Магазин;Клин, Клин\r\n", "Уровень;Серебро\r\n", "Участники в конце;1;"]
+    {
+        assert!(file.body.contains(line), "{line}: {}", file.body);
+    }
+
+    // What is saved is narrowed as it was, and so is what is sent.
+    let at = format!("{LIST}/requests?period=last_week&{of_shop}&{of_tier}");
+    let saved = mara.send(&at, "report.save", &[("name", "Клин")]).await;
+    saved.assert_leads_to("/admin/reports?done=saved");
+    let list = mara.get(LIST).await;
+    assert!(
+        list.body.replace("&amp;", "&").contains(&format!("href=\"{at}\"")),
+        "{}",
+        list.body
+    );
+    let id = newest(&app).await;
+    let monday = [("id", id.as_str()), ("every", "week"), ("email", "mara@example.com")];
+    let done = mara.send(LIST, "report.schedule", &monday).await;
+    done.assert_leads_to("/admin/reports?done=scheduled");
+    app.world.clock.set(start() + Duration::days(2));
+    assert_eq!(server::reports::send_due(&app.world.db, &BY).await.expect("sent"), 1);
+    let letters = crm::outbox::inbox(&app.world.db, 20).await.expect("the outbox");
+    let letter = letters
+        .iter()
+        .find(|letter| letter.template == "report")
+        .expect("it was sent");
+    for said in [at_klin, with_silver] {
+        assert!(letter.body.contains(said), "{said}: {}", letter.body);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use crate::error::Error;
 use crate::id::{ProgramId, StaffId, StoreId, TierId, TopicId};
 use crate::lang::Localized;
 use crate::on;
-use crate::report::{Ask, By, Figure, Kind, Name, Report, Row, Table, Total, average, median, month_of, next_month};
+use crate::report::{
+    Ask, By, Figure, Kind, Name, Report, Row, Slice, Table, Total, average, median, month_of, next_month,
+};
 use crate::rule::tier::Tiers;
 use crate::staff::Right;
 use crate::who::Staff;
@@ -33,26 +35,36 @@ pub struct Slices {
 pub async fn slices(conn: &mut Conn, by: &Staff, kind: Kind) -> Result<Slices, Error> {
     by.may(Right::Reports)?;
     let mut slices = Slices::default();
-    match kind {
-        Kind::Purchases => {
-            let stores = stores(conn).await?;
-            slices.stores = stores.into_iter().map(|(id, name)| (StoreId(id), name)).collect();
-            slices.tiers = tiers(conn)
-                .await?
-                .into_iter()
-                .map(|(id, name)| (TierId(id), name))
-                .collect();
-            slices.stores.sort_by(|a, b| a.1.ru.cmp(&b.1.ru));
-            slices.tiers.sort_by(|a, b| a.1.ru.cmp(&b.1.ru));
+    for slice in kind.slices() {
+        match slice {
+            Slice::Store => slices.stores = sorted(stores(conn).await?, StoreId),
+            Slice::Tier => slices.tiers = sorted(tiers(conn, None).await?, TierId),
+            Slice::Program => slices.programs = sorted(programs(conn).await?, ProgramId),
         }
-        Kind::Points | Kind::Members => {
-            let programs = programs(conn).await?;
-            slices.programs = programs.into_iter().map(|(id, name)| (ProgramId(id), name)).collect();
-            slices.programs.sort_by(|a, b| a.1.ru.cmp(&b.1.ru));
-        }
-        Kind::Requests | Kind::SelfService => {}
     }
     Ok(slices)
+}
+
+/// Parts by their names.
+fn sorted<T>(names: HashMap<Uuid, Localized>, id: impl Fn(Uuid) -> T) -> Vec<(T, Localized)> {
+    let mut parts: Vec<_> = names.into_iter().map(|(part, name)| (id(part), name)).collect();
+    parts.sort_by(|a, b| a.1.ru.cmp(&b.1.ru));
+    parts
+}
+
+/// What a report is narrowed to, by its name.
+async fn narrowed(conn: &mut Conn, ask: &Ask) -> Result<Vec<(Slice, Name)>, sqlx::Error> {
+    let mut to = Vec::new();
+    if let Some(store) = ask.store {
+        to.push((Slice::Store, name(&stores(conn).await?, store.0)));
+    }
+    if let Some(tier) = ask.tier {
+        to.push((Slice::Tier, name(&tiers(conn, None).await?, tier.0)));
+    }
+    if let Some(program) = ask.program {
+        to.push((Slice::Program, name(&programs(conn).await?, program.0)));
+    }
+    Ok(to)
 }
 
 /// A report, for staff with the right to it.
@@ -63,15 +75,17 @@ pub async fn read(conn: &mut Conn, by: &Staff, kind: Kind, ask: &Ask) -> Result<
 
 /// A report, for whoever has been asked for the right.
 pub(super) async fn make(conn: &mut Conn, kind: Kind, ask: &Ask) -> Result<Report, Error> {
+    let ask = ask.of_kind(kind);
     let minutes = ask
         .minutes
         .unwrap_or(i64::from(conn.shop().reports.minutes_per_request));
     let mut report = Report {
         kind,
-        ask: *ask,
+        ask,
+        narrowed: narrowed(conn, &ask).await?,
         totals: Vec::new(),
         tables: Vec::new(),
-        owed_on: None,
+        counted_on: None,
         minutes,
     };
     match kind {
@@ -223,14 +237,16 @@ async fn programs(conn: &mut Conn) -> Result<HashMap<Uuid, Localized>, sqlx::Err
     names(conn, SQL).await
 }
 
-/// The tiers of all versions, by the name that they had last.
-async fn tiers(conn: &mut Conn) -> Result<HashMap<Uuid, Localized>, sqlx::Error> {
-    const SQL: &str = "SELECT definition FROM tier_versions WHERE state = 'published' ORDER BY program_id, version";
-    let versions: Vec<Json<serde_json::Value>> = on!(conn, |c| sqlx::query_scalar(SQL).fetch_all(c).await)?;
+/// The tiers of all versions, of one program or of all, by the name that they had last.
+async fn tiers(conn: &mut Conn, program: Option<ProgramId>) -> Result<HashMap<Uuid, Localized>, sqlx::Error> {
+    const SQL: &str =
+        "SELECT program_id, definition FROM tier_versions WHERE state = 'published' ORDER BY program_id, version";
+    let versions: Vec<(ProgramId, Json<serde_json::Value>)> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     // A version that withdraws the tiers defines none, and one of another release may not be read.
     let tiers = versions
         .into_iter()
-        .filter_map(|Json(version)| serde_json::from_value::<Option<Tiers>>(version).ok().flatten());
+        .filter(|(of, _)| program.is_none_or(|program| program == *of))
+        .filter_map(|(_, Json(version))| serde_json::from_value::<Option<Tiers>>(version).ok().flatten());
     Ok(tiers
         .flat_map(|tiers| tiers.tiers)
         .map(|tier| (tier.id.0, tier.name))
@@ -317,7 +333,7 @@ async fn purchases(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         .tables
         .push(table(By::Category, &columns, &by_category, &categories, of_category));
 
-    let tiers = tiers(conn).await?;
+    let tiers = tiers(conn, None).await?;
     let by_tier = parts(conn, BY_PART, OF_PARTS, &OF_TIER, &ask, None).await?;
     if !by_tier.is_empty() {
         report.tables.push(table(By::Tier, &SHORT, &by_tier, &tiers, of_tiers));
@@ -369,19 +385,61 @@ fn of_points(sums: &Sums, figure: Figure) -> Option<i64> {
     }
 }
 
+/// The same of those with a tier.
+fn points_of_tiers(sums: &Sums, figure: Figure) -> Option<i64> {
+    match figure {
+        Figure::Issued => Some(sum(sums, "tier_issued")),
+        Figure::Spent => Some(sum(sums, "tier_spent")),
+        Figure::Expired => Some(sum(sums, "tier_expired")),
+        Figure::Adjusted => Some(sum(sums, "tier_adjusted")),
+        _ => None,
+    }
+}
+
 async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     const ALL: [&str; 4] = ["issued", "spent", "expired", "adjusted"];
+    const OF_TIER: [&str; 4] = ["tier_issued", "tier_spent", "tier_expired", "tier_adjusted"];
     const FIGURES: [Figure; 4] = [Figure::Issued, Figure::Spent, Figure::Expired, Figure::Adjusted];
+    // What expires, and what staff give, is of no receipt and so of no shop.
+    const OF_STORE: [Figure; 2] = [Figure::Issued, Figure::Spent];
     let ask = report.ask;
+    let figures: &[Figure] = if ask.store.is_some() { &OF_STORE } else { &FIGURES };
+    let stores = stores(conn).await?;
+    if let Some(tier) = ask.tier {
+        let part = Some(tier.0);
+        let days = Days::read(conn, &ask, &OF_TIER, part).await?;
+        report.totals = days.totals(&ask, figures, points_of_tiers);
+        report.tables.push(days.steps(&ask, figures, points_of_tiers));
+        let by_store = parts(conn, BY_STORE, OF_STORES, &OF_TIER, &ask, part).await?;
+        report
+            .tables
+            .push(table(By::Store, &OF_STORE, &by_store, &stores, points_of_tiers));
+        return Ok(());
+    }
     let part = ask.program.map(|program| program.0);
     let days = Days::read(conn, &ask, &ALL, part).await?;
-    report.totals = days.totals(&ask, &FIGURES, of_points);
-    report.tables.push(days.steps(&ask, &FIGURES, of_points));
+    report.totals = days.totals(&ask, figures, of_points);
+    report.tables.push(days.steps(&ask, figures, of_points));
     let programs = programs(conn).await?;
     let by_program = parts(conn, BY_PART, OF_PARTS, &ALL, &ask, part).await?;
     report
         .tables
-        .push(table(By::Program, &FIGURES, &by_program, &programs, of_points));
+        .push(table(By::Program, figures, &by_program, &programs, of_points));
+    let by_store = parts(conn, BY_STORE, OF_STORES, &ALL, &ask, part).await?;
+    report
+        .tables
+        .push(table(By::Store, &OF_STORE, &by_store, &stores, of_points));
+    let tiers = tiers(conn, ask.program).await?;
+    let mut by_tier = parts(conn, BY_PART, OF_PARTS, &OF_TIER, &ask, None).await?;
+    by_tier.retain(|(id, _)| tiers.contains_key(id));
+    if !by_tier.is_empty() {
+        report
+            .tables
+            .push(table(By::Tier, figures, &by_tier, &tiers, points_of_tiers));
+    }
+    if ask.store.is_some() {
+        return Ok(());
+    }
 
     let corrected = corrections(conn, &ask).await?;
     if !corrected.is_empty() {
@@ -403,7 +461,7 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     let Some((day, sums)) = now else {
         return Ok(());
     };
-    report.owed_on = Some(day);
+    report.counted_on = Some(day);
     let age = |(place, (from, figure)): (usize, &(i64, &str))| {
         let to = OWED.get(place + 1).map(|(from, _)| *from);
         (Name::Age(*from, to), vec![Some(sum(&sums, figure))])
@@ -466,17 +524,34 @@ async fn owed(conn: &mut Conn, until: NaiveDate, part: Option<Uuid>) -> Result<O
     Ok(Some((day, sums)))
 }
 
+/// A condition, with the id in it.
+type Condition = (&'static str, Uuid);
+
+/// The conditions for what is asked, out of those for a shop, a tier and a program.
+fn conditions(ask: &Ask, each: &[&'static str]) -> Vec<Condition> {
+    let ids = [
+        ask.store.map(|id| id.0),
+        ask.tier.map(|id| id.0),
+        ask.program.map(|id| id.0),
+    ];
+    let asked = each.iter().zip(ids);
+    asked.filter_map(|(condition, id)| Some((*condition, id?))).collect()
+}
+
+fn narrow(query: ListQuery, conditions: &[Condition]) -> ListQuery {
+    conditions
+        .iter()
+        .fold(query, |query, (condition, id)| query.filter(condition, [Bind::Id(*id)]))
+}
+
 /// How many of something there were in each span of time.
 async fn counts(
     conn: &mut Conn,
     spans: &[(DateTime<Utc>, DateTime<Utc>)],
     select: &'static str,
-    condition: Option<(&'static str, Uuid)>,
+    conditions: &[Condition],
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let mut query = ListQuery::over(spans, select);
-    if let Some((condition, id)) = condition {
-        query = query.filter(condition, [Bind::Id(id)]);
-    }
+    let query = narrow(ListQuery::over(spans, select), conditions);
     let rows: Vec<(DateTime<Utc>, i64)> = db::list(conn, query.tail("GROUP BY m.first")).await?;
     let counted: HashMap<_, _> = rows.into_iter().collect();
     Ok(spans
@@ -484,6 +559,29 @@ async fn counts(
         .map(|(first, _)| counted.get(first).copied().unwrap_or_default())
         .collect())
 }
+
+/// Customers `c` of a shop, with a tier, in a program.
+const OF_CUSTOMERS: [&str; 3] = [
+    "c.favourite_store_id = ?",
+    "EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = c.id AND s.tier_id = ?)",
+    "EXISTS (SELECT 1 FROM memberships j WHERE j.customer_id = c.id AND j.program_id = ?)",
+];
+/// Memberships `j` of these.
+const OF_MEMBERS: [&str; 3] = [
+    "EXISTS (SELECT 1 FROM customers c WHERE c.id = j.customer_id AND c.favourite_store_id = ?)",
+    "EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = j.customer_id AND s.program_id = j.program_id \
+     AND s.tier_id = ?)",
+    "j.program_id = ?",
+];
+/// The same of those who left: who leaves has no tier any more, so it is the one that they had until then.
+const OF_LEAVERS: [&str; 3] = [
+    "EXISTS (SELECT 1 FROM customers c WHERE c.id = j.customer_id AND c.favourite_store_id = ?)",
+    "EXISTS (SELECT 1 FROM tier_changes t WHERE t.customer_id = j.customer_id AND t.program_id = j.program_id \
+     AND t.tier_id = ? AND t.at < j.left_at AND NOT EXISTS (SELECT 1 FROM tier_changes n \
+     WHERE n.customer_id = t.customer_id AND n.program_id = t.program_id AND n.at < j.left_at \
+     AND (n.at, n.id) > (t.at, t.id)))",
+    "j.program_id = ?",
+];
 
 async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     const REGISTERED: &str = "SELECT m.first, COUNT(*) FROM spans m \
@@ -495,74 +593,59 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         JOIN memberships j ON j.joined_at >= m.first AND j.joined_at < m.next";
     const LEFT: &str = "SELECT m.first, COUNT(*) FROM spans m \
         JOIN memberships j ON j.left_at >= m.first AND j.left_at < m.next";
-    const CUSTOMERS: &str = "SELECT COUNT(*) FROM customers WHERE registered_at < $1 AND merged_into IS NULL \
-        AND (erased_at IS NULL OR erased_at >= $1)";
-    const OF_PROGRAM: &str = "SELECT COUNT(*) FROM memberships WHERE joined_at < $1 AND (left_at IS NULL OR left_at >= $1) \
-        AND program_id = $2";
-    const BY_PROGRAM: &str = "SELECT program_id, COUNT(CASE WHEN left_at IS NULL OR left_at >= $2 THEN 1 END), \
-        COUNT(CASE WHEN joined_at >= $1 THEN 1 END), COUNT(CASE WHEN left_at >= $1 AND left_at < $2 THEN 1 END) \
-        FROM memberships WHERE joined_at < $2 GROUP BY program_id";
-    const BUYERS: &str = "SELECT value FROM report_figures WHERE figure = 'customers' AND day = $1 AND store_id = $2 \
-        AND part_id = $2";
+    const BY_PROGRAM: &str = "SELECT j.program_id, COUNT(CASE WHEN j.left_at IS NULL OR j.left_at >= m.next THEN 1 END), \
+        COUNT(CASE WHEN j.joined_at >= m.first THEN 1 END), \
+        COUNT(CASE WHEN j.left_at >= m.first AND j.left_at < m.next THEN 1 END) \
+        FROM spans m JOIN memberships j ON j.joined_at < m.next";
     let ask = report.ask;
     let spans_of = |conn: &Conn, days: &[(NaiveDate, NaiveDate)]| -> Vec<_> {
         days.iter()
             .map(|(first, last)| moments(conn, *first, last.succ_opt().unwrap_or(*last)))
             .collect()
     };
-    let condition = ask.program.map(|program| ("j.program_id = ?", program.0));
+    let of_customers = conditions(&ask, &OF_CUSTOMERS);
+    let of_members = conditions(&ask, &OF_MEMBERS);
+    let of_leavers = conditions(&ask, &OF_LEAVERS);
     let periods = [(ask.from, ask.to), ask.before()];
     let both = spans_of(conn, &periods);
-    for (figure, select, condition) in [
-        (Figure::Registered, REGISTERED, None),
-        (Figure::Verified, VERIFIED, None),
-        (Figure::Joined, JOINED, condition),
-        (Figure::Left, LEFT, condition),
+    for (figure, select, conditions) in [
+        (Figure::Registered, REGISTERED, &of_customers),
+        (Figure::Verified, VERIFIED, &of_customers),
+        (Figure::Joined, JOINED, &of_members),
+        (Figure::Left, LEFT, &of_leavers),
     ] {
-        let counted = counts(conn, &both, select, condition).await?;
+        let counted = counts(conn, &both, select, conditions).await?;
         report.totals.push(Total {
             figure,
             now: counted.first().copied(),
             before: counted.get(1).copied(),
         });
     }
-    let mut at_the_end = Vec::new();
-    let mut buyers = Vec::new();
-    for ((_, until), (_, last)) in both.iter().zip(&periods) {
-        let members: i64 = match ask.program {
-            Some(program) => on!(conn, |c| sqlx::query_scalar(OF_PROGRAM)
-                .bind(until)
-                .bind(program)
-                .fetch_one(c)
-                .await)?,
-            None => on!(conn, |c| sqlx::query_scalar(CUSTOMERS).bind(until).fetch_one(c).await)?,
-        };
-        at_the_end.push(members);
-        let month = month_of(*last);
-        let bought: Option<i64> = on!(conn, |c| sqlx::query_scalar(BUYERS)
-            .bind(month)
-            .bind(NIL)
-            .fetch_optional(c)
-            .await)?;
-        buyers.push(bought);
+    for figure in [Figure::Members, Figure::Active, Figure::Buyers] {
+        // Of those with a tier and of the members of a program it is not kept who bought in a month.
+        if figure == Figure::Buyers && (ask.tier.is_some() || ask.program.is_some()) {
+            continue;
+        }
+        let mut values = Vec::new();
+        for ((_, until), (_, last)) in both.iter().zip(&periods) {
+            values.push(match figure {
+                Figure::Members if ask.tier.is_none() => Some(at_the_end(conn, &ask, *until).await?),
+                Figure::Buyers => buyers(conn, &ask, month_of(*last)).await?,
+                kept => standing(conn, &ask, kept, *last).await?,
+            });
+        }
+        report.totals.push(Total {
+            figure,
+            now: values.first().copied().flatten(),
+            before: values.get(1).copied().flatten(),
+        });
     }
-    report.totals.push(Total {
-        figure: Figure::Members,
-        now: at_the_end.first().copied(),
-        before: at_the_end.get(1).copied(),
-    });
-    // Who buys is counted by calendar month: here of the last one of either period.
-    report.totals.push(Total {
-        figure: Figure::Buyers,
-        now: buyers.first().copied().flatten(),
-        before: buyers.get(1).copied().flatten(),
-    });
 
     let steps = ask.steps();
     let spans = spans_of(conn, &steps);
-    let registered = counts(conn, &spans, REGISTERED, None).await?;
-    let joined = counts(conn, &spans, JOINED, condition).await?;
-    let left = counts(conn, &spans, LEFT, condition).await?;
+    let registered = counts(conn, &spans, REGISTERED, &of_customers).await?;
+    let joined = counts(conn, &spans, JOINED, &of_members).await?;
+    let left = counts(conn, &spans, LEFT, &of_leavers).await?;
     let counted = registered.into_iter().zip(joined).zip(left);
     let rows = steps
         .into_iter()
@@ -577,25 +660,147 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         rows: rows.collect(),
     });
 
-    let programs = programs(conn).await?;
-    let (from, until) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
-    let rows: Vec<(Uuid, i64, i64, i64)> = on!(conn, |c| sqlx::query_as(BY_PROGRAM)
-        .bind(from)
-        .bind(until)
-        .fetch_all(c)
-        .await)?;
-    let mut rows: Vec<Row> = rows
-        .into_iter()
-        .filter(|(id, ..)| ask.program.is_none_or(|program| program.0 == *id))
-        .map(|(id, members, joined, left)| (name(&programs, id), vec![Some(members), Some(joined), Some(left)]))
-        .collect();
-    rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
-    report.tables.push(Table {
-        by: By::Program,
-        columns: vec![Figure::Members, Figure::Joined, Figure::Left],
-        rows,
-    });
+    // A tier is of one program.
+    if ask.tier.is_none() {
+        let programs = programs(conn).await?;
+        let spans = spans_of(conn, &[(ask.from, ask.to)]);
+        let query = narrow(ListQuery::over(&spans, BY_PROGRAM), &of_members);
+        let rows: Vec<(Uuid, i64, i64, i64)> = db::list(conn, query.tail("GROUP BY j.program_id")).await?;
+        let mut rows: Vec<Row> = rows
+            .into_iter()
+            .map(|(id, members, joined, left)| (name(&programs, id), vec![Some(members), Some(joined), Some(left)]))
+            .collect();
+        rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
+        report.tables.push(Table {
+            by: By::Program,
+            columns: vec![Figure::Members, Figure::Joined, Figure::Left],
+            rows,
+        });
+    }
+    members_by_part(conn, report).await?;
     Ok(())
+}
+
+/// How many customers, or members of a program, there were before a moment.
+async fn at_the_end(conn: &mut Conn, ask: &Ask, until: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    let query = match ask.program {
+        Some(_) => {
+            let query = ListQuery::new("SELECT COUNT(*) FROM memberships j").filter(
+                "j.joined_at < ? AND (j.left_at IS NULL OR j.left_at >= ?)",
+                [Bind::Time(until), Bind::Time(until)],
+            );
+            narrow(query, &conditions(ask, &OF_MEMBERS))
+        }
+        None => {
+            let query = ListQuery::new("SELECT COUNT(*) FROM customers c").filter(
+                "c.registered_at < ? AND c.merged_into IS NULL AND (c.erased_at IS NULL OR c.erased_at >= ?)",
+                [Bind::Time(until), Bind::Time(until)],
+            );
+            narrow(query, &conditions(ask, &OF_CUSTOMERS))
+        }
+    };
+    let rows: Vec<(i64,)> = db::list(conn, query).await?;
+    Ok(rows.first().map_or(0, |(many,)| *many))
+}
+
+/// Who bought in a calendar month, in all shops or in one. It is kept by month, for who buys on two days is one of them.
+async fn buyers(conn: &mut Conn, ask: &Ask, month: NaiveDate) -> Result<Option<i64>, sqlx::Error> {
+    const SQL: &str =
+        "SELECT value FROM report_figures WHERE figure = $1 AND day = $2 AND store_id = $3 AND part_id = $4";
+    let (figure, store) = match ask.store {
+        Some(store) => ("store_customers", store.0),
+        None => ("customers", NIL),
+    };
+    on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(figure)
+        .bind(month)
+        .bind(store)
+        .bind(NIL)
+        .fetch_optional(c)
+        .await)
+}
+
+/// Who is a member, and who of them is active, as it is counted once a day.
+const STANDING: [&str; 2] = ["members", "active"];
+
+fn of_members(sums: &Sums, figure: Figure) -> Option<i64> {
+    match figure {
+        Figure::Members => Some(sum(sums, "members")),
+        Figure::Active => Some(sum(sums, "active")),
+        _ => None,
+    }
+}
+
+/// The last day on which members were counted, up to one.
+async fn stood(conn: &mut Conn, until: NaiveDate) -> Result<Option<NaiveDate>, sqlx::Error> {
+    const SQL: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'members' AND day <= $1";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(until).fetch_one(c).await)
+}
+
+/// What was counted on that day of all customers, of the members of a program or of those with a tier; none: nothing was yet.
+async fn standing(conn: &mut Conn, ask: &Ask, figure: Figure, until: NaiveDate) -> Result<Option<i64>, sqlx::Error> {
+    let Some(day) = stood(conn, until).await? else {
+        return Ok(None);
+    };
+    let store = ask.store.map(|store| store.0);
+    let rows: Vec<(String, Uuid, i64)> = sums(
+        conn,
+        BY_PART,
+        OF_PARTS,
+        &STANDING,
+        (day, day),
+        (store, Some(of_whom(ask))),
+    )
+    .await?;
+    let sums = rows.into_iter().map(|(figure, _, value)| (figure, value)).collect();
+    Ok(of_members(&sums, figure))
+}
+
+/// The part whose members are asked for; nil: of all customers.
+fn of_whom(ask: &Ask) -> Uuid {
+    let tier = ask.tier.map(|tier| tier.0);
+    tier.or(ask.program.map(|program| program.0)).unwrap_or(NIL)
+}
+
+/// Members by their favourite shop and by tier, on the last day that they were counted on.
+async fn members_by_part(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Error> {
+    const COLUMNS: [Figure; 2] = [Figure::Members, Figure::Active];
+    let ask = report.ask;
+    let Some(day) = stood(conn, ask.to).await? else {
+        return Ok(());
+    };
+    report.counted_on = Some(day);
+    let on = Ask {
+        from: day,
+        to: day,
+        ..ask
+    };
+    let stores = stores(conn).await?;
+    let by_store = parts(conn, BY_STORE, OF_STORES, &STANDING, &on, Some(of_whom(&ask))).await?;
+    report
+        .tables
+        .push(table(By::Store, &COLUMNS, &by_store, &stores, of_members));
+    if ask.tier.is_some() {
+        return Ok(());
+    }
+    let tiers = tiers(conn, ask.program).await?;
+    let mut by_tier = parts(conn, BY_PART, OF_PARTS, &STANDING, &on, None).await?;
+    by_tier.retain(|(id, _)| tiers.contains_key(id));
+    if !by_tier.is_empty() {
+        report
+            .tables
+            .push(table(By::Tier, &COLUMNS, &by_tier, &tiers, of_members));
+    }
+    Ok(())
+}
+
+/// What a request is told by: its topic, who has it, and its shop, which is that of the receipt that it is about or else the
+/// customer's favourite one.
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Of {
+    topic_id: TopicId,
+    assignee_id: Option<StaffId>,
+    store_id: Option<StoreId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -603,33 +808,55 @@ struct Asked {
     created_at: DateTime<Utc>,
     answered_at: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
-    topic_id: TopicId,
-    assignee_id: Option<StaffId>,
+    #[sqlx(flatten)]
+    of: Of,
 }
 
 #[derive(sqlx::FromRow)]
 struct Rated {
     at: DateTime<Utc>,
     score: i64,
-    topic_id: TopicId,
-    assignee_id: Option<StaffId>,
+    #[sqlx(flatten)]
+    of: Of,
 }
 
 /// When a request was closed, or opened again.
 #[derive(sqlx::FromRow)]
 struct Stepped {
     at: DateTime<Utc>,
-    topic_id: TopicId,
-    assignee_id: Option<StaffId>,
+    #[sqlx(flatten)]
+    of: Of,
 }
 
-/// How many requests about a topic somebody has that are open.
+/// How many requests of a kind are open.
 #[derive(sqlx::FromRow)]
 struct Left {
-    topic_id: TopicId,
-    assignee_id: Option<StaffId>,
     many: i64,
+    #[sqlx(flatten)]
+    of: Of,
 }
+
+/// Columns of requests `r`, beside what they are told by.
+macro_rules! asked {
+    ($columns:literal, $from:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            ", r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id) AS store_id FROM ",
+            $from,
+            " JOIN customers c ON c.id = r.customer_id LEFT JOIN purchases p ON p.id = r.purchase_id"
+        )
+    };
+}
+
+/// Requests `r` of a shop, and of customers who had a tier when they wrote: the one that was noticed last before. A request is of no
+/// program.
+const OF_REQUESTS: [&str; 2] = [
+    "COALESCE(p.store_id, c.favourite_store_id) = ?",
+    "EXISTS (SELECT 1 FROM tier_changes t WHERE t.customer_id = r.customer_id AND t.tier_id = ? AND t.at < r.created_at \
+     AND NOT EXISTS (SELECT 1 FROM tier_changes n WHERE n.customer_id = t.customer_id AND n.program_id = t.program_id \
+     AND n.at < r.created_at AND (n.at, n.id) > (t.at, t.id)))",
+];
 
 /// Requests that were written in a period, what was thought of answers in it, when requests were closed and opened again, and what
 /// was open at its end. One that went into another one is that one, and counts once. They are few beside receipt lines, so that
@@ -643,73 +870,74 @@ struct Asking {
 }
 
 impl Asking {
-    async fn read(conn: &mut Conn, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
-        const ASKED: &str = "SELECT created_at, answered_at, closed_at, topic_id, assignee_id FROM requests \
-                             WHERE created_at >= $1 AND created_at < $2 AND merged_into IS NULL";
-        const RATED: &str = "SELECT g.at, g.score, r.topic_id, r.assignee_id FROM request_ratings g \
-                             JOIN requests r ON r.id = g.request_id WHERE g.at >= $1 AND g.at < $2";
-        const CLOSED: &str = "SELECT closed_at AS at, topic_id, assignee_id FROM requests \
-                              WHERE closed_at >= $1 AND closed_at < $2 AND merged_into IS NULL";
-        const REOPENED: &str = "SELECT reopened_at AS at, topic_id, assignee_id FROM requests \
-                                WHERE reopened_at >= $1 AND reopened_at < $2 AND merged_into IS NULL";
-        // Who waits in one that went into another one is waited for in that one.
-        const BACKLOG: &str = "SELECT topic_id, assignee_id, COUNT(*) AS many FROM requests \
-                               WHERE closed_at IS NULL AND created_at < $1 GROUP BY topic_id, assignee_id \
-                               UNION ALL SELECT topic_id, assignee_id, COUNT(*) FROM requests \
-                               WHERE closed_at >= $1 AND created_at < $1 AND merged_into IS NULL \
-                               GROUP BY topic_id, assignee_id";
+    async fn read(conn: &mut Conn, ask: &Ask, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
+        const ASKED: &str = asked!("r.created_at, r.answered_at, r.closed_at", "requests r");
+        const RATED: &str = asked!(
+            "g.at, g.score",
+            "request_ratings g JOIN requests r ON r.id = g.request_id"
+        );
+        const CLOSED: &str = asked!("r.closed_at AS at", "requests r");
+        const REOPENED: &str = asked!("r.reopened_at AS at", "requests r");
+        const BACKLOG: &str = asked!("COUNT(*) AS many", "requests r");
+        const BY: &str = "GROUP BY r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id)";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
+        let narrowed = conditions(ask, &OF_REQUESTS);
+        let within = |select, condition| {
+            let query = ListQuery::new(select).filter(condition, [Bind::Time(first), Bind::Time(next)]);
+            narrow(query, &narrowed)
+        };
+        let asked = within(
+            ASKED,
+            "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+        );
+        let rated = within(RATED, "g.at >= ? AND g.at < ?");
+        let closed = within(CLOSED, "r.closed_at >= ? AND r.closed_at < ? AND r.merged_into IS NULL");
+        let reopened = within(
+            REOPENED,
+            "r.reopened_at >= ? AND r.reopened_at < ? AND r.merged_into IS NULL",
+        );
+        // Who waits in one that went into another one is waited for in that one.
+        let open = ListQuery::new(BACKLOG).filter("r.closed_at IS NULL AND r.created_at < ?", [Bind::Time(next)]);
+        let closed_since = ListQuery::new(BACKLOG).filter(
+            "r.closed_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+            [Bind::Time(next), Bind::Time(next)],
+        );
+        let mut backlog: Vec<Left> = db::list(conn, narrow(open, &narrowed).tail(BY)).await?;
+        backlog.extend(db::list::<Left>(conn, narrow(closed_since, &narrowed).tail(BY)).await?);
         Ok(Self {
-            asked: on!(conn, |c| sqlx::query_as(ASKED)
-                .bind(first)
-                .bind(next)
-                .fetch_all(c)
-                .await)?,
-            rated: on!(conn, |c| sqlx::query_as(RATED)
-                .bind(first)
-                .bind(next)
-                .fetch_all(c)
-                .await)?,
-            closed: on!(conn, |c| sqlx::query_as(CLOSED)
-                .bind(first)
-                .bind(next)
-                .fetch_all(c)
-                .await)?,
-            reopened: on!(conn, |c| sqlx::query_as(REOPENED)
-                .bind(first)
-                .bind(next)
-                .fetch_all(c)
-                .await)?,
-            backlog: on!(conn, |c| sqlx::query_as(BACKLOG).bind(next).fetch_all(c).await)?,
+            asked: db::list(conn, asked).await?,
+            rated: db::list(conn, rated).await?,
+            closed: db::list(conn, closed).await?,
+            reopened: db::list(conn, reopened).await?,
+            backlog,
         })
     }
 
-    /// A figure of the requests of some topics or of some members of staff.
-    fn figure(&self, is_of: impl Fn(TopicId, Option<StaffId>) -> bool, figure: Figure) -> Option<i64> {
-        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(one.topic_id, one.assignee_id)).count() as i64;
+    /// A figure of some requests.
+    fn figure(&self, is_of: impl Fn(&Of) -> bool, figure: Figure) -> Option<i64> {
+        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(&one.of)).count() as i64;
         match figure {
             Figure::Closed => Some(steps(&self.closed)),
             Figure::Reopened => Some(steps(&self.reopened)),
             Figure::Backlog => {
-                let left = self.backlog.iter().filter(|one| is_of(one.topic_id, one.assignee_id));
+                let left = self.backlog.iter().filter(|one| is_of(&one.of));
                 Some(left.map(|one| one.many).sum())
             }
             other => of_requests(
-                self.asked.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
-                self.rated.iter().filter(|one| is_of(one.topic_id, one.assignee_id)),
+                self.asked.iter().filter(|one| is_of(&one.of)),
+                self.rated.iter().filter(|one| is_of(&one.of)),
                 other,
             ),
         }
     }
 
     /// Everything of which there is something to tell.
-    fn each<K: Ord>(&self, key: impl Fn(TopicId, Option<StaffId>) -> K) -> BTreeSet<K> {
-        let asked = self.asked.iter().map(|one| key(one.topic_id, one.assignee_id));
-        let rated = self.rated.iter().map(|one| key(one.topic_id, one.assignee_id));
-        let steps = self.closed.iter().chain(&self.reopened);
-        let steps = steps.map(|one| key(one.topic_id, one.assignee_id));
-        let left = self.backlog.iter().map(|one| key(one.topic_id, one.assignee_id));
-        asked.chain(rated).chain(steps).chain(left).collect()
+    fn each<K: Ord>(&self, key: impl Fn(&Of) -> K) -> BTreeSet<K> {
+        let asked = self.asked.iter().map(|one| &one.of);
+        let rated = self.rated.iter().map(|one| &one.of);
+        let steps = self.closed.iter().chain(&self.reopened).map(|one| &one.of);
+        let left = self.backlog.iter().map(|one| &one.of);
+        asked.chain(rated).chain(steps).chain(left).map(key).collect()
     }
 
     /// Some figures of each step of the period. What was open at the end of a step follows from the end of the one after it.
@@ -785,13 +1013,13 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Figure::Ratings,
     ];
     let ask = report.ask;
-    let now = Asking::read(conn, (ask.from, ask.to)).await?;
-    let before = Asking::read(conn, ask.before()).await?;
+    let now = Asking::read(conn, &ask, (ask.from, ask.to)).await?;
+    let before = Asking::read(conn, &ask, ask.before()).await?;
     report.totals = FIGURES
         .map(|figure| Total {
             figure,
-            now: now.figure(|_, _| true, figure),
-            before: before.figure(|_, _| true, figure),
+            now: now.figure(|_| true, figure),
+            before: before.figure(|_| true, figure),
         })
         .to_vec();
     report.tables.push(Table {
@@ -808,24 +1036,70 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         Some(name) => Name::Plain(name.clone()),
         None => Name::None,
     };
-    let ids = now.each(|topic, _| topic);
+    let ids = now.each(|of| of.topic_id);
     report.tables.push(Table {
         by: By::Topic,
         columns: FIGURES.to_vec(),
         rows: grouped(&ids, &FIGURES, topic, |id, figure| {
-            now.figure(|topic, _| topic == *id, figure)
+            now.figure(|of| of.topic_id == *id, figure)
         }),
     });
-    let ids = now.each(|_, agent| agent);
+    let ids = now.each(|of| of.assignee_id);
     report.tables.push(Table {
         by: By::Agent,
         columns: FIGURES.to_vec(),
         rows: grouped(&ids, &FIGURES, agent, |id, figure| {
-            now.figure(|_, agent| agent == *id, figure)
+            now.figure(|of| of.assignee_id == *id, figure)
         }),
     });
-    beside(conn, report).await?;
+    let stores = stores(conn).await?;
+    let store = |id: &Option<StoreId>| id.map_or(Name::None, |id| name(&stores, id.0));
+    let ids = now.each(|of| of.store_id);
+    report.tables.push(Table {
+        by: By::Store,
+        columns: FIGURES.to_vec(),
+        rows: grouped(&ids, &FIGURES, store, |id, figure| {
+            now.figure(|of| of.store_id == *id, figure)
+        }),
+    });
+    if ask.tier.is_none() {
+        let rows = requests_by_tier(conn, &ask).await?;
+        if !rows.is_empty() {
+            report.tables.push(Table {
+                by: By::Tier,
+                columns: vec![Figure::Received],
+                rows,
+            });
+        }
+    }
+    // Talks and tasks are of no shop.
+    if ask.store.is_none() && ask.tier.is_none() {
+        beside(conn, report).await?;
+    }
     Ok(())
+}
+
+/// How many requests were written by customers with each tier, which is the one that was noticed last before.
+async fn requests_by_tier(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
+    const SELECT: &str = "SELECT t.tier_id, COUNT(*) FROM requests r JOIN customers c ON c.id = r.customer_id \
+        LEFT JOIN purchases p ON p.id = r.purchase_id JOIN tier_changes t ON t.customer_id = r.customer_id \
+        AND t.tier_id IS NOT NULL AND t.at < r.created_at AND NOT EXISTS (SELECT 1 FROM tier_changes n \
+        WHERE n.customer_id = t.customer_id AND n.program_id = t.program_id AND n.at < r.created_at \
+        AND (n.at, n.id) > (t.at, t.id))";
+    let (first, next) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
+    let query = ListQuery::new(SELECT).filter(
+        "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+        [Bind::Time(first), Bind::Time(next)],
+    );
+    let query = narrow(query, &conditions(ask, &OF_REQUESTS)).tail("GROUP BY t.tier_id");
+    let found: Vec<(Uuid, i64)> = db::list(conn, query).await?;
+    let tiers = tiers(conn, None).await?;
+    let mut rows: Vec<Row> = found
+        .into_iter()
+        .map(|(id, many)| (name(&tiers, id), vec![Some(many)]))
+        .collect();
+    rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
+    Ok(rows)
 }
 
 /// What is told of talks and tasks.
