@@ -974,6 +974,14 @@ impl ListQuery {
         self
     }
 
+    /// Goes on with another `SELECT` of the same columns, with filters of its own: the rows of both come together.
+    pub fn and_all(mut self, select: &'static str) -> Self {
+        self.sql.push_str(" UNION ALL ");
+        self.sql.push_str(select);
+        self.has_where = false;
+        self
+    }
+
     /// Adds what comes last: grouping, order.
     pub fn tail(mut self, tail: &'static str) -> Self {
         self.sql.push(' ');

@@ -289,21 +289,18 @@ pub(crate) async fn counted(
         JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL \
         JOIN purchase_lines o ON o.id = l.original_line_id \
         JOIN purchases s ON s.id = o.purchase_id AND (s.customer_id IS NULL OR s.customer_id <> p.customer_id)";
-    let mut counted = Vec::new();
-    for (select, customer) in [
-        (RECEIPTS, "p.customer_id"),
-        (BY_OTHERS, "s.customer_id"),
-        (OF_OTHERS, "p.customer_id"),
-    ] {
-        let mut query = ListQuery::new(select)
-            .within(customer, of.iter().map(|id| Bind::Id(id.0)))
-            .filter("p.voided_at IS NULL", []);
-        if let Some(since) = since {
-            query = query.filter("p.at >= ?", [Bind::Time(since)]);
+    let of = || of.iter().map(|id| Bind::Id(id.0));
+    // One question for all three: a tier is reckoned with every receipt.
+    let counting = |query: ListQuery, customer: &'static str| {
+        let query = query.within(customer, of()).filter("p.voided_at IS NULL", []);
+        match since {
+            Some(since) => query.filter("p.at >= ?", [Bind::Time(since)]),
+            None => query,
         }
-        counted.extend(db::list::<Counted>(conn, query).await?);
-    }
-    Ok(counted)
+    };
+    let query = counting(ListQuery::new(RECEIPTS), "p.customer_id");
+    let query = counting(query.and_all(BY_OTHERS), "s.customer_id");
+    db::list(conn, counting(query.and_all(OF_OTHERS), "p.customer_id")).await
 }
 
 /// Notes which line a return waits for.
