@@ -267,13 +267,20 @@ async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place
     for round in 0..3 {
         const SELECT: &str = "SELECT id, program_id, customer_id, kind, partner_key FROM accounts";
         const SHOP: &str = "customer_id IS NULL AND partner_key IS NULL";
-        let mut rows: Vec<AccountRow> = db::list(tx, ListQuery::new(SELECT).filter(SHOP, [])).await?;
+        let mut query = ListQuery::new(SELECT).filter(SHOP, []);
+        let mut parts = customers.chunks(LIST);
+        // Mostly it is one customer, and one question with what is the shop's own.
+        if let Some(part) = parts.next() {
+            let ids = part.iter().map(|id| Bind::Id(id.0));
+            query = query.and_all(SELECT).within("customer_id", ids);
+        }
+        let mut rows: Vec<AccountRow> = db::list(tx, query).await?;
         if !partners.is_empty() {
             let keys = partners.iter().map(|key| Bind::Text((*key).clone()));
             let query = ListQuery::new(SELECT).within("partner_key", keys);
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
-        for part in customers.chunks(LIST) {
+        for part in parts {
             let query = ListQuery::new(SELECT).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
