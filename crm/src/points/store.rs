@@ -42,7 +42,7 @@ use crate::notification;
 use crate::on;
 use crate::purchase::Way;
 use crate::rule;
-use crate::rule::store::{Parts, Timeline, asking, parts_of};
+use crate::rule::store::{Parts, REVISION, Timeline, asking, parts_of};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -139,6 +139,7 @@ struct VersionRow {
     delay_days: i64,
     term_days: i64,
     published_at: DateTime<Utc>,
+    revision: i64,
 }
 
 #[derive(PartialEq, Eq)]
@@ -153,12 +154,14 @@ struct Program {
 #[derive(PartialEq, Eq)]
 pub(crate) struct Programs(BTreeMap<ProgramId, Program>);
 
-/// Reads the programs.
-pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
-    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at \
+/// Reads the programs, and with them the number of publications of rules ([`REVISION`]); none where there is no program.
+pub(crate) async fn programs(conn: &mut Conn) -> Result<(Programs, Option<i64>), sqlx::Error> {
+    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at, \
+                       COALESCE((SELECT n.value FROM sequences n WHERE n.name = $1), 0) AS revision \
                        FROM programs p JOIN program_versions v ON v.program_id = p.id \
                        ORDER BY p.id, v.published_at, v.version";
-    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).bind(REVISION).fetch_all(c).await)?;
+    let revision = rows.first().map(|row| row.revision);
     let mut programs = BTreeMap::new();
     for row in rows {
         let program = programs.entry(row.id).or_insert_with(|| Program {
@@ -183,7 +186,7 @@ pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
             },
         ));
     }
-    Ok(Programs(programs))
+    Ok((Programs(programs), revision))
 }
 
 impl Programs {
