@@ -321,7 +321,7 @@ pub async fn book(db: &Db, by: &Till, new: &NewReceipt) -> Result<Receipt, Recei
 
 /// The same, within a transaction.
 pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt, ReceiptError> {
-    const KEEP: &str = "UPDATE purchases SET till_id = $2, receipt_code = $3 WHERE id = $1";
+    const CODE: &str = "UPDATE purchases SET receipt_code = $2 WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
     let faults = new.faults(tx.now());
     if !faults.is_empty() {
@@ -349,7 +349,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         coupons: new.coupons.clone(),
         lines,
     };
-    let booked = purchases::book(tx, &system, std::slice::from_ref(&purchase)).await?;
+    let booked = purchases::book_by(tx, &system, Some(by.id()), std::slice::from_ref(&purchase)).await?;
     let booked = booked.into_iter().next().ok_or(Error::NotFound)?;
     if !booked.new {
         let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
@@ -368,16 +368,17 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         None if customer.is_none() && new.kind == Kind::Sale => Some(new_code()),
         None => None,
     };
-    let kept = on!(tx, |c| sqlx::query(KEEP)
-        .bind(booked.id)
-        .bind(by.id())
-        .bind(&code)
-        .execute(c)
-        .await
-        .map(drop));
-    match kept {
-        Err(e) if db::is_taken(&e) => return Err(ReceiptError::CodeTaken),
-        kept => kept?,
+    if let Some(code) = code {
+        let kept = on!(tx, |c| sqlx::query(CODE)
+            .bind(booked.id)
+            .bind(&code)
+            .execute(c)
+            .await
+            .map(drop));
+        match kept {
+            Err(e) if db::is_taken(&e) => return Err(ReceiptError::CodeTaken),
+            kept => kept?,
+        }
     }
     if let (Some((reservation, points)), Some(customer)) = (new.redeem, customer) {
         by.with(Scope::Points)?;
