@@ -20,15 +20,18 @@ BEGIN;
 INSERT INTO idempotency_keys (scope, key, fingerprint, created_at) VALUES (:scope, :id_1, :key_hash, NOW())
 ON CONFLICT (scope, key) DO NOTHING;
 
-SELECT id FROM customers WHERE id = :customer_id;
+SELECT COALESCE(merged_into, id) FROM customers WHERE id = :customer_id;
 
 SELECT id, code, name FROM articles WHERE code IN (:code_1, :code_2, :code_3, :code_3);
 
-INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments)
-VALUES (:id_1, :source, :id_1, 'sale', :customer_id, NULL, NOW(), 3, :total, NULL, '')
+INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments, till_id)
+VALUES (:id_1, :source, :id_1, 'sale', :customer_id, NULL, NOW(), 3, :total, NULL, '', :till)
 ON CONFLICT (source, document) DO NOTHING RETURNING id;
 
-SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at
+SELECT pg_advisory_xact_lock_shared(7737573839762453505);
+
+SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at,
+COALESCE((SELECT n.value FROM sequences n WHERE n.name = 'rules'), 0) AS revision
 FROM programs p JOIN program_versions v ON v.program_id = p.id ORDER BY p.id, v.published_at, v.version;
 
 INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount, original_line_id)
@@ -38,17 +41,16 @@ VALUES (:id_1, :id_1, 1, :article_1, :quantity_1, :price_1, 0, :amount_1, NULL),
 
 SELECT customer_id, program_id, joined_at, left_at FROM memberships WHERE customer_id IN (:customer_id);
 
-SELECT id, program_id, customer_id, kind FROM accounts WHERE (customer_id IS NULL);
-
-SELECT id, program_id, customer_id, kind FROM accounts WHERE customer_id IN (:customer_id);
+SELECT id, program_id, customer_id, kind, partner_key FROM accounts WHERE (customer_id IS NULL AND partner_key IS NULL)
+UNION ALL SELECT id, program_id, customer_id, kind, partner_key FROM accounts WHERE customer_id IN (:customer_id);
 
 INSERT INTO accounts (id, program_id, customer_id, kind, balance)
 VALUES (:account_id, :program, :customer_id, 'pending', :points)
 ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance
 RETURNING program_id, customer_id, kind, balance;
 
-INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at)
-VALUES (:id_1, :program, :customer_id, 'accrual', :id_1, NOW(), NOW());
+INSERT INTO transactions (id, program_id, customer_id, kind, purchase_id, at, recorded_at, reward_id)
+VALUES (:id_1, :program, :customer_id, 'accrual', :id_1, NOW(), NOW(), NULL);
 
 INSERT INTO postings (id, transaction_id, account_id, amount)
 VALUES (:id_1, :id_1, :account_id, :points), (:id_2, :id_1, :issued, -(:points)::bigint);
@@ -61,29 +63,50 @@ INSERT INTO accruals (line_id, program_id, program_version, lot_id, points)
 VALUES (:id_1, :program, :version, :id_1, :points_1), (:id_2, :program, :version, :id_1, :points_2),
 (:id_3, :program, :version, :id_1, :points_3);
 
+SELECT invited_id, inviter_id, created_at FROM invitations WHERE invited_id IN (:customer_id) AND (purchase_id IS NULL);
+
 SELECT line_id FROM waiting_returns LIMIT 1;
 
-UPDATE purchases SET till_id = :till, receipt_code = NULL WHERE id = :id_1;
+SELECT id FROM customers WHERE id = :customer_id ORDER BY id FOR NO KEY UPDATE;
 
-SELECT id, document, customer_id, voided_at, receipt_code, channel, payments FROM purchases WHERE id = :id_1;
+SELECT p.customer_id, p.at, p.id, p.kind = 'sale' AS is_sale, p.total FROM purchases p
+WHERE p.customer_id IN (:customer_id) AND (p.voided_at IS NULL)
+UNION ALL SELECT p.customer_id, p.at, p.id, FALSE, l.amount FROM purchases s
+JOIN purchase_lines o ON o.purchase_id = s.id AND o.returned > 0
+JOIN purchase_lines l ON l.original_line_id = o.id
+JOIN purchases p ON p.id = l.purchase_id AND (p.customer_id IS NULL OR p.customer_id <> s.customer_id)
+WHERE s.customer_id IN (:customer_id) AND (p.voided_at IS NULL)
+UNION ALL SELECT p.customer_id, p.at, p.id, FALSE, -l.amount FROM purchases p
+JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL
+JOIN purchase_lines o ON o.id = l.original_line_id
+JOIN purchases s ON s.id = o.purchase_id AND (s.customer_id IS NULL OR s.customer_id <> p.customer_id)
+WHERE p.customer_id IN (:customer_id) AND (p.voided_at IS NULL);
 
-SELECT a.line_id, a.program_id, a.program_version, v.name, v.share, a.lot_id, t.state, a.points, a.taken_back,
-t.activates_at, t.expires_at FROM purchase_lines l JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id
-JOIN programs p ON p.id = a.program_id
-JOIN program_versions v ON v.program_id = a.program_id AND v.version = a.program_version
-WHERE l.purchase_id = :id_1 AND t.customer_id = :customer_id ORDER BY l.ordinal, p.position, p.id;
+SELECT customer_id, program_id, joined_at FROM memberships WHERE customer_id IN (:customer_id) AND (left_at IS NULL);
 
-SELECT w.line_id AS line, w.program_id AS program, w.points, w.given_back FROM line_payments w
-JOIN purchase_lines l ON l.id = w.line_id JOIN purchases p ON p.id = l.purchase_id
-JOIN programs g ON g.id = w.program_id
-WHERE l.purchase_id = :id_1 AND p.customer_id = :customer_id ORDER BY l.ordinal, g.position, g.id;
+SELECT customer_id, program_id, version, tier_id, since, why, until, due_on FROM tier_standings
+WHERE customer_id IN (:customer_id);
 
-SELECT p.id, p.code, v.name FROM programs p JOIN program_versions v ON v.program_id = p.id
-AND v.version = (SELECT MAX(w.version) FROM program_versions w WHERE w.program_id = p.id
-AND w.published_at <= now()) WHERE p.id IN (:program);
+SELECT p.id, p.document, p.customer_id, p.at, p.voided_at, p.receipt_code, p.channel, p.payments,
+CAST(COALESCE((SELECT SUM(r.unpaid) FROM reservations r WHERE r.customer_id = p.customer_id
+AND r.purchase_id = p.id), 0) AS BIGINT) AS unpaid,
+EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given FROM purchases p WHERE p.id = :id_1;
 
-INSERT INTO report_marks (id, day, kind) VALUES (:id_1, (NOW() AT TIME ZONE 'Europe/Moscow')::date, 'day');
+SELECT s.is_paid, g.code, v.name, CAST(SUM(s.points) AS BIGINT) FROM
+(SELECT FALSE AS is_paid, a.program_id, a.points - a.taken_back AS points FROM purchase_lines l
+JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id
+WHERE l.purchase_id = :id_1 AND t.customer_id = :customer_id
+UNION ALL SELECT TRUE, w.program_id, w.points - w.given_back FROM purchase_lines l
+JOIN line_payments w ON w.line_id = l.id JOIN purchases p ON p.id = l.purchase_id
+WHERE l.purchase_id = :id_1 AND p.customer_id = :customer_id) s
+JOIN programs g ON g.id = s.program_id JOIN program_versions v ON v.program_id = g.id AND v.version =
+COALESCE((SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = g.id AND n.published_at <= now()), 1)
+GROUP BY s.is_paid, g.id, g.code, v.name ORDER BY g.id;
 
 UPDATE idempotency_keys SET answer = :answer WHERE scope = :scope AND key = :id_1;
+
+SELECT id, events FROM webhooks WHERE disabled_at IS NULL;
+
+INSERT INTO report_marks (id, day, kind) VALUES (:id_1, (NOW() AT TIME ZONE 'Europe/Moscow')::date, 'day');
 
 COMMIT;

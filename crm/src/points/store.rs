@@ -42,7 +42,7 @@ use crate::notification;
 use crate::on;
 use crate::purchase::Way;
 use crate::rule;
-use crate::rule::store::{Parts, Timeline, asking, parts_of};
+use crate::rule::store::{Parts, REVISION, Timeline, asking, parts_of};
 use crate::webhook::event::Cause;
 use crate::who::{Subject, System};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -139,6 +139,7 @@ struct VersionRow {
     delay_days: i64,
     term_days: i64,
     published_at: DateTime<Utc>,
+    revision: i64,
 }
 
 #[derive(PartialEq, Eq)]
@@ -153,12 +154,14 @@ struct Program {
 #[derive(PartialEq, Eq)]
 pub(crate) struct Programs(BTreeMap<ProgramId, Program>);
 
-/// Reads the programs.
-pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
-    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at \
+/// Reads the programs, and with them the number of publications of rules ([`REVISION`]); none where there is no program.
+pub(crate) async fn programs(conn: &mut Conn) -> Result<(Programs, Option<i64>), sqlx::Error> {
+    const SQL: &str = "SELECT p.id, p.automatic, p.closed_at, v.version, v.share, v.delay_days, v.term_days, v.published_at, \
+                       COALESCE((SELECT n.value FROM sequences n WHERE n.name = $1), 0) AS revision \
                        FROM programs p JOIN program_versions v ON v.program_id = p.id \
                        ORDER BY p.id, v.published_at, v.version";
-    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let rows: Vec<VersionRow> = on!(conn, |c| sqlx::query_as(SQL).bind(REVISION).fetch_all(c).await)?;
+    let revision = rows.first().map(|row| row.revision);
     let mut programs = BTreeMap::new();
     for row in rows {
         let program = programs.entry(row.id).or_insert_with(|| Program {
@@ -183,7 +186,7 @@ pub(crate) async fn programs(conn: &mut Conn) -> Result<Programs, sqlx::Error> {
             },
         ));
     }
-    Ok(Programs(programs))
+    Ok((Programs(programs), revision))
 }
 
 impl Programs {
@@ -267,13 +270,20 @@ async fn accounts(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<HashMap<Place
     for round in 0..3 {
         const SELECT: &str = "SELECT id, program_id, customer_id, kind, partner_key FROM accounts";
         const SHOP: &str = "customer_id IS NULL AND partner_key IS NULL";
-        let mut rows: Vec<AccountRow> = db::list(tx, ListQuery::new(SELECT).filter(SHOP, [])).await?;
+        let mut query = ListQuery::new(SELECT).filter(SHOP, []);
+        let mut parts = customers.chunks(LIST);
+        // Mostly it is one customer, and one question with what is the shop's own.
+        if let Some(part) = parts.next() {
+            let ids = part.iter().map(|id| Bind::Id(id.0));
+            query = query.and_all(SELECT).within("customer_id", ids);
+        }
+        let mut rows: Vec<AccountRow> = db::list(tx, query).await?;
         if !partners.is_empty() {
             let keys = partners.iter().map(|key| Bind::Text((*key).clone()));
             let query = ListQuery::new(SELECT).within("partner_key", keys);
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
-        for part in customers.chunks(LIST) {
+        for part in parts {
             let query = ListQuery::new(SELECT).within("customer_id", part.iter().map(|id| Bind::Id(id.0)));
             rows.extend(db::list::<AccountRow>(tx, query).await?);
         }
@@ -563,25 +573,23 @@ impl Book {
             self.allocate(lot, transaction, pays, None);
         }
 
-        db::insert(tx, self.transactions).await?;
-        let mut rows = Rows::new("INSERT INTO postings (id, transaction_id, account_id, amount)", "");
+        let mut postings = Rows::new("INSERT INTO postings (id, transaction_id, account_id, amount)", "");
         for (transaction, place, amount) in &self.postings {
-            rows.push([
+            postings.push([
                 Bind::Id(PostingId::new().0),
                 Bind::Id(transaction.0),
                 Bind::Id(id_of(place)?.0),
                 Bind::Int(*amount),
             ]);
         }
-        db::insert(tx, rows).await?;
-        let mut rows = Rows::new(
+        let mut lots = Rows::new(
             "INSERT INTO lots (id, transaction_id, program_id, customer_id, points, remaining, state, activates_at, \
              expires_at, origin_id)",
             "",
         );
         for lot in self.lots {
             let pays = paid.remove(&lot.id).unwrap_or_default();
-            rows.push([
+            lots.push([
                 Bind::Id(lot.id.0),
                 Bind::Id(lot.transaction.0),
                 Bind::Id(lot.program.0),
@@ -594,15 +602,20 @@ impl Book {
                 Bind::MaybeId(lot.origin.map(|id| id.0)),
             ]);
         }
-        db::insert(tx, rows).await?;
         // What is left of `paid` belongs to lots that were there before.
         for (lot, pays) in paid {
             draw(tx, lot, pays).await?;
         }
-        db::insert(tx, self.allocations).await?;
-        db::insert(tx, self.restorations).await?;
-        db::insert(tx, self.accruals).await?;
-        db::insert(tx, self.fundings).await
+        let tables = [
+            self.transactions,
+            postings,
+            lots,
+            self.allocations,
+            self.restorations,
+            self.accruals,
+            self.fundings,
+        ];
+        db::insert_all(tx, tables).await
     }
 }
 

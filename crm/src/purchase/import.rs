@@ -781,7 +781,7 @@ impl Desk<'_> {
             "INSERT INTO memberships (id, program_id, customer_id, terms_version, joined_at)",
             "",
         );
-        let programs = points::programs(tx).await?;
+        let (programs, _) = points::programs(tx).await?;
         let (now, language) = (tx.now(), tx.shop().language);
         let name = match language {
             Lang::Ru => "Покупатель",

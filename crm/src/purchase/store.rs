@@ -7,7 +7,7 @@ use super::{
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Rows, Tx, scoped};
 use crate::error::Error;
-use crate::id::{ArticleId, CategoryId, CustomerId, LineId, PurchaseId, StoreId};
+use crate::id::{ArticleId, CategoryId, CustomerId, LineId, PurchaseId, StoreId, TillId};
 use crate::lang::{Localized, fold};
 use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale, Sold, returns, spending};
@@ -108,9 +108,20 @@ struct KnownLine {
 /// in a new place of a known receipt is added to it. Returns find their originals, points are earned and taken back, and
 /// points that had paid for what comes back go back. A line that brings back more than the line that it names holds is
 /// [`Error::NotBought`], and one whose receipt is not there yet waits for it. A line with an amount beyond [`super::AMOUNT_MAX`] is refused with the whole transaction: check before.
-pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Result<Vec<Booked>, Error> {
+pub async fn book(tx: &mut Tx, by: &System, purchases: &[NewPurchase]) -> Result<Vec<Booked>, Error> {
+    book_by(tx, by, None, purchases).await
+}
+
+/// The same for receipts that a till sent.
+pub(crate) async fn book_by(
+    tx: &mut Tx,
+    _by: &System,
+    till: Option<TillId>,
+    purchases: &[NewPurchase],
+) -> Result<Vec<Booked>, Error> {
     let mut rows = Rows::new(
-        "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments)",
+        "INSERT INTO purchases (id, source, document, kind, customer_id, store_id, at, line_count, total, channel, payments, \
+         till_id)",
         "ON CONFLICT (source, document) DO NOTHING RETURNING id",
     );
     let mut ids = Vec::with_capacity(purchases.len());
@@ -134,6 +145,7 @@ pub async fn book(tx: &mut Tx, _by: &System, purchases: &[NewPurchase]) -> Resul
             ),
             Bind::MaybeWord(p.way.channel.map(Channel::as_str)),
             Bind::Text(p.way.payment_words()),
+            Bind::MaybeId(till.map(|id| id.0)),
         ]);
     }
     let new: HashSet<PurchaseId> = db::insert_returning::<(PurchaseId,)>(tx, rows)
@@ -289,21 +301,18 @@ pub(crate) async fn counted(
         JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL \
         JOIN purchase_lines o ON o.id = l.original_line_id \
         JOIN purchases s ON s.id = o.purchase_id AND (s.customer_id IS NULL OR s.customer_id <> p.customer_id)";
-    let mut counted = Vec::new();
-    for (select, customer) in [
-        (RECEIPTS, "p.customer_id"),
-        (BY_OTHERS, "s.customer_id"),
-        (OF_OTHERS, "p.customer_id"),
-    ] {
-        let mut query = ListQuery::new(select)
-            .within(customer, of.iter().map(|id| Bind::Id(id.0)))
-            .filter("p.voided_at IS NULL", []);
-        if let Some(since) = since {
-            query = query.filter("p.at >= ?", [Bind::Time(since)]);
+    let of = || of.iter().map(|id| Bind::Id(id.0));
+    // One question for all three: a tier is reckoned with every receipt.
+    let counting = |query: ListQuery, customer: &'static str| {
+        let query = query.within(customer, of()).filter("p.voided_at IS NULL", []);
+        match since {
+            Some(since) => query.filter("p.at >= ?", [Bind::Time(since)]),
+            None => query,
         }
-        counted.extend(db::list::<Counted>(conn, query).await?);
-    }
-    Ok(counted)
+    };
+    let query = counting(ListQuery::new(RECEIPTS), "p.customer_id");
+    let query = counting(query.and_all(BY_OTHERS), "s.customer_id");
+    db::list(conn, counting(query.and_all(OF_OTHERS), "p.customer_id")).await
 }
 
 /// Notes which line a return waits for.

@@ -8,7 +8,7 @@ use crate::coupon::store as coupons;
 use crate::coupon::{Coupon, Presented, Refusal};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
-use crate::id::{ArticleId, CustomerId, ProgramId, PurchaseId, ReservationId, StoreId};
+use crate::id::{ArticleId, CustomerId, PurchaseId, ReservationId, StoreId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::Before;
@@ -23,6 +23,7 @@ use crate::rule::store::timeline;
 use crate::till::Scope;
 use crate::who::{Subject, Till};
 use chrono::{DateTime, SubsecRound as _, Utc};
+use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most lines of a receipt.
@@ -320,7 +321,7 @@ pub async fn book(db: &Db, by: &Till, new: &NewReceipt) -> Result<Receipt, Recei
 
 /// The same, within a transaction.
 pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt, ReceiptError> {
-    const KEEP: &str = "UPDATE purchases SET till_id = $2, receipt_code = $3 WHERE id = $1";
+    const CODE: &str = "UPDATE purchases SET receipt_code = $2 WHERE id = $1";
     let system = by.with(Scope::Purchases)?;
     let faults = new.faults(tx.now());
     if !faults.is_empty() {
@@ -348,7 +349,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         coupons: new.coupons.clone(),
         lines,
     };
-    let booked = purchases::book(tx, &system, std::slice::from_ref(&purchase)).await?;
+    let booked = purchases::book_by(tx, &system, Some(by.id()), std::slice::from_ref(&purchase)).await?;
     let booked = booked.into_iter().next().ok_or(Error::NotFound)?;
     if !booked.new {
         let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
@@ -367,16 +368,17 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         None if customer.is_none() && new.kind == Kind::Sale => Some(new_code()),
         None => None,
     };
-    let kept = on!(tx, |c| sqlx::query(KEEP)
-        .bind(booked.id)
-        .bind(by.id())
-        .bind(&code)
-        .execute(c)
-        .await
-        .map(drop));
-    match kept {
-        Err(e) if db::is_taken(&e) => return Err(ReceiptError::CodeTaken),
-        kept => kept?,
+    if let Some(code) = code {
+        let kept = on!(tx, |c| sqlx::query(CODE)
+            .bind(booked.id)
+            .bind(&code)
+            .execute(c)
+            .await
+            .map(drop));
+        match kept {
+            Err(e) if db::is_taken(&e) => return Err(ReceiptError::CodeTaken),
+            kept => kept?,
+        }
     }
     if let (Some((reservation, points)), Some(customer)) = (new.redeem, customer) {
         by.with(Scope::Points)?;
@@ -494,6 +496,10 @@ struct HeadRow {
     receipt_code: Option<String>,
     channel: Option<String>,
     payments: String,
+    /// What of points should have paid as well.
+    unpaid: i64,
+    /// Whether rules gave anything for it.
+    is_given: bool,
 }
 
 /// A receipt of the till's source by its number. Fails with [`Error::NotFound`].
@@ -516,8 +522,22 @@ async fn read(
     known: bool,
     sent: &[String],
 ) -> Result<Receipt, ReceiptError> {
-    const HEAD: &str = "SELECT id, document, customer_id, at, voided_at, receipt_code, channel, payments FROM purchases \
-                        WHERE id = $1";
+    // A till waits for it after each receipt, so it is two questions: what is rare is asked about only where there is any.
+    const HEAD: &str = "SELECT p.id, p.document, p.customer_id, p.at, p.voided_at, p.receipt_code, p.channel, p.payments, \
+        CAST(COALESCE((SELECT SUM(r.unpaid) FROM reservations r WHERE r.customer_id = p.customer_id \
+        AND r.purchase_id = p.id), 0) AS BIGINT) AS unpaid, \
+        EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given FROM purchases p WHERE p.id = $1";
+    // Each program by the name that it has now.
+    const SUMS: &str = "SELECT s.is_paid, g.code, v.name, CAST(SUM(s.points) AS BIGINT) FROM \
+        (SELECT FALSE AS is_paid, a.program_id, a.points - a.taken_back AS points FROM purchase_lines l \
+        JOIN accruals a ON a.line_id = l.id JOIN lots t ON t.id = a.lot_id \
+        WHERE l.purchase_id = $1 AND t.customer_id = $2 \
+        UNION ALL SELECT TRUE, w.program_id, w.points - w.given_back FROM purchase_lines l \
+        JOIN line_payments w ON w.line_id = l.id JOIN purchases p ON p.id = l.purchase_id \
+        WHERE l.purchase_id = $1 AND p.customer_id = $2) s \
+        JOIN programs g ON g.id = s.program_id JOIN program_versions v ON v.program_id = g.id AND v.version = \
+        COALESCE((SELECT MAX(n.version) FROM program_versions n WHERE n.program_id = g.id AND n.published_at <= $3), 1) \
+        GROUP BY s.is_paid, g.id, g.code, v.name ORDER BY g.id";
     let system = by.with(Scope::Purchases)?;
     let head: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(id).fetch_one(c).await)?;
     let bringing = coupons::Deal {
@@ -530,32 +550,28 @@ async fn read(
         (true, true) => coupons::used_by(conn, id).await?,
         (false, _) => coupons::outcome(conn, sent, bringing).await?,
     };
-    let given = coupons::given_for(conn, id).await?;
-    let (mut earned, mut paid, mut unpaid) = (BTreeMap::new(), BTreeMap::new(), 0);
-    if let Some(customer) = head.customer_id {
-        let subject = system.subject(customer);
-        for one in points::earned_on(conn, subject, id).await? {
-            *earned.entry(one.program).or_default() += one.points - one.taken_back;
-        }
-        for one in spending::paid_on(conn, subject, id).await? {
-            *paid.entry(one.program).or_default() += one.points - one.given_back;
-        }
-        unpaid = spending::unpaid_on(conn, subject, id).await?;
-    }
-    let programs: BTreeSet<ProgramId> = earned.keys().chain(paid.keys()).copied().collect();
-    let names = points::names(conn, &programs).await?;
-    let points = |sums: &BTreeMap<ProgramId, i64>| -> Vec<Points> {
-        sums.iter()
-            .filter_map(|(program, points)| {
-                let (code, name) = names.get(program)?.clone();
-                Some(Points {
-                    program: code,
-                    name,
-                    points: *points,
-                })
-            })
-            .collect()
+    let given = match head.is_given {
+        true => coupons::given_for(conn, id).await?,
+        false => Vec::new(),
     };
+    let (mut earned, mut paid) = (Vec::new(), Vec::new());
+    if let Some(customer) = head.customer_id {
+        let (subject, now) = (system.subject(customer), conn.now());
+        let sums: Vec<(bool, String, Json<Localized>, i64)> = on!(conn, |c| sqlx::query_as(SUMS)
+            .bind(id)
+            .bind(subject.id())
+            .bind(now)
+            .fetch_all(c)
+            .await)?;
+        for (is_paid, program, name, points) in sums {
+            let list = if is_paid { &mut paid } else { &mut earned };
+            list.push(Points {
+                program,
+                name: name.0,
+                points,
+            });
+        }
+    }
     Ok(Receipt {
         id: head.id,
         way: Way::from_words(head.channel.as_deref(), &head.payments),
@@ -563,9 +579,9 @@ async fn read(
         known,
         customer: head.customer_id,
         voided_at: head.voided_at,
-        earned: points(&earned),
-        paid: points(&paid),
-        unpaid,
+        earned,
+        paid,
+        unpaid: head.unpaid,
         code: head.receipt_code.filter(|_| head.customer_id.is_none()),
         presented,
         coupons: given,

@@ -290,17 +290,6 @@ pub(crate) async fn redeemed_on(
     on!(conn, |c| sqlx::query_as(SQL).bind(of).bind(purchase).fetch_all(c).await)
 }
 
-/// How many points a customer's receipt should have been paid with that were gone when it came.
-pub(crate) async fn unpaid_on(conn: &mut Conn, of: Subject, purchase: PurchaseId) -> Result<i64, Error> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(unpaid), 0) AS BIGINT) FROM reservations \
-                       WHERE customer_id = $1 AND purchase_id = $2";
-    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
-        .bind(of.id())
-        .bind(purchase)
-        .fetch_one(c)
-        .await)?)
-}
-
 /// What of a receipt can be paid with points, line by line: what was bought, less what points paid already. Nothing of a
 /// line of which anything came back. [`Error::NotFound`] for a receipt of somebody else, and for one that was voided.
 /// Nobody returns anything of it until the transaction ends.

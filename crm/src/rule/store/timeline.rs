@@ -90,8 +90,11 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
                             WHERE state = 'published' ORDER BY rule_id, effective_at, version";
     const WITHIN: &str = "SELECT id, parent_id FROM categories WHERE parent_id IS NOT NULL";
     conn.lock(Lock::Giving, false).await?;
-    let programs = points::programs(conn).await?;
-    let revision: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?;
+    let (programs, revision) = points::programs(conn).await?;
+    let revision: Option<i64> = match revision {
+        Some(revision) => Some(revision),
+        None => on!(conn, |c| sqlx::query_scalar(SQL).bind(REVISION).fetch_optional(c).await)?,
+    };
     let revision = revision.unwrap_or_default();
     let known = locked(&conn.rules().0).clone();
     if let Some(known) = known.filter(|known| known.revision == revision && known.programs == programs) {

@@ -380,9 +380,9 @@ pub(crate) async fn together(
 
 /// Whoever changes what a customer bought waits here for the others, and sees what they did.
 async fn hold(tx: &mut Tx, customers: &[CustomerId]) -> Result<(), sqlx::Error> {
-    const HOLD: &str = "UPDATE customers SET updated_at = updated_at";
-    let query = ListQuery::new(HOLD).within("id", customers.iter().map(|id| Bind::Id(id.0)));
-    db::list::<(i64,)>(tx, query).await.map(drop)
+    const HOLD: &str = "SELECT id FROM customers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    let ids: Vec<Uuid> = customers.iter().map(|id| id.0).collect();
+    db::hold(tx, HOLD, &ids).await
 }
 
 /// Brings the tiers of customers up to date, and tells how many changes it wrote down. Where no program has tiers, nothing
