@@ -1068,7 +1068,7 @@ impl Rows {
             if left == 0 {
                 return None;
             }
-            let rows = if left <= FEW { left } else { 1 << left.ilog2().min(7) };
+            let rows = if left <= 8 { left } else { 1 << left.ilog2().min(7) };
             let mut sql = format!("{insert} VALUES ");
             for row in 0..rows {
                 let value = |i| {
@@ -1099,34 +1099,6 @@ pub async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), sqlx::Error> {
             .map(drop))?;
     }
     Ok(())
-}
-
-/// So few rows of a table go in by one statement.
-const FEW: usize = 8;
-
-/// Inserts rows of several tables, in this order. On SQLite the few of a receipt go together, several statements in one text,
-/// which sqlx runs there one after the other: each by itself would be two more changes of thread while everybody else who
-/// writes waits. Many go by themselves, for each number of rows of each table makes another text to keep prepared.
-pub(crate) async fn insert_all<const N: usize>(tx: &mut Tx, tables: [Rows; N]) -> Result<(), sqlx::Error> {
-    if tx.is_postgres() || tables.iter().any(|rows| rows.binds.len() / rows.columns > FEW) {
-        for rows in tables {
-            insert(tx, rows).await?;
-        }
-        return Ok(());
-    }
-    let (mut text, mut binds) = (String::new(), Vec::new());
-    for (sql, values) in tables.into_iter().flat_map(|rows| rows.statements(false)) {
-        text.push_str(&sql);
-        text.push(';');
-        binds.extend(values);
-    }
-    if text.is_empty() {
-        return Ok(());
-    }
-    on!(tx, |c| bind_all!(sqlx::query(sqlx::AssertSqlSafe(text)), binds)
-        .execute(c)
-        .await
-        .map(drop))
 }
 
 /// Inserts rows whose tail says `RETURNING`.

@@ -573,23 +573,25 @@ impl Book {
             self.allocate(lot, transaction, pays, None);
         }
 
-        let mut postings = Rows::new("INSERT INTO postings (id, transaction_id, account_id, amount)", "");
+        db::insert(tx, self.transactions).await?;
+        let mut rows = Rows::new("INSERT INTO postings (id, transaction_id, account_id, amount)", "");
         for (transaction, place, amount) in &self.postings {
-            postings.push([
+            rows.push([
                 Bind::Id(PostingId::new().0),
                 Bind::Id(transaction.0),
                 Bind::Id(id_of(place)?.0),
                 Bind::Int(*amount),
             ]);
         }
-        let mut lots = Rows::new(
+        db::insert(tx, rows).await?;
+        let mut rows = Rows::new(
             "INSERT INTO lots (id, transaction_id, program_id, customer_id, points, remaining, state, activates_at, \
              expires_at, origin_id)",
             "",
         );
         for lot in self.lots {
             let pays = paid.remove(&lot.id).unwrap_or_default();
-            lots.push([
+            rows.push([
                 Bind::Id(lot.id.0),
                 Bind::Id(lot.transaction.0),
                 Bind::Id(lot.program.0),
@@ -602,20 +604,15 @@ impl Book {
                 Bind::MaybeId(lot.origin.map(|id| id.0)),
             ]);
         }
+        db::insert(tx, rows).await?;
         // What is left of `paid` belongs to lots that were there before.
         for (lot, pays) in paid {
             draw(tx, lot, pays).await?;
         }
-        let tables = [
-            self.transactions,
-            postings,
-            lots,
-            self.allocations,
-            self.restorations,
-            self.accruals,
-            self.fundings,
-        ];
-        db::insert_all(tx, tables).await
+        db::insert(tx, self.allocations).await?;
+        db::insert(tx, self.restorations).await?;
+        db::insert(tx, self.accruals).await?;
+        db::insert(tx, self.fundings).await
     }
 }
 
