@@ -24,10 +24,12 @@ test("every page is walked through by the Tab key", async ({ page, engine }) => 
         const here = document.activeElement;
         if (!(here instanceof HTMLElement) || here === document.body) return null;
         const { outlineStyle, boxShadow } = getComputedStyle(here);
-        return { tab: here.dataset.tab, isSeen: outlineStyle !== "none" || boxShadow !== "none", html: here.outerHTML.slice(0, 120) };
+        const isDay = here instanceof HTMLInputElement && ["date", "time", "month"].includes(here.type);
+        return { tab: here.dataset.tab, isDay, isSeen: outlineStyle !== "none" || boxShadow !== "none", html: here.outerHTML.slice(0, 120) };
       });
-      // Within a field for a day the browser itself marks the part.
-      if (at && !at.isSeen && !reached.has(at.tab ?? "")) unseen.push(at.html);
+      // Within a field for a day the browser itself marks the part, from the second on.
+      const isWithin = at?.isDay && reached.has(at.tab ?? "");
+      if (at && !at.isSeen && !isWithin) unseen.push(at.html);
       if (at?.tab) reached.add(at.tab);
     }
     expect.soft(reached.size, `${path}: so much is reached`).toBe(wanted);

@@ -5,7 +5,8 @@ import { createHmac } from "node:crypto";
 import { rows } from "./taps";
 import {
   agree, be, cardOf, code, device, employ, enter, expect, freeAccount, freeEmail, freePhone, fund, hidden, newcomer, PERSON, press, ready, routes, send,
-  STAFF_PASSWORD, test, turnOn, type Page, type SignIns, words } from "./site";
+  STAFF_PASSWORD, test, turnOn, type Page, type SignIns, words,
+} from "./site";
 
 declare global {
   interface Window { axe: typeof axe }

@@ -445,11 +445,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let all = promotions::rules(&mut conn, by).await?;
     let names = rules::names(&mut conn, &[]).await?;
-    drop(conn);
     let outcome = match now {
-        State::Running | State::Ended | State::Concluded => Some(outcome::of(&cx.db, by, &promotion).await?),
+        State::Running | State::Ended | State::Concluded => Some(outcome::of(&mut conn, by, id).await?),
         _ => None,
     };
+    drop(conn);
     let held = &promotion.record;
     let next = draft.as_ref().map_or(held, |draft| &draft.content);
     let title = cx.pick(&held.title);
@@ -681,13 +681,13 @@ fn steps(cx: &Cx, step: &Step, seen: &str) -> Html {
     view! { {ask} {first} {approve} {refuse} {end} }.into_html()
 }
 
-/// What came of a promotion, each figure with how it is counted.
-fn figures(cx: &Cx, promotion: &Entry, outcome: Outcome) -> Html {
+/// What came of a promotion, each figure with how it is counted; none where that is yet to come.
+fn figures(cx: &Cx, promotion: &Entry, outcome: Option<Outcome>) -> Html {
     let t = &cx.t().admin_promotions;
     let record = &promotion.record;
     let inside = if record.rules.is_empty() {
         view! { <p class="muted">{t.outcome_none}</p> }.into_html()
-    } else {
+    } else if let Some(outcome) = outcome {
         let days = (record.ends_at - record.starts_at).num_days().max(1);
         let days = crm::content::days(cx.lang, days);
         let rows = [
@@ -724,6 +724,8 @@ fn figures(cx: &Cx, promotion: &Entry, outcome: Outcome) -> Html {
             <p class="hint">{t.counted(cx.moment(outcome.at))}</p>
         }
         .into_html()
+    } else {
+        view! { <p class="muted">{t.outcome_soon}</p> }.into_html()
     };
     view! {
         <div class="section">

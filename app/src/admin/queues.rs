@@ -41,8 +41,7 @@ impl Form for AddQueue {
 }
 
 /// Says what requests about each topic begin with, by the topics' ids behind a `t`: what begins with a digit would be read as a place
-/// in a list. `was` is what was shown of each: a topic that stays as it was
-/// is left alone, whatever a colleague made of it meanwhile.
+/// in a list. `was` is what was shown of each: a topic that stays as it was is left alone, whatever a colleague made of it meanwhile.
 #[derive(Deserialize)]
 pub struct SetBeginnings {
     #[serde(default)]
@@ -73,7 +72,17 @@ impl Form for SetBeginnings {
             let priority = Priority::from_code(code).ok_or_else(|| not_a_choice("priority", id))?;
             changed.push((topic, queue, priority));
         }
-        queues::set_beginnings(&cx.db, cx.staff()?, &changed).await?;
+        queues::set_beginnings(&cx.db, cx.staff()?, &changed)
+            .await
+            .map_err(|error| match error {
+                crm::Error::Invalid(flaws) => {
+                    let flaws = flaws
+                        .into_iter()
+                        .map(|(topic, flaw)| (format!("queue[t{topic}]"), flaw));
+                    crm::Error::Invalid(flaws.collect())
+                }
+                other => other,
+            })?;
         Ok(Next::to(format!("{HERE}?done=topic")))
     }
 }

@@ -233,7 +233,7 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
         (card, Some(QueueId::new()), Priority::Low),
     ];
     let refused = queues::set_beginnings(&world.db, &lead, &nowhere).await;
-    let flaw = (format!("queue[t{card}]"), Flaw::NotAChoice);
+    let flaw = (card.to_string(), Flaw::NotAChoice);
     assert!(matches!(refused, Err(Error::Invalid(flaws)) if flaws == [flaw.clone()]));
     let mut conn = world.db.read().await.expect("a connection");
     let kept = queues::beginnings(&mut conn, &lead).await.expect("read");

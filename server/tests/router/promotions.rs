@@ -1,6 +1,6 @@
 //! Promotions: as marketers write them, and as customers are offered them.
 
-use crate::common::{Browser, TestApp, with};
+use crate::common::{BY, Browser, TestApp, with};
 use axum::http::StatusCode;
 
 const LIST: &str = "/admin/promotions";
@@ -148,8 +148,13 @@ async fn a_promotion_goes_from_idea_to_its_result() {
 
     let sent = staff.send(&at, "promotion.end", &[]).await;
     sent.assert_leads_to(&format!("{at}?done=ended"));
+    let page = staff.get(&at).await.text();
+    assert!(page.contains("Закончилась") && page.contains("Ещё не посчитано"), "{page}");
+    crm::promotion::store::outcome::run_due(&app.world.db, &BY, || true)
+        .await
+        .expect("counted");
     let page = staff.get(&at).await;
-    assert!(page.text().contains("Закончилась") && page.text().contains("Оборот участников"));
+    assert!(page.text().contains("Оборот участников"), "{}", page.text());
     assert!(!page.body.contains("promotion.change"), "what is over stays as it was");
     assert!(!anna.get("/").await.text().contains("Неделя сумок"));
     let wrong = staff

@@ -47,7 +47,7 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
             customers::hold(tx, of.id()).await?;
             customers::is_alive(tx, of.id()).await?;
             let alone = allowance(tx, by).await?.now();
-            if programs(tx).await?.last_terms(new.program, now).is_none() {
+            if programs(tx).await?.0.last_terms(new.program, now).is_none() {
                 return Err(Error::NotFound.into());
             }
             on!(tx, |c| sqlx::query(NEW)
@@ -248,7 +248,7 @@ async fn book(
     points: i64,
 ) -> Result<TransactionId, SpendError> {
     let now = tx.now();
-    let terms = programs(tx).await?.last_terms(program, now).ok_or(Error::NotFound)?.1;
+    let terms = programs(tx).await?.0.last_terms(program, now).ok_or(Error::NotFound)?.1;
     settle(tx, customer, now).await?;
     let mut book = Book::new();
     let transaction = book.post(

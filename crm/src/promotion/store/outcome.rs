@@ -1,13 +1,13 @@
 //! What came of a promotion, by what the rules that carry it out booked. Each figure is one question to the database, which its
-//! page tells in words; what was voided counts nowhere. The grants of its rules may be millions, so that it is counted once an hour at
-//! most, and no more once nothing is to come.
+//! page tells in words; what was voided counts nowhere. The grants of its rules may be millions, so that a job
+//! counts it once an hour, and no more once nothing is to come.
 
-use super::managing::Entry;
-use crate::db::{Conn, Db, scoped};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::id::PromotionId;
 use crate::on;
 use crate::staff::Right;
-use crate::who::Staff;
+use crate::who::{Staff, System};
 use chrono::{DateTime, Duration, Utc};
 
 /// How old figures may be.
@@ -42,50 +42,75 @@ macro_rules! purchases {
     };
 }
 
-/// What came of a promotion until now, or in the whole of its time where that is over: as it was counted last, or anew.
-pub async fn of(db: &Db, by: &Staff, promotion: &Entry) -> Result<Outcome, Error> {
-    const KEPT: &str = "SELECT at, purchases, customers, points, discount, sales, sales_before FROM promotion_outcomes \
-                        WHERE promotion_id = $1 AND (at > $2 OR at >= $3)";
-    const KEEP: &str = "INSERT INTO promotion_outcomes (promotion_id, at, purchases, customers, points, discount, sales, \
-                        sales_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (promotion_id) DO UPDATE SET \
-                        at = excluded.at, purchases = excluded.purchases, customers = excluded.customers, \
-                        points = excluded.points, discount = excluded.discount, sales = excluded.sales, \
-                        sales_before = excluded.sales_before";
+/// What came of a promotion until it was counted last; none where that is yet to come.
+pub async fn of(conn: &mut Conn, by: &Staff, id: PromotionId) -> Result<Option<Outcome>, Error> {
+    const SQL: &str = "SELECT at, purchases, customers, points, discount, sales, sales_before FROM promotion_outcomes \
+                       WHERE promotion_id = $1";
     by.may(Right::Rules)?;
-    let mut conn = db.read().await?;
-    let (since, settled) = (conn.now() - FRESH, promotion.record.ends_at + LATE);
-    let kept: Option<Outcome> = on!(conn, |c| sqlx::query_as(KEPT)
-        .bind(promotion.id)
-        .bind(since)
-        .bind(settled)
-        .fetch_optional(c)
-        .await)?;
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
-    let new = count(&mut conn, promotion).await?;
-    drop(conn);
-    db.write(|tx| {
-        scoped(async move {
-            on!(tx, |c| sqlx::query(KEEP)
-                .bind(promotion.id)
-                .bind(new.at)
-                .bind(new.purchases)
-                .bind(new.customers)
-                .bind(new.points)
-                .bind(new.discount)
-                .bind(new.sales)
-                .bind(new.sales_before)
-                .execute(c)
-                .await
-                .map(drop))?;
-            Ok(new)
-        })
-    })
-    .await
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
 }
 
-async fn count(conn: &mut Conn, promotion: &Entry) -> Result<Outcome, Error> {
+/// A promotion that is to be counted.
+#[derive(sqlx::FromRow)]
+struct Due {
+    id: PromotionId,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    counted_at: Option<DateTime<Utc>>,
+}
+
+/// Counts each promotion that has begun and has rules, where its figures are an hour old and something is to come, or where there
+/// are none. Returns how many it counted.
+pub async fn run_due(db: &Db, _by: &System, goes_on: impl Fn() -> bool) -> Result<u64, Error> {
+    const DUE: &str = "SELECT p.id, p.starts_at, p.ends_at, o.at AS counted_at FROM promotions p \
+                       LEFT JOIN promotion_outcomes o ON o.promotion_id = p.id \
+                       WHERE p.stage = 'published' AND p.starts_at <= $1 AND (o.at IS NULL OR o.at <= $2) \
+                       AND EXISTS (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id) ORDER BY p.ends_at DESC, p.id";
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let due: Vec<Due> = on!(conn, |c| sqlx::query_as(DUE)
+        .bind(now)
+        .bind(now - FRESH)
+        .fetch_all(c)
+        .await)?;
+    drop(conn);
+    let mut counted = 0;
+    for one in due {
+        if one.counted_at.is_some_and(|at| at >= one.ends_at + LATE) {
+            continue;
+        }
+        if !goes_on() {
+            break;
+        }
+        let new = count(&mut db.read().await?, &one).await?;
+        db.write(|tx| scoped(keep(tx, one.id, new))).await?;
+        counted += 1;
+    }
+    Ok(counted)
+}
+
+async fn keep(tx: &mut Tx, id: PromotionId, new: Outcome) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO promotion_outcomes (promotion_id, at, purchases, customers, points, discount, sales, \
+                       sales_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (promotion_id) DO UPDATE SET \
+                       at = excluded.at, purchases = excluded.purchases, customers = excluded.customers, \
+                       points = excluded.points, discount = excluded.discount, sales = excluded.sales, \
+                       sales_before = excluded.sales_before";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(new.at)
+        .bind(new.purchases)
+        .bind(new.customers)
+        .bind(new.points)
+        .bind(new.discount)
+        .bind(new.sales)
+        .bind(new.sales_before)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+async fn count(conn: &mut Conn, promotion: &Due) -> Result<Outcome, Error> {
     const TOOK_PART: &str = concat!(
         "SELECT COUNT(DISTINCT p.id), COUNT(DISTINCT p.customer_id) ",
         purchases!()
@@ -100,9 +125,9 @@ async fn count(conn: &mut Conn, promotion: &Entry) -> Result<Outcome, Error> {
         purchases!(),
         ")"
     );
-    let (id, from, at) = (promotion.id, promotion.record.starts_at, conn.now());
+    let (id, from, at) = (promotion.id, promotion.starts_at, conn.now());
     // What is compared are times of one length.
-    let to = promotion.record.ends_at.min(at);
+    let to = promotion.ends_at.min(at);
     let (purchases, customers): (i64, i64) = on!(conn, |c| sqlx::query_as(TOOK_PART)
         .bind(id)
         .bind(from)

@@ -242,7 +242,7 @@ pub async fn beginnings(conn: &mut Conn, by: &Staff) -> Result<Vec<Beginning>, E
 }
 
 /// Says what requests about each of some topics begin with from now on: all of it or nothing. Fails with [`Error::NotFound`] for an
-/// unknown topic, and with a flaw at `queue[t…]`, by the topic's id, for an unknown queue.
+/// unknown topic, and for an unknown queue with a flaw at the id of the topic that was to lead there.
 pub async fn set_beginnings(db: &Db, by: &Staff, all: &[(TopicId, Option<QueueId>, Priority)]) -> Result<(), Error> {
     by.may(Right::Desk)?;
     db.write(|tx| {
@@ -273,7 +273,7 @@ async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, prio
     const SQL: &str = "UPDATE topics SET queue_id = $2, priority = $3 WHERE id = $1";
     if let Some(queue) = queue {
         let known: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(KNOWN).bind(queue).fetch_optional(c).await)?;
-        known.ok_or_else(|| Error::field(&format!("queue[t{topic}]"), Flaw::NotAChoice))?;
+        known.ok_or_else(|| Error::field(&topic.to_string(), Flaw::NotAChoice))?;
     }
     let rows = on!(tx, |c| sqlx::query(SQL)
         .bind(topic)
