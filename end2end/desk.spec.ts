@@ -145,7 +145,6 @@ test("a macro is carried out by its digit, and nothing is sent unseen", async ({
   await answer(desk).fill("Здравствуйте!");
   await answer(desk).blur();
   await desk.keyboard.press("Alt+7");
-  await desk.keyboard.press("Shift+7");
   await desk.keyboard.press("9");
   await desk.keyboard.press("?");
   const sheet = desk.getByRole("dialog", { name: "Клавиатура" });

