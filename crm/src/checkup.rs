@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::on;
 use crate::outbox::delivery::due_since;
 use crate::points::Difference;
+use crate::staff::Right;
 use crate::who::System;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// How messages are getting along.
@@ -29,6 +31,15 @@ pub async fn outbox(db: &Db, _: &System) -> Result<Outbox, Error> {
         due_since: on!(conn, |c| sqlx::query_scalar(DUE).fetch_one(c).await)?,
         failed: on!(conn, |c| sqlx::query_scalar(FAILED).fetch_one(c).await)?,
     })
+}
+
+/// How many can come in who may look after their colleagues: without one, nobody lets anybody in but the command line.
+pub async fn managers(db: &Db, _: &System) -> Result<usize, Error> {
+    const SQL: &str = "SELECT r.rights FROM staff s JOIN roles r ON r.code = s.role WHERE s.disabled_at IS NULL \
+                       AND NOT EXISTS (SELECT 1 FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL)";
+    let mut conn = db.read().await?;
+    let roles: Vec<Json<Vec<Right>>> = on!(conn, |c| sqlx::query_scalar(SQL).fetch_all(c).await)?;
+    Ok(roles.iter().filter(|role| role.0.contains(&Right::Staff)).count())
 }
 
 /// By how much the database's clock is ahead of ours. SQLite has none of its own: there `None`.
