@@ -257,7 +257,7 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
     let outbox = checkup::outbox(db, by).await?;
     let waits = outbox.due_since.map_or(TimeDelta::zero(), |at| db.now() - at);
     let minutes = waits.num_minutes();
-    let late = format!("the latest could have gone {minutes} minutes ago");
+    let late = format!("the first could have gone {minutes} minutes ago");
     let stuck = "see whether the server runs, and the lines on mail and SMS; codes for sign-in do not arrive either";
     lines.push(match minutes {
         ..2 => ok("messages", "none is late"),
