@@ -3,31 +3,43 @@
 use crate::db::Db;
 use crate::error::Error;
 use crate::on;
+use crate::outbox::delivery::due_since;
 use crate::points::Difference;
+use crate::staff::Right;
 use crate::who::System;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// How messages are getting along.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outbox {
-    /// When the oldest was written that waits to be carried.
-    pub oldest_queued: Option<DateTime<Utc>>,
+    /// Since when one that waits to be carried could have gone; later than now where all wait for their hour.
+    pub due_since: Option<DateTime<Utc>>,
     /// How many could not be carried.
     pub failed: i64,
 }
 
 /// Looks at the queue of messages.
 pub async fn outbox(db: &Db, _: &System) -> Result<Outbox, Error> {
-    const OLDEST: &str = "SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT 1";
+    const DUE: &str = concat!("SELECT ", due_since!(), " FROM outbox WHERE state = 'queued'");
     // A phone that is switched off is nothing that whoever runs the server could mend.
     const FAILED: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'failed' AND undelivered_at IS NULL";
     let mut conn = db.read().await?;
     Ok(Outbox {
-        oldest_queued: on!(conn, |c| sqlx::query_scalar(OLDEST).fetch_optional(c).await)?,
+        due_since: on!(conn, |c| sqlx::query_scalar(DUE).fetch_one(c).await)?,
         failed: on!(conn, |c| sqlx::query_scalar(FAILED).fetch_one(c).await)?,
     })
+}
+
+/// How many can come in who may look after their colleagues: without one, nobody lets anybody in but the command line.
+pub async fn managers(db: &Db, _: &System) -> Result<usize, Error> {
+    const SQL: &str = "SELECT r.rights FROM staff s JOIN roles r ON r.code = s.role WHERE s.disabled_at IS NULL \
+                       AND NOT EXISTS (SELECT 1 FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL)";
+    let mut conn = db.read().await?;
+    let roles: Vec<Json<Vec<Right>>> = on!(conn, |c| sqlx::query_scalar(SQL).fetch_all(c).await)?;
+    Ok(roles.iter().filter(|role| role.0.contains(&Right::Staff)).count())
 }
 
 /// By how much the database's clock is ahead of ours. SQLite has none of its own: there `None`.

@@ -7,12 +7,14 @@ use crate::channels::sms::Gateway;
 use crate::channels::smtp::Mailer;
 use crate::config::Config;
 use crate::metrics::Process;
+use crate::outside::config::Whom;
 use crate::{demo, site};
 use anyhow::bail;
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::checkup;
 use crm::clock::Clock;
 use crm::db::Db;
+use crm::limits::{self, SmsDay};
 use crm::who::System;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response};
@@ -253,21 +255,14 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
     });
     lines.push(seals(crm::audit::seal::waiting_since(db, by).await?, db.now()));
     let outbox = checkup::outbox(db, by).await?;
-    let waits = outbox.oldest_queued.map_or(TimeDelta::zero(), |at| db.now() - at);
+    let waits = outbox.due_since.map_or(TimeDelta::zero(), |at| db.now() - at);
     let minutes = waits.num_minutes();
+    let late = format!("the first could have gone {minutes} minutes ago");
     let stuck = "see whether the server runs, and the lines on mail and SMS; codes for sign-in do not arrive either";
     lines.push(match minutes {
-        ..2 => ok("messages", "none waits for long"),
-        2..10 => warning(
-            "messages",
-            format!("the oldest has waited for {minutes} minutes"),
-            stuck,
-        ),
-        _ => wrong(
-            "messages",
-            format!("the oldest has waited for {minutes} minutes"),
-            stuck,
-        ),
+        ..2 => ok("messages", "none is late"),
+        2..10 => warning("messages", late, stuck),
+        _ => wrong("messages", late, stuck),
     });
     if outbox.failed > 0 {
         lines.push(warning(
@@ -276,6 +271,8 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
             "the log says why; see docs/operations.md",
         ));
     }
+    lines.push(text_messages(limits::sms_today(&mut db.read().await?).await?));
+    lines.push(staff(config, checkup::managers(db, by).await?));
     if config.is_https() && crm::content::setting(db, demo::MARK).await?.is_some() {
         lines.push(wrong(
             "demonstration",
@@ -284,6 +281,37 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
         ));
     }
     Ok(lines)
+}
+
+/// What is left of the day's text messages.
+fn text_messages(day: SmsDay) -> Line {
+    const CHECK: &str = "text messages";
+    let found = format!("{} of {} of today are sent", day.sent, day.budget);
+    if day.is_spent() {
+        wrong(
+            CHECK,
+            format!("{found}: no code goes by SMS until midnight"),
+            "see at /admin/messages where they went; if to strangers, close their countries (limits.sms_prefixes), if to \
+             customers, raise limits.sms_per_day, and restart",
+        )
+    } else {
+        ok(CHECK, found)
+    }
+}
+
+/// Whether somebody can come in who looks after staff.
+fn staff(config: &Config, managers: usize) -> Line {
+    const CHECK: &str = "staff";
+    let come_by_themselves = config.providers.iter().any(|p| p.whom == Whom::Staff && p.create);
+    match managers {
+        0 if come_by_themselves => ok(CHECK, "nobody looks after staff yet; whom the provider lets in may"),
+        0 => wrong(
+            CHECK,
+            "no administrator can come in",
+            "`kabinet staff add LOGIN NAME --role administrator`, or `staff enable LOGIN` for one who was disabled",
+        ),
+        _ => ok(CHECK, format!("{managers} may look after their colleagues")),
+    }
 }
 
 /// How old the oldest row of the audit log is that stands in no seal.

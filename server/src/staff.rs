@@ -10,11 +10,13 @@ use crm::identity::{Outside, store as identity};
 use crm::signin::{password, strength};
 use crm::staff::{NewStaff, Role, store};
 use crm::who::System;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::IsTerminal as _;
 
 /// What can be done about staff at the command line: for the first administrator, and for emergencies.
 #[derive(Debug, Subcommand)]
 pub enum StaffCommand {
-    /// Add a member of staff; the password is read from the standard input
+    /// Add a member of staff; the password is asked for twice, or is a line of the standard input
     Add(StaffAdd),
     /// Everybody who works or worked here
     List,
@@ -35,7 +37,7 @@ pub enum StaffCommand {
         /// The role's code: agent, lead, administrator, or one of your own
         role: String,
     },
-    /// Give somebody another password, read from the standard input; their sessions end
+    /// Give somebody another password, asked for twice or a line of the standard input; their sessions end
     Password {
         /// Their login
         login: String,
@@ -162,16 +164,59 @@ async fn find(db: &Db, login: &str) -> anyhow::Result<StaffId> {
     }
 }
 
-/// One line of the standard input, fit to be a password.
+/// A password, fit to be one: a line of the standard input, or typed twice and unseen where that is a terminal.
 fn read_password(own: &[&str]) -> anyhow::Result<String> {
+    let password = if std::io::stdin().is_terminal() {
+        // Before anything is asked, so that nothing is seen of who types at once.
+        let _unseen = Unseen::begin().context("the terminal cannot be kept from showing the password")?;
+        let password = ask("Password: ")?;
+        if ask("The same once more: ")? != password {
+            bail!("that was another password; nothing was changed");
+        }
+        password
+    } else {
+        read_line()?
+    };
+    match strength::check(&password, own) {
+        Ok(()) => Ok(password),
+        Err(crm::flaw::Flaw::TooShort { min }) => bail!("the password is too short: {min} characters or more"),
+        Err(_) => bail!("the password is too easy to guess: take several words that belong together for you alone"),
+    }
+}
+
+/// Asks beside what is printed, which may go to a file.
+fn ask(what: &str) -> anyhow::Result<String> {
+    eprint!("{what}");
+    read_line()
+}
+
+/// A line of the standard input.
+fn read_line() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
         .context("the password comes on the standard input")?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    match strength::check(password, own) {
-        Ok(()) => Ok(password.to_owned()),
-        Err(crm::flaw::Flaw::TooShort { min }) => bail!("the password is too short: {min} characters or more"),
-        Err(_) => bail!("the password is too easy to guess: take several words that belong together for you alone"),
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// As long as it lives, the terminal shows nothing of what is typed but the end of the line.
+struct Unseen {
+    before: Termios,
+}
+
+impl Unseen {
+    fn begin() -> rustix::io::Result<Self> {
+        let before = tcgetattr(std::io::stdin())?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        unseen.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &unseen)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
     }
 }

@@ -8,6 +8,7 @@ use crate::ui::{self, Check, DateField, Field, FormBox, pairs};
 use crm::consent::{AskedAt, store as consents};
 use crm::contact::Kind;
 use crm::customer::PersonForm;
+use crm::help::store as help;
 use crm::signin::attempts::{self, Purpose};
 use crm::signin::store::{self as signin, Entered, StaffEntered, Verified};
 use crm::signin::{Attempt, Draft};
@@ -369,6 +370,11 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
     // A link in an e-mail brings the code along; it counts in the browser that asked for it alone.
     let code = cx.query("code").unwrap_or_default().to_owned();
     let sent = (cx.query("done") == Some("sent")).then(|| view! { <p class="flash" role="status">{t.sent_again}</p> });
+    let lost = match kind {
+        Kind::Phone => Some(number_lost(&cx).await?),
+        Kind::Email => None,
+    };
+    let lost = lost.map(|href| view! { <p class="ways"><a href=href>{t.lost_number}</a></p> });
     let labels = pairs([("code", t.code)]);
     let view = view! {
         <a class="back" href=back>{ui::icon(ui::icon::ARROW_LEFT)} {other}</a>
@@ -383,8 +389,19 @@ pub async fn code(cx: Cx) -> Result<Body, AppError> {
         <FormBox<Resend> class="actions">
             <button class="btn btn-quiet">{t.resend}</button>
         </FormBox<Resend>>
+        {lost}
     };
     Ok(Body::new(title, Frame::Plain, view))
+}
+
+/// Where to read what to do without the number: in its article, or in the help at large where staff have withdrawn it or the shop
+/// had its help before there was one.
+async fn number_lost(cx: &Cx) -> Result<&'static str, AppError> {
+    let shown = help::shown(&mut cx.db.read().await?).await?;
+    Ok(match shown.iter().any(|article| article.code == "number-lost") {
+        true => "/help/number-lost",
+        false => "/help",
+    })
 }
 
 /// Asks for the phone of somebody who came by e-mail or from an outside provider and has no card yet.

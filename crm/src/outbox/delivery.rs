@@ -212,7 +212,7 @@ pub async fn claim(
 
 /// Lets a text message wait until the budgets of its country and of the day have something left.
 pub(crate) async fn wait_for_budget(tx: &mut Tx, id: OutboxId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE outbox SET waits_for_budget = $2, due_at = $3 WHERE id = $1";
+    const SQL: &str = "UPDATE outbox SET waits_for_budget = $2, due_at = $3, first_due_at = $3 WHERE id = $1";
     let at = tx.now() + BUDGET_PAUSE;
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
@@ -227,8 +227,8 @@ pub(crate) async fn wait_for_budget(tx: &mut Tx, id: OutboxId) -> Result<(), sql
 /// was written for a time that suited its customer; since then it may have been tried and missed it, and the customer may have
 /// thought better of it. It is put back, or given up.
 async fn is_wanted(tx: &mut Tx, message: &Claimed) -> Result<bool, Error> {
-    const LATER: &str =
-        "UPDATE outbox SET due_at = $1, tries = tries - 1, claimed_by = NULL, claimed_until = NULL WHERE id = $2";
+    const LATER: &str = "UPDATE outbox SET due_at = $1, first_due_at = $1, tries = tries - 1, claimed_by = NULL, \
+                         claimed_until = NULL WHERE id = $2";
     const COUNTED: &str = "UPDATE outbox SET waits_for_budget = $1 WHERE id = $2";
     const NEVER: &str = concat!(
         "UPDATE outbox SET state = 'failed', error = $3, ",
@@ -533,22 +533,34 @@ pub struct Backlog {
     pub channel: Channel,
     /// How many.
     pub waiting: i64,
-    /// Since when the one that has waited longest.
-    pub oldest: DateTime<Utc>,
+    /// Since when one of them could have gone; later than now where all wait for their hour.
+    pub due_since: DateTime<Utc>,
 }
+
+/// Since when a message could have gone, in SQL. Tries that failed leave it as it is; quiet hours and budgets, which are
+/// nobody's fault, move it. A node of a version before that knew nothing of it may have written the message.
+macro_rules! due_since {
+    () => {
+        "MIN(COALESCE(first_due_at, created_at))"
+    };
+}
+pub(crate) use due_since;
 
 /// What waits, by channel; a channel without a queue is not there.
 pub async fn backlog(conn: &mut Conn, _by: &System) -> Result<Vec<Backlog>, Error> {
-    const SQL: &str = "SELECT channel, COUNT(*) AS waiting, MIN(created_at) AS oldest FROM outbox \
-                       WHERE state = 'queued' GROUP BY channel ORDER BY channel";
+    const SQL: &str = concat!(
+        "SELECT channel, COUNT(*) AS waiting, ",
+        due_since!(),
+        " AS due_since FROM outbox WHERE state = 'queued' GROUP BY channel ORDER BY channel"
+    );
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
 /// Queues a message once more, as if it had not been tried: what a carrier still says of the last time is not about it.
 /// True unless it is not among the dead letters, or its code was taken out.
 pub(super) async fn queue_again(tx: &mut Tx, id: OutboxId) -> Result<bool, sqlx::Error> {
-    const SQL: &str = "UPDATE outbox SET state = 'queued', tries = 0, due_at = $1, sent_at = NULL, reference = NULL, \
-                       undelivered_at = NULL \
+    const SQL: &str = "UPDATE outbox SET state = 'queued', tries = 0, due_at = $1, first_due_at = $1, sent_at = NULL, \
+                       reference = NULL, undelivered_at = NULL \
                        WHERE id = $2 AND state = 'failed' AND redacted_at IS NULL";
     let now = tx.now();
     on!(tx, |c| sqlx::query(SQL)

@@ -171,8 +171,8 @@ async fn newest(tx: &mut Tx, template: &str) -> Result<Template, Error> {
 
 async fn write(tx: &mut Tx, draft: Draft<'_>, values: &[(&str, &str)]) -> Result<OutboxId, Error> {
     const SQL: &str = "INSERT INTO outbox (id, channel, address, customer_id, template, language, subject, body, state, \
-                       created_at, due_at, expires_at, masked_subject, masked_body, aim) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                       created_at, due_at, first_due_at, expires_at, masked_subject, masked_body, aim) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15)";
     let now = tx.now();
     let Draft {
         id,

@@ -456,7 +456,7 @@ crm::both_engines!(without_a_transport_codes_run_out_and_the_rest_waits, async |
     let expected = delivery::Backlog {
         channel: Channel::Sms,
         waiting: 1,
-        oldest: start(),
+        due_since: start(),
     };
     assert_eq!(backlog, [expected]);
 });

@@ -1,7 +1,7 @@
 //! Promotional messages: to whoever agreed, when they want them, on both engines. The hours themselves are decided by a pure
 //! function with tests of its own (`crm::consent::pace`).
 
-use crate::common::people::{contact, one};
+use crate::common::people::{again, contact, lead, one};
 use crate::common::*;
 use chrono::{DateTime, Duration, Utc};
 use crm::both_engines;
@@ -12,9 +12,13 @@ use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::id::OutboxId;
 use crm::lang::{Lang, Localized};
+use crm::limits::Limits;
 use crm::outbox::delivery::{self, Claimed, Fate, UNWANTED};
 use crm::outbox::promotion;
+use crm::outbox::staff as desk;
 use crm::outbox::{self, Channel, State, To};
+use crm::shop::Shop;
+use crm::staff::store as staff_store;
 use crm::testing::{World, start};
 use crm::who::{Customer, Subject, Visitor};
 use futures::future::join_all;
@@ -237,6 +241,78 @@ both_engines!(
         assert_eq!(one!(world, State, "SELECT state FROM outbox"), State::Sent);
     }
 );
+
+both_engines!(what_waits_on_purpose_is_not_late_and_what_fails_is, async |world| {
+    let db = ready(world).await;
+    let anna = who_gave(world, &["marketing_sms"]).await;
+    execute!(db, "DELETE FROM contacts WHERE kind = 'email'")
+        .await
+        .expect("gone");
+    // What the metrics and the doctor go by.
+    let due_since = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let backlog = delivery::backlog(&mut conn, &BY).await.expect("counted");
+        drop(conn);
+        let since = crm::checkup::outbox(db, &BY).await.expect("looked at").due_since;
+        assert_eq!(backlog.iter().map(|queue| queue.due_since).min(), since);
+        since
+    };
+    assert_eq!(due_since().await, None);
+
+    // A notice that waits for the budget of text messages, twice.
+    let spent = Shop {
+        limits: Limits {
+            sms_per_day: 0,
+            ..Limits::default()
+        },
+        ..Shop::default()
+    };
+    let spent = Db::open(&world.url, spent, world.clock.clone())
+        .await
+        .expect("it opens");
+    let lead = lead(world).await;
+    staff_store::end_customer_sessions(&spent, &lead, anna.id(), "Чужой вход")
+        .await
+        .expect("ended");
+    let pause = Duration::minutes(10);
+    assert_eq!(due_since().await, Some(start() + pause));
+    world.clock.set(start() + pause);
+    assert_eq!(claim(&spent, Channel::Sms).await, []);
+    assert_eq!(due_since().await, Some(start() + pause + pause));
+    world.clock.set(start() + pause + pause);
+    assert_eq!(carry(db).await, 1);
+
+    // A promotion that waits for the morning, fails then, and waits for the next one.
+    let (night, morning) = (at("2026-11-21T19:00:00Z"), at("2026-11-22T06:00:00Z"));
+    world.clock.set(night);
+    promote(db, &anna).await.expect("written");
+    assert_eq!(due_since().await, Some(morning));
+    world.clock.set(morning);
+    let message = claim(db, Channel::Sms).await.remove(0);
+    let fate = delivery::not_sent(db, &BY, &message, false, "busy")
+        .await
+        .expect("noted");
+    let Fate::Later(later) = fate else { panic!("{fate:?}") };
+    assert_eq!(due(db).await, [later]);
+    assert_eq!(due_since().await, Some(morning), "another try hides nothing");
+    world.clock.set(at("2026-11-22T19:00:00Z"));
+    assert_eq!(carry(db).await, 0);
+    assert_eq!(due_since().await, Some(morning + days(1)));
+
+    // A dead letter that somebody sends again is late from then on.
+    execute!(
+        db,
+        "UPDATE outbox SET state = 'failed', due_at = NULL WHERE state = 'queued'"
+    )
+    .await
+    .expect("given up");
+    let later = morning + days(2);
+    world.clock.set(later);
+    desk::send_again(db, &again(world, lead.id()).await, message.id)
+        .await
+        .expect("queued");
+    assert_eq!(due_since().await, Some(later));
+});
 
 // Unsubscribing --------------------------------------------------------------------------------------------------------
 

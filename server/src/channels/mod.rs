@@ -214,7 +214,8 @@ pub async fn watch(db: &Db, by: &System) -> Result<(), crm::Error> {
     drop(conn);
     for channel in Channel::ALL {
         let queue = backlog.iter().find(|queue| queue.channel == channel);
-        let age = queue.map_or(0.0, |queue| (now - queue.oldest).as_seconds_f64());
+        // What waits on purpose is due later than now.
+        let age = queue.map_or(0.0, |queue| (now - queue.due_since).as_seconds_f64().max(0.0));
         let waiting = queue.map_or(0.0, |queue| queue.waiting as f64);
         metrics::gauge!("kabinet_outbox_queue_length", "channel" => channel.as_str()).set(waiting);
         metrics::gauge!("kabinet_outbox_oldest_seconds", "channel" => channel.as_str()).set(age);

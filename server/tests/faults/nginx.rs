@@ -122,6 +122,7 @@ async fn fault_one_node_behind_nginx_keeps_its_words_and_is_found_again_after_a_
     let batch = "/api/v1/purchases/batch";
     for (path, bytes, status, is_nodes) in [
         ("/support/new", 100_000, 413, true),
+        ("/admin/imports", 200_000, 413, true),
         ("/profile/person", 100_000, 413, true),
         ("/profile/person", 200_000, 413, false),
         (batch, 200_000, 401, true),

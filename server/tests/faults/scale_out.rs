@@ -318,6 +318,7 @@ async fn fault_one_node_behind_the_proxy_is_restarted_and_nobody_notices() {
     let batch = "/api/v1/purchases/batch";
     for (path, bytes, status, kind) in [
         ("/support/new", 100_000, 413, "text/html"),
+        ("/admin/imports", 200_000, 413, "text/html"),
         (batch, 200_000, 401, "application/problem+json"),
         (batch, server::api::BODY_LIMIT + 1, 413, "application/problem+json"),
     ] {

@@ -164,6 +164,46 @@ fn a_drill_brings_a_copy_back_compares_it_and_leaves_nothing() {
     assert_eq!(files(&here.path("drill")), [""; 0]);
 }
 
+#[tokio::test]
+async fn a_night_goes_by_and_the_copy_from_before_it_comes_back() {
+    let here = Installation::new();
+    here.buy("1");
+    let mut server = here.serve().await;
+    here.succeed(&["backup", "night.db"]);
+    let hash = here.succeed(&["ledger", "hash"]);
+    here.buy("2");
+    let lost = here.succeed(&["ledger", "hash"]);
+    assert_ne!(lost, hash);
+
+    // Under a server that runs, and by mistake, nothing is replaced.
+    let used = here.run(&["restore", "night.db", "--replace"]);
+    assert!(!used.status.success(), "{}", told(&used));
+    server.terminate();
+    server.ended().await;
+    let there = here.run(&["restore", "night.db"]);
+    assert!(!there.status.success(), "{}", told(&there));
+    assert_eq!(here.succeed(&["ledger", "hash"]), lost);
+
+    let said = here.succeed(&["restore", "night.db", "--replace"]);
+    for part in [hash.trim(), "Brought back.", "The ledger is in order."] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(here.succeed(&["ledger", "hash"]), hash);
+    assert!(here.succeed(&["ledger", "verify"]).contains("The ledger is in order."));
+    // What was there lies beside it, and a server starts on what came.
+    let aside = files(&here.path(""));
+    let aside: Vec<&String> = aside
+        .iter()
+        .filter(|name| name.starts_with("kabinet.db.before-"))
+        .collect();
+    let [aside] = aside[..] else { panic!("{aside:?}") };
+    let before = here.with("KABINET_DATABASE_URL", &format!("sqlite:{aside}"));
+    assert_eq!(before.succeed(&["ledger", "hash"]), lost);
+    let here = before.with("KABINET_DATABASE_URL", "sqlite:kabinet.db");
+    let server = here.serve().await;
+    assert!(server.get("/sign-in").await.is_some_and(|page| page.status() == 200));
+}
+
 #[test]
 fn a_copy_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     let here = Installation::new();

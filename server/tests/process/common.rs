@@ -2,7 +2,7 @@
 
 use crate::ports::free_address;
 use reqwest::{Client, redirect};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// For how long anything is waited for that has to come. Nothing is asserted about how long it took.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A password that is taken.
+pub(crate) const PASSWORD: &str = "пятьдесят лошадей у реки";
 
 /// A folder with a configuration, a database and a site folder of this build.
 pub(crate) struct Installation {
@@ -74,7 +77,12 @@ impl Installation {
 
     /// The program with these arguments.
     fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kabinet"));
+        self.command(env!("CARGO_BIN_EXE_kabinet"), arguments)
+    }
+
+    /// Another program where this one runs, with its settings.
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -100,6 +108,72 @@ impl Installation {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", told(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs a command that reads a line.
+    pub(crate) fn tell(&self, arguments: &[&str], line: &str) -> Output {
+        let mut child = self
+            .program(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        // Whoever does not read it says why.
+        let _ = writeln!(input, "{line}");
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Runs a command at a terminal, where somebody types a line at each of these prompts; whether it succeeded, and all that was
+    /// to be seen there.
+    pub(crate) fn at_a_terminal(&self, arguments: &[&str], typed: &[(&str, &str)]) -> (bool, String) {
+        let line = format!("{} {}", env!("CARGO_BIN_EXE_kabinet"), arguments.join(" "));
+        let mut child = self
+            // It would not show what comes by a pipe, and nobody would see that the program does.
+            .command(
+                "script",
+                &[
+                    "--quiet",
+                    "--echo",
+                    "always",
+                    "--return",
+                    "--command",
+                    &line,
+                    "/dev/null",
+                ],
+            )
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script, of util-linux, runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe")).bytes();
+        let mut seen = Vec::new();
+        for (prompt, words) in typed {
+            while !seen.ends_with(prompt.as_bytes()) {
+                let Some(byte) = output.next() else {
+                    panic!("no {prompt:?}: {}", String::from_utf8_lossy(&seen))
+                };
+                seen.push(byte.expect("a byte"));
+            }
+            writeln!(input, "{words}").expect("typed");
+        }
+        // The terminal is there until the program has ended.
+        seen.extend(output.map_while(Result::ok));
+        let status = child.wait().expect("it ends");
+        drop(input);
+        (status.success(), String::from_utf8_lossy(&seen).into_owned())
+    }
+
+    /// An administrator, as the first one comes to be.
+    pub(crate) fn employ(&self, login: &str) {
+        let added = self.tell(
+            &["staff", "add", login, "Ольга Верная", "--role", "administrator"],
+            PASSWORD,
+        );
+        assert!(added.status.success(), "{}", told(&added));
     }
 
     /// Books a receipt, which makes postings.

@@ -44,6 +44,7 @@ fn complains_of(here: &Installation, check: &str, state: &str, part: &str) {
 fn healthy() -> Installation {
     let here = Installation::new();
     here.buy("1");
+    here.employ("olga");
     std::fs::create_dir_all(here.path("site/pkg")).expect("a folder");
     std::fs::create_dir(here.path("copies")).expect("a folder");
     here.succeed(&["backup", "copies/night.db"]);
@@ -61,6 +62,8 @@ async fn where_all_is_well_it_has_nothing_to_say() {
     let said = here.succeed(&["doctor"]);
     for check in [
         "ledger",
+        "staff",
+        "text messages",
         "audit log",
         "backups",
         "cookies",
@@ -84,8 +87,19 @@ async fn of_the_database_it_sees_what_is_wrong() {
     complains_of(&here, "messages", "wrong", "minutes");
     execute(&url, "UPDATE outbox SET state = 'failed'").await;
     complains_of(&here, "messages", "warning", "1 could not be carried");
+    // One that waits for its hour is no reason to get up.
+    let wait = "UPDATE outbox SET state = 'queued', due_at = '2999-01-01T00:00:00+00:00', \
+                first_due_at = '2999-01-01T00:00:00+00:00'";
+    execute(&url, wait).await;
+    assert_eq!(complaints(&here), []);
     execute(&url, "DELETE FROM outbox").await;
 
+    here.succeed(&["staff", "disable", "olga"]);
+    complains_of(&here, "staff", "wrong", "no administrator can come in");
+    here.succeed(&["staff", "enable", "olga"]);
+    here.succeed(&["staff", "role", "olga", "agent"]);
+    complains_of(&here, "staff", "wrong", "no administrator can come in");
+    here.succeed(&["staff", "role", "olga", "administrator"]);
     execute(
         &url,
         "UPDATE accounts SET balance = balance + 1 WHERE customer_id IS NOT NULL AND kind = 'pending'",
@@ -103,6 +117,16 @@ async fn of_the_database_it_sees_what_is_wrong() {
                  VALUES (9999, 'from tomorrow', TRUE, X'00', 0)";
     execute(&url, newer).await;
     complains_of(&here, "schema", "wrong", "newer kabinet");
+}
+
+#[tokio::test]
+async fn of_a_budget_of_text_messages_that_is_spent_it_says_so() {
+    let here = healthy().with("KABINET_LIMITS__SMS_PER_DAY", "1");
+    let server = here.serve().await;
+    assert_eq!(complaints(&here), []);
+    let body = "_fn=sign_in.start&_key=0123456789abcdef&phone=%2B79001234567";
+    assert_eq!(server.send("/sign-in", body).await.status(), 303);
+    complains_of(&here, "text messages", "wrong", "1 of 1 of today are sent");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod doctor;
 mod figures;
 #[path = "../ports/mod.rs"]
 mod ports;
+mod staff;
 mod stopping;
 mod tls;
 mod traces;

@@ -62,6 +62,35 @@ async fn every_article_opens_and_leads_to_pages_that_are_there() {
     );
 }
 
+/// Whoever waits for a code on a number that they have no more reads there what to do, and needs to be nobody's customer for it.
+#[tokio::test]
+async fn who_has_lost_the_number_is_told_beside_the_code_what_to_do() {
+    let app = TestApp::new().await;
+    let (mut who, phone) = (app.anybody(), app.free_phone());
+    let asked = who.send("/sign-in", "sign_in.start", &[("phone", &phone)]).await;
+    asked.assert_leads_to("/sign-in/code");
+    assert!(leads_to(&who.get("/sign-in/code").await).contains("/help/number-lost"));
+    let article = who.get("/help/number-lost").await;
+    assert_eq!(article.status, StatusCode::OK, "{}", article.text());
+    let links = leads_to(&article);
+    assert!(
+        links.contains("/sign-in?by=email") && links.contains("/stores"),
+        "{links:?}"
+    );
+    // Where the article is not shown, nobody is led to a page that is not there.
+    app.execute(
+        "UPDATE help_versions SET withdrawn_at = published_at \
+         WHERE article_id = (SELECT id FROM help_articles WHERE code = 'number-lost')",
+    )
+    .await;
+    assert_eq!(who.get("/help/number-lost").await.status, StatusCode::NOT_FOUND);
+    let links = leads_to(&who.get("/sign-in/code").await);
+    assert!(
+        links.contains("/help") && !links.contains("/help/number-lost"),
+        "{links:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_search_puts_titles_first_and_what_it_does_not_find_is_noted() {
     let app = TestApp::new().await;

@@ -1,4 +1,5 @@
-//! Addresses that somebody else writes down count only when a proxy of ours wrote them.
+//! Addresses that somebody else writes down count only when a proxy of ours wrote them; and the proxies that are shipped let
+//! through what the site takes.
 
 use crate::common::{Browser, PASSWORD, TestApp};
 use axum::http::StatusCode;
@@ -103,4 +104,60 @@ async fn s22_behind_our_proxy_each_visitor_counts_for_themselves() {
         guess(&proxy, "evil, ' OR 1=1, 999.1.1.1").await,
         StatusCode::UNPROCESSABLE_ENTITY
     );
+}
+
+/// The proxies' walls stand aside where a form brings files, and nowhere else. Each file has its own way to say where that is:
+/// here a `*` at the end stands for whatever follows.
+#[test]
+fn the_proxies_that_are_shipped_let_files_through_where_forms_bring_them() {
+    let between = |text: &str, from: &str, to: &str| -> String {
+        let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from:?}"));
+        let (found, _) = rest
+            .split_once(to)
+            .unwrap_or_else(|| panic!("no {to:?} after {from:?}"));
+        found.to_owned()
+    };
+    let nginx = between(include_str!("../../../deploy/nginx.conf"), "location ~ ^/(", ") {");
+    let nginx = nginx.split('|').map(|path| match path.strip_suffix('$') {
+        Some(whole) => format!("/{whole}"),
+        None => format!("/{path}*"),
+    });
+    let haproxy = include_str!("../../../deploy/haproxy.cfg");
+    let haproxy = between(haproxy, "gt 131072 } !{ path_beg /api/ ", " }");
+    let haproxy = haproxy.split(' ').map(|path| format!("{path}*"));
+    let caddy = include_str!("../../../deploy/Caddyfile");
+    let files = between(caddy, "@files path ", "\n");
+    assert_eq!(between(caddy, "@pages not path /api/* ", "\n"), files, "all the others");
+    let caddy = files.split(' ').map(str::to_owned);
+
+    for (proxy, allowed) in [
+        ("nginx.conf", nginx.collect::<Vec<_>>()),
+        ("haproxy.cfg", haproxy.collect()),
+        ("Caddyfile", caddy.collect()),
+    ] {
+        let is_let_through = |allowed: &str, path: &str| match allowed.strip_suffix('*') {
+            Some(start) => path.starts_with(start),
+            None => path == allowed,
+        };
+        let takers = || app::ROUTES.iter().filter(|route| route.takes_files());
+        for route in takers() {
+            assert!(
+                allowed.iter().any(|allowed| is_let_through(allowed, route.path)),
+                "deploy/{proxy} stops files to {}: {allowed:?}",
+                route.path
+            );
+            let largest = (route.file_mb().unwrap_or_default() + 1) * crm::shop::MB;
+            assert!(largest <= 32 << 20, "{} takes more than the proxies", route.path);
+        }
+        for allowed in &allowed {
+            assert!(
+                takers().any(|route| is_let_through(allowed, route.path)),
+                "deploy/{proxy} lets files through to {allowed}, which takes none"
+            );
+            // Whoever writes the file of another proxy goes by this.
+            let named = format!("`{}`", allowed.trim_end_matches('*'));
+            let told = include_str!("../../../docs/operations.md");
+            assert!(told.contains(&named), "docs/operations.md does not name {named}");
+        }
+    }
 }
