@@ -232,6 +232,8 @@ fn range(start: &str) -> [Bind; 2] {
 
 /// How many customers are looked at closely.
 const CANDIDATES: usize = 256;
+/// So many times what is shown is enough to choose from.
+const ENOUGH: usize = 4;
 /// How many words may be like one.
 const ALIKE: usize = 64;
 
@@ -264,8 +266,10 @@ async fn by_name(conn: &mut Conn, typed: &[String], limit: usize) -> Result<Vec<
         all.extend(wanted(conn, word).await?);
     }
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    // Who has the very words is likelier than whoever has others, so that more ways are gone only as long as few were found.
+    let enough = CANDIDATES.min(ENOUGH * limit);
     for way in [Way::Same, Way::Begins, Way::Near, Way::Alike] {
-        if found.len() >= CANDIDATES {
+        if found.len() >= enough {
             break;
         }
         for lead in leads(conn, &all, way).await? {
