@@ -357,7 +357,10 @@ fn vk_account(peer: &Peer, sent: &HashMap<String, String>) -> Response {
 }
 
 fn provider(peer: &Peer, id: &str, kind: Kind) -> Provider {
-    let issuer = peer.issuer();
+    provider_at(peer.issuer(), id, kind)
+}
+
+pub(crate) fn provider_at(issuer: String, id: &str, kind: Kind) -> Provider {
     let at = |path: &str| (kind != Kind::Oidc).then(|| format!("{issuer}{path}"));
     Provider {
         id: id.into(),

@@ -848,11 +848,13 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let bytes = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
-        let is_binary = parts
-            .headers
-            .get("content-type")
-            .and_then(|kind| kind.to_str().ok())
+        let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        // A stream does not end; `live.rs` reads it.
+        let bytes = match kind {
+            Some("text/event-stream") => Vec::new(),
+            _ => to_bytes(body, usize::MAX).await.expect("a body").to_vec(),
+        };
+        let is_binary = kind
             .is_some_and(|kind| ["application/zip", "application/pdf"].contains(&kind) || kind.starts_with("image/"));
         let text = if is_binary { Vec::new() } else { bytes.clone() };
         Reply {
@@ -1028,7 +1030,11 @@ pub struct Town {
 
 impl Town {
     pub async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::of(TestApp::new().await).await
+    }
+
+    /// The same people at a site of another configuration.
+    pub async fn of(app: TestApp) -> Self {
         let anna = app.customer("Анна").await;
         let consent = app.text("SELECT lower(hex(id)) FROM consents LIMIT 1").await;
         let boris = app.customer("Борис").await;
