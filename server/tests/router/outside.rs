@@ -891,6 +891,7 @@ async fn a_customer_links_and_unlinks_in_the_profile() {
     app.world.clock.set(start() + Duration::minutes(14));
     let done = anna.submit("/profile/providers", &unlink).await;
     done.assert_leads_to("/profile/providers?done=unlinked");
+    app.assert_row("identity.unlink").await;
     assert_eq!(identities(&app).await, 0);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM outbox WHERE template IN ('identity_linked', 'identity_unlinked')")

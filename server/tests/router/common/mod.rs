@@ -286,6 +286,17 @@ impl TestApp {
         sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("texts")
     }
 
+    /// There is a row of the log that says so.
+    pub async fn assert_row(&self, action: &str) {
+        let mut conn = self.connection().await;
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM audit WHERE action = $1")
+            .bind(action)
+            .fetch_one(&mut conn)
+            .await
+            .expect("a figure");
+        assert!(rows > 0, "no row says {action}");
+    }
+
     /// A statement that no door of the site offers.
     pub async fn execute(&self, sql: &'static str) {
         let mut conn = self.connection().await;
