@@ -211,6 +211,7 @@ const TAGS: Fields = &[("priority", "high"), ("tags", "зима")];
 const HOURS: Fields = &[("mon", "9:00–18:00")];
 const LEVEL: Fields = &[("first_answer", "60"), ("solution", "900"), ("warn", "80")];
 const TERM: Fields = &[("term", "120")];
+const TIER: Fields = &[("threshold", "1000")];
 const TEXT: Fields = &[("body_ru", "Здравствуйте"), ("body_en", "Hello")];
 const LATER: Fields = &[("from", "2090-01-01T10:00")];
 const DAY: Fields = &[("due", "2026-12-01")];
@@ -322,6 +323,24 @@ const WAYS_OF_STAFF: &[Way] = &[
         NONE,
     ),
     after("program.reopen", &[("program.close", NONE)], NONE),
+    after("tiers.discard", &[("tiers.begin", NONE)], NONE),
+    after(
+        "tiers.measure",
+        &[("tiers.begin", NONE)],
+        &[("window", "months"), ("length", "6")],
+    ),
+    at("?tier=new", after("tiers.tier", &[("tiers.begin", NONE)], TIER)),
+    after(
+        "tiers.tier_remove",
+        &[("tiers.begin", NONE), ("tiers.tier", TIER)],
+        NONE,
+    ),
+    after("tiers.publish", &[("tiers.begin", NONE), ("tiers.tier", TIER)], NONE),
+    after(
+        "tiers.withdraw",
+        &[("tiers.begin", NONE), ("tiers.tier", TIER), ("tiers.publish", NONE)],
+        NONE,
+    ),
     after("promotion.ask", &[("promotion.change", NONE)], NONE),
     after(
         "promotion.approve",
@@ -479,8 +498,6 @@ const STEPS: [(&str, &str); 4] = [
     ),
 ];
 
-const TIERS: &str = "router/admin_programs::tiers_are_drafted_tried_on_members_published_and_withdrawn";
-
 /// Forms of staff that change nothing by [`WAYS_OF_STAFF`], each with the test that shows its row in the log.
 const SHOWN_OF_STAFF: &[(&str, &str)] = &[
     (
@@ -491,7 +508,6 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
         "factor.confirm",
         "store/factors::what_is_offered_counts_once_its_first_code_was_right",
     ),
-    ("import.check", "router/tables::a_file_becomes_customers_step_by_step"),
     ("import.start", "router/tables::a_file_becomes_customers_step_by_step"),
     ("import.upload", "router/tables::a_file_becomes_customers_step_by_step"),
     ("card.issue", "store/acts::staff_block_a_card_and_give_another"),
@@ -529,13 +545,6 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
         "staff.invite_again",
         "store/managing::s06_an_invitation_is_good_once_for_three_days_and_stored_hashed",
     ),
-    ("tiers.begin", TIERS),
-    ("tiers.discard", TIERS),
-    ("tiers.measure", TIERS),
-    ("tiers.publish", TIERS),
-    ("tiers.tier", TIERS),
-    ("tiers.tier_remove", TIERS),
-    ("tiers.withdraw", TIERS),
     (
         "transfer.reverse",
         "router/transfers::staff_bring_a_transfer_back_with_a_reason",
@@ -561,7 +570,6 @@ const SHOWN_OF_CUSTOMERS: &[(&str, &str)] = &[
         "confirm.second",
         "router/factors::s15_old_proof_changes_no_second_factor",
     ),
-    ("confirm.send", "router/ways::s08_a_code_for_one_thing_opens_no_other"),
     ("contact.prove", "router/ways::s08_a_code_for_one_thing_opens_no_other"),
     (
         "factor.confirm",
@@ -590,10 +598,6 @@ const SHOWN_OF_CUSTOMERS: &[(&str, &str)] = &[
     (
         "number.cancel",
         "router/numbers::s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link",
-    ),
-    (
-        "offer.activate",
-        "store/promotions::what_is_switched_on_counts_for_what_is_bought_afterwards",
     ),
     (
         "passkey.add",
