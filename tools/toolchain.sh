@@ -160,10 +160,9 @@ find_browser() {
   (cd "$root" && npx playwright install --only-shell chromium >&2) || die "no Chromium was found and none could be installed"
 }
 
-# A proxy before several nodes, and a clock that can be set: without them those tests fail and say so. Without nginx, another proxy
-# before one node, its test says that it was not tried.
+# A proxy before several nodes, another one before one node, and a clock that can be set: without them those tests fail and say so.
 find_fault_tools() {
-  [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || apt_install nginx-light >&2 || say "nginx is missing: its test is left out"
+  [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || apt_install nginx-light >&2 || say "nginx is missing: install it"
   [[ -x /usr/sbin/haproxy ]] || command -v haproxy >/dev/null || apt_install haproxy >&2 || say "haproxy is missing: install it"
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || apt_install libfaketime >&2 || say "libfaketime is missing: install it"
 }

@@ -1,7 +1,7 @@
 //! Series of coupons, as marketers write them, and the coupons that they hand out themselves.
 
 use super::rules::fields::{optional, whole};
-use crate::cabinet::{back, flash, purchases};
+use crate::cabinet::{back, flash, fresh_first, purchases};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -119,7 +119,7 @@ impl Form for MakeCoupons {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: SeriesId = cx.param("id")?;
         let count = whole(&self.count).map_err(|flaw| AppError::field("count", flaw))?;
-        coupons::make(&cx.db, cx.staff()?, id, count).await?;
+        coupons::make(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, count).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=made")))
     }
 }
@@ -288,10 +288,8 @@ fn hand_out(cx: &Cx, id: SeriesId) -> Html {
     let t = &cx.t().admin_coupons;
     let labels = pairs([("count", t.count)]);
     let most = crate::format::integer(coupons::HANDED_MAX);
-    view! {
-        <section class="section narrow" aria-labelledby="hand-out">
-            <h2 id="hand-out">{t.hand_out}</h2>
-            <p>{t.hand_out_text(most)}</p>
+    let form = fresh_first(cx).unwrap_or_else(|| {
+        view! {
             <FormBox<MakeCoupons> labels=labels stale=t.stale_make>
                 <Field name="count" label=t.count value="100" inputmode="numeric"/>
                 <div class="actions">
@@ -299,6 +297,14 @@ fn hand_out(cx: &Cx, id: SeriesId) -> Html {
                     <a class="btn" href=format!("{HERE}/{id}/codes.csv") download="">{t.codes}</a>
                 </div>
             </FormBox<MakeCoupons>>
+        }
+        .into_html()
+    });
+    view! {
+        <section class="section narrow" aria-labelledby="hand-out">
+            <h2 id="hand-out">{t.hand_out}</h2>
+            <p>{t.hand_out_text(most)}</p>
+            {form}
         </section>
     }
     .into_html()
@@ -307,7 +313,7 @@ fn hand_out(cx: &Cx, id: SeriesId) -> Html {
 /// The coupons of a series that are to be handed out, for a spreadsheet or a printer.
 pub async fn codes(cx: Cx) -> Result<File, AppError> {
     let id: SeriesId = cx.param("id")?;
-    let (series, coupons) = coupons::handed(&cx.db, cx.staff()?, id).await?;
+    let (series, coupons) = coupons::handed(&cx.db, &cx.staff()?.fresh(&cx.db)?, id).await?;
     // What a spreadsheet of the language parts by.
     let part = match cx.lang {
         Lang::Ru => ';',

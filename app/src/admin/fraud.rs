@@ -3,7 +3,7 @@
 use super::acts::was_about;
 use super::full_name;
 use super::versions;
-use crate::cabinet::{back, flash, more, place, show_place, unsaid};
+use crate::cabinet::{back, flash, fresh_first, more, place, show_place, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -88,7 +88,7 @@ impl Form for LiftStop {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: FraudAlertId = cx.param("id")?;
-        stop::lift(&cx.db, cx.staff()?, self.customer, &self.reason).await?;
+        stop::lift(&cx.db, &cx.staff()?.fresh(&cx.db)?, self.customer, &self.reason).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=lifted")))
     }
 }
@@ -424,17 +424,25 @@ fn party(cx: &Cx, one: &Party) -> Html {
             </details>
         }
         .into_html(),
-        Some(_) => view! {
-            <details class="fold" open=is_lifting>
-                <summary>{t.lift} <span class="sr-only">": " {name.clone()}</span></summary>
-                <FormBox<LiftStop> id=format!("fraud-lift-{id}") labels=labels stale=t.lift_stale>
-                    <input type="hidden" name="customer" value=id/>
-                    <Field name="reason" label=t.told_reason hint=t.told_reason_hint missing=t.reason_missing enterkeyhint="done"/>
-                    <button class="btn">{t.lift}</button>
-                </FormBox<LiftStop>>
-            </details>
+        Some(_) => {
+            let form = fresh_first(cx).unwrap_or_else(|| {
+                view! {
+                    <FormBox<LiftStop> id=format!("fraud-lift-{id}") labels=labels stale=t.lift_stale>
+                        <input type="hidden" name="customer" value=id/>
+                        <Field name="reason" label=t.told_reason hint=t.told_reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                        <button class="btn">{t.lift}</button>
+                    </FormBox<LiftStop>>
+                }
+                .into_html()
+            });
+            view! {
+                <details class="fold" open=is_lifting>
+                    <summary>{t.lift} <span class="sr-only">": " {name.clone()}</span></summary>
+                    {form}
+                </details>
+            }
+            .into_html()
         }
-        .into_html(),
     });
     view! {
         <div>

@@ -15,7 +15,7 @@ use crate::on;
 use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
-use crate::who::{Reason, Staff, Subject};
+use crate::who::{Fresh, Reason, Staff, Subject};
 use chrono::Duration;
 
 /// After how many days a stop is over by itself. Staff may stop again.
@@ -78,8 +78,9 @@ pub async fn begin(db: &Db, by: &Staff, alert: FraudAlertId, customer: CustomerI
     .await
 }
 
-/// Lifts it before it is over. Field: `reason`, which is written down. [`Error::Stale`] where there is none.
-pub async fn lift(db: &Db, by: &Staff, customer: CustomerId, reason: &str) -> Result<(), Error> {
+/// Lifts it before it is over: whoever is stopped may spend at once what they took, so it takes a fresh proof. Field: `reason`, which is
+/// written down. [`Error::Stale`] where there is none.
+pub async fn lift(db: &Db, by: &Fresh<'_, Staff>, customer: CustomerId, reason: &str) -> Result<(), Error> {
     const SQL: &str = "UPDATE spending_stops SET lifted_at = $2, lifted_by = $3, lift_reason = $4 WHERE customer_id = $1 \
                        AND lifted_at IS NULL AND ends_at > $2 RETURNING id";
     by.may(Right::Fraud)?;

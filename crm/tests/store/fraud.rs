@@ -444,8 +444,9 @@ both_engines!(spending_is_stopped_for_a_while_and_lifted, async |world| {
         messages.iter().any(|one| one.template == "spending_stopped"),
         "she is told"
     );
-    stop::lift(db, &by, anna.id(), "Всё в порядке").await.expect("lifted");
-    let again = stop::lift(db, &by, anna.id(), "Ещё раз").await;
+    let fresh = &by.fresh(db).expect("fresh");
+    stop::lift(db, fresh, anna.id(), "Всё в порядке").await.expect("lifted");
+    let again = stop::lift(db, fresh, anna.id(), "Ещё раз").await;
     assert!(matches!(again, Err(Error::Stale)), "{again:?}");
     reserve(db, anna, family, "after", 1_00).await.expect("spent as ever");
     // One that nobody lifts is over by itself, and can be said anew.
@@ -500,7 +501,9 @@ both_engines!(an_alert_goes_over_with_a_merged_account_and_back, async |world| {
         matches!(undone, Err(MergeError::Obstacle(Obstacle::Frozen))),
         "{undone:?}"
     );
-    stop::lift(db, &by, kept.id(), "Всё в порядке").await.expect("lifted");
+    stop::lift(db, &by.fresh(db).expect("fresh"), kept.id(), "Всё в порядке")
+        .await
+        .expect("lifted");
     crm::merge::undo_by_staff(db, &by.fresh(db).expect("fresh"), kept.id(), "Разные")
         .await
         .expect("parted");

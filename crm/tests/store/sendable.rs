@@ -102,7 +102,7 @@ fn a_server_can_await_these(
         alerts::dismiss(&db, &agent, id, now, "").await?;
         alerts::set_rule(&db, &agent, fraud::Rule::Ring, now, &alerts::NewSetting::default()).await?;
         fraud::stop::begin(&db, &agent, id, CustomerId::new(), "").await?;
-        fraud::stop::lift(&db, &agent, CustomerId::new(), "").await?;
+        fraud::stop::lift(&db, &agent.fresh(&db)?, CustomerId::new(), "").await?;
         let (id, now) = (QuestionId::new(), db.now());
         questions::ask(&db, &customer, &NewQuestion::default(), Lang::Ru).await?;
         questions::queue(&db, &agent, question::State::New, None, 1).await?;

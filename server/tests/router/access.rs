@@ -1,12 +1,15 @@
 //! Who gets to see what: every page of the table by everybody.
 
 use crate::common::html::{forms, tags};
-use crate::common::{Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
+use crate::common::{BY, Browser, Reply, SAME_SITE, TestApp, Town, body, encode};
 use app::ROUTES;
 use app::route::{Access, Route};
 use axum::http::{Method, StatusCode};
 use crm::staff::{Right, Role};
 use crm::who::Token;
+use server::outside::config::Kind;
+use server::secret::Secret;
+use server::{api, exports, live, router};
 use std::collections::BTreeSet;
 
 fn of(access: Access) -> impl Iterator<Item = &'static Route> {
@@ -90,6 +93,241 @@ async fn s17_every_page_opens_to_whom_it_is_for_and_to_nobody_else() {
                 }
             }
         }
+    }
+}
+
+/// What somebody gets who asks for a route that is no page.
+#[derive(Clone, Copy, Debug)]
+enum Gets {
+    /// What is there.
+    It,
+    /// They are led there.
+    To(&'static str),
+    /// They are led there to sign in, and back afterwards.
+    SignIn(&'static str),
+    /// Nothing.
+    Not(StatusCode),
+}
+use Gets::{It, Not, SignIn, To};
+
+/// Who asks for it: Anna, whose most of it is; another customer; nobody; a member of staff with every right, who made what is
+/// staff's; a colleague with every right; and one who has every right but that of the row, or none where the row has none.
+const WHO: [&str; 6] = [
+    "Anna",
+    "Boris",
+    "nobody",
+    "the agent",
+    "a colleague",
+    "staff without the right",
+];
+
+const NOT_SIGNED_IN: Gets = Not(StatusCode::UNAUTHORIZED);
+const NOTHING_THERE: Gets = Not(StatusCode::NOT_FOUND);
+const FORBIDDEN: Gets = Not(StatusCode::FORBIDDEN);
+const TO_STAFF: Gets = SignIn("/admin/sign-in");
+
+/// Every route that is no page, but for the API's, with each of its methods: the right that opens it to staff, and what each of
+/// [`WHO`] gets of a [`sample`]. Any other method is none of it.
+const OTHERS: &[(&str, &str, Option<Right>, [Gets; 6])] = &[
+    ("GET", "/manifest.webmanifest", None, [It; 6]),
+    ("GET", "/theme-165.css", None, [It; 6]),
+    ("GET", "/healthz", None, [It; 6]),
+    ("GET", "/readyz", None, [It; 6]),
+    (
+        "GET",
+        "/admin",
+        None,
+        [
+            To("/admin/sign-in"),
+            To("/admin/sign-in"),
+            To("/admin/sign-in"),
+            To("/admin/requests"),
+            To("/admin/requests"),
+            To("/admin/security"),
+        ],
+    ),
+    (
+        "GET",
+        exports::PATH,
+        None,
+        [
+            It,
+            NOTHING_THERE,
+            SignIn("/sign-in"),
+            SignIn("/sign-in"),
+            SignIn("/sign-in"),
+            SignIn("/sign-in"),
+        ],
+    ),
+    (
+        "GET",
+        exports::STAFF_PATH,
+        Some(Right::Export),
+        [TO_STAFF, TO_STAFF, TO_STAFF, It, NOTHING_THERE, FORBIDDEN],
+    ),
+    // Who is signed in is led home, and who did not come from a page of ours to where the other ways in are.
+    (
+        "GET",
+        "/sign-in/with/{provider}",
+        None,
+        [
+            To("/"),
+            To("/"),
+            To("/sign-in"),
+            To("/sign-in"),
+            To("/sign-in"),
+            To("/sign-in"),
+        ],
+    ),
+    // Nobody comes back who has not left from this browser.
+    (
+        "GET",
+        "/sign-in/back/{provider}",
+        None,
+        [
+            To("/profile/providers?outside=stale"),
+            To("/profile/providers?outside=stale"),
+            To("/sign-in?outside=stale"),
+            To("/sign-in?outside=stale"),
+            To("/sign-in?outside=stale"),
+            To("/sign-in?outside=stale"),
+        ],
+    ),
+    // Each hears of their own alone: `live.rs`.
+    (
+        "GET",
+        live::CUSTOMERS,
+        None,
+        [It, It, NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN],
+    ),
+    (
+        "GET",
+        live::STAFF,
+        Some(Right::Requests),
+        [NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN, It, It, FORBIDDEN],
+    ),
+    (
+        "POST",
+        live::PRESENCE,
+        Some(Right::Requests),
+        [NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN, It, It, FORBIDDEN],
+    ),
+    // A secret in the address or in a header is the proof, whoever sends it; here it is in the address.
+    ("POST", "/callbacks/sms", None, [NOTHING_THERE; 6]),
+    ("POST", "/callbacks/sms/{secret}", None, [It; 6]),
+    // So is the link of an e-mail; what comes without the words by which a mail provider unsubscribes does nothing.
+    ("GET", "/unsubscribe/{secret}", None, [It; 6]),
+    ("POST", "/unsubscribe/{secret}", None, [FORBIDDEN; 6]),
+];
+
+/// What a gateway of text messages sends its reports with.
+const GATEWAY: &str = "0123456789abcdef0123456789abcdef";
+
+/// The address of a thing that is there, for a route of [`OTHERS`].
+async fn sample(town: &mut Town, path: &str) -> String {
+    let (begins, _) = path.split_once('{').unwrap_or((path, ""));
+    let db = town.app.world.db.clone();
+    let name = match path {
+        exports::PATH => {
+            let asked = town.anna.send("/profile/data", "export.ask", &[]).await;
+            asked.assert_leads_to("/profile/data?done=asked");
+            assert!(exports::run_next(&db, &BY).await.expect("made"));
+            town.app.text("SELECT lower(hex(id)) FROM exports").await
+        }
+        exports::STAFF_PATH => {
+            let wish = [
+                ("kind", "customers"),
+                ("columns[]", "name"),
+                ("format", "csv"),
+                ("from", ""),
+                ("to", ""),
+            ];
+            let asked = town.agent.send("/admin/exports", "extract.ask", &wish).await;
+            asked.assert_leads_to("/admin/exports?kind=customers&done=asked");
+            assert!(crm::extract::run_next(&db, &BY, || true).await.expect("made"));
+            town.app.text("SELECT lower(hex(id)) FROM extracts").await
+        }
+        live::PRESENCE => format!("{}/presence", town.request),
+        "/sign-in/with/{provider}" | "/sign-in/back/{provider}" => "test".to_owned(),
+        "/callbacks/sms/{secret}" => GATEWAY.to_owned(),
+        "/unsubscribe/{secret}" => {
+            let (_, at) = crate::unsubscribe::written(&town.app).await;
+            return at;
+        }
+        _ => {
+            assert!(!path.contains('{'), "{path} needs a sample of a thing that is there");
+            String::new()
+        }
+    };
+    format!("{begins}{name}")
+}
+
+/// The API takes a key, whoever the browser is that sends none (`api.rs` walks over it with keys); all else is in [`OTHERS`].
+#[tokio::test]
+async fn s17_every_route_that_is_no_page_gives_what_is_there_to_whom_it_is_for() {
+    const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let method = |name: &str| Method::from_bytes(name.as_bytes()).expect("a method");
+    let app = TestApp::build(false, |config| {
+        // Nobody listens there, and nobody is asked.
+        let provider = crate::outside::provider_at("http://127.0.0.1:9".to_owned(), "test", Kind::Oidc);
+        config.providers = vec![provider];
+        config.sms.reports.secret = Some(Secret::Inline(GATEWAY.into()));
+    })
+    .await;
+    let mut town = Town::of(app).await;
+    let (mut nobody, mut colleague) = (town.app.anybody(), town.app.staff("second").await);
+    let mut without = tried(&town.app).await;
+    let others = router::others(&town.app.app).into_iter().map(|other| other.path);
+    let others: Vec<String> = others.collect();
+    for path in &others {
+        if path.starts_with(api::PREFIX) {
+            // From a network of its own: who comes too often without a key is told so.
+            let mut who = town.app.anybody();
+            who.cookies = town.agent.cookies.clone();
+            who.cookies.extend(town.anna.cookies.clone());
+            let mut said = BTreeSet::new();
+            for name in METHODS {
+                let reply = who.request(method(name), path, &SAME_SITE, Vec::new()).await;
+                said.insert(reply.status.as_u16());
+            }
+            assert!(
+                said.contains(&401) && said.iter().all(|status| [401, 405].contains(status)),
+                "{path}: {said:?}"
+            );
+            continue;
+        }
+        let rows: Vec<_> = OTHERS.iter().filter(|row| row.1 == path.as_str()).collect();
+        assert!(!rows.is_empty(), "{path} needs a row in OTHERS");
+        let at = sample(&mut town, path).await;
+        for name in METHODS {
+            let row = rows.iter().find(|row| row.0 == name);
+            let right = row.and_then(|row| row.2);
+            let expected = row.map_or([Not(StatusCode::METHOD_NOT_ALLOWED); 6], |row| row.3);
+            let_do(&town.app, &right.map_or_else(Vec::new, |right| all_but(&[right]))).await;
+            let everybody = [
+                &mut town.anna.browser,
+                &mut town.boris.browser,
+                &mut nobody,
+                &mut town.agent,
+                &mut colleague,
+                &mut without,
+            ];
+            // A link says nothing of where it was followed; what changes something comes from a page of ours.
+            let headers = if name == "GET" { &[][..] } else { &SAME_SITE[..] };
+            for ((who, says), gets) in everybody.into_iter().zip(WHO).zip(expected) {
+                let reply = who.request(method(name), &at, headers, Vec::new()).await;
+                let told = format!("{name} {at} of {says}: {} {}", reply.status, reply.text());
+                match gets {
+                    It => assert_eq!(reply.status, StatusCode::OK, "{told}"),
+                    To(there) => assert_eq!(reply.location(), there, "{told}"),
+                    SignIn(page) => assert_sent_to_sign_in(&reply, page),
+                    Not(status) => assert_eq!(reply.status, status, "{told}"),
+                }
+            }
+        }
+    }
+    for (_, path, ..) in OTHERS {
+        assert!(others.iter().any(|other| other == path), "{path}");
     }
 }
 
@@ -605,7 +843,7 @@ async fn s17_no_form_works_for_whom_its_page_is_not() {
 #[tokio::test]
 async fn s17_nobody_changes_what_is_somebody_elses() {
     let mut town = Town::new().await;
-    let mut tried = 0;
+    let mut tried = BTreeSet::new();
     for route in of(Access::Customer) {
         let at = path(&town, route).await;
         for form in forms(&town.anna.get(&at).await.body) {
@@ -645,12 +883,28 @@ async fn s17_nobody_changes_what_is_somebody_elses() {
                 let refused = [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY].contains(&reply.status);
                 assert!(refused, "{} at {at}: {} {}", form.name, reply.status, reply.text());
                 assert_eq!(town.app.everything(&[]).await, before, "{} changed nothing", form.name);
-                tried += 1;
+                tried.insert(form.name.clone());
             }
         }
     }
-    assert!(tried >= LEAST_TRIED, "only {tried} forms name a thing of hers");
+    let tried: Vec<&str> = tried.iter().map(String::as_str).collect();
+    assert_eq!(
+        tried, NAME_HERS,
+        "forms of her pages that name a thing of hers, and those of the table"
+    );
 }
 
-/// Answering and closing a request, contacts, a child, a device.
-const LEAST_TRIED: usize = 6;
+/// The forms of Anna's pages that name a thing of hers: one that names it no more is tried no more, and one that is new has to be
+/// refused to others as well.
+const NAME_HERS: [&str; 10] = [
+    "card.block",
+    "child.remove",
+    "confirm.send",
+    "contact.primary",
+    "contact.remove",
+    "contact.verify",
+    "device.end",
+    "purchase.purpose",
+    "request.answer",
+    "request.close",
+];

@@ -271,6 +271,7 @@ async fn s15_a_lost_card_is_blocked_by_its_owner_who_proved_anew() {
         .send("/confirm?next=/card", "confirm.password", &[("password", PASSWORD)])
         .await;
     proved.assert_leads_to("/card");
+    app.assert_row("confirm").await;
 
     let form = anna.get("/card").await.form("card.block");
     let blocked = anna.submit("/card", &form).await;
@@ -328,6 +329,7 @@ async fn a_plastic_card_is_bound_by_its_number_and_shown_among_the_others() {
         .send("/card", "card.bind", &[("number", &crm::card::show(&number))])
         .await;
     bound.assert_leads_to("/card?done=bound");
+    app.assert_row("card.bind").await;
     let page = anna.get("/card?done=bound").await;
     page.assert_says("Пластиковая карта привязана");
     assert!(page.text().contains(&spaced(&number)), "{}", page.text());

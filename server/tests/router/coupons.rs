@@ -3,6 +3,7 @@
 use crate::api::{pointers, problem, read, till};
 use crate::common::{BY, Browser, Reply, TestApp};
 use axum::http::StatusCode;
+use chrono::Duration;
 use crm::rule::Rule;
 use crm::rule::store as rules;
 use crm::till::Scope;
@@ -134,6 +135,23 @@ async fn a_series_is_written_by_marketers_and_nobody_else() {
     closed.assert_leads_to(&format!("{flyer}?done=closed"));
     let none = mara.send(&flyer, "series.make", &[("count", "3")]).await;
     none.assert_says("сейчас не выдаётся");
+
+    // A code is worth what it takes off: whoever makes or takes them has just proved who they are, and each time is a row.
+    let taken =
+        "SELECT COUNT(*) FROM audit WHERE action = 'coupon.codes' AND actor = 'staff' AND object_id IS NOT NULL";
+    assert_eq!(app.count(taken).await, 1);
+    app.world.clock.set(app.world.db.now() + Duration::minutes(16));
+    let there = format!("/admin/confirm?next={flyer}");
+    let late = mara.get(&flyer).await;
+    assert!(late.body.contains(&format!("href=\"{there}\"")), "{}", late.text());
+    assert!(!late.body.contains("codes.csv") && !late.body.contains("series.make"));
+    let more = mara.send(&flyer, "series.make", &[("count", "3")]).await;
+    more.assert_leads_to(&there);
+    let file = mara.get(&format!("{flyer}/codes.csv")).await;
+    file.assert_leads_to(&format!("{there}/codes.csv"));
+    assert_eq!(file.body, "", "no code is told");
+    assert_eq!(app.count("SELECT COUNT(*) FROM coupons").await, 3, "none was made");
+    assert_eq!(app.count(taken).await, 1);
 
     let mut agent = app.staff_as("agent", "agent").await;
     for at in [LIST, &flyer, &format!("{flyer}/codes.csv"), "/admin/segments"] {

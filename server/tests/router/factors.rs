@@ -230,6 +230,7 @@ async fn s15_old_proof_changes_no_second_factor() {
         anna.send(&at, "confirm.second", &[("code", &code)]).await.location(),
         SECOND
     );
+    app.assert_row("confirm").await;
     let reply = anna.send(SECOND, "recovery.make", &[]).await;
     assert_eq!(reply.location(), format!("{SECOND}#codes"));
 }
@@ -342,6 +343,7 @@ async fn s12_a_lost_second_factor_is_asked_for_granted_and_called_off() {
     page.assert_says("Поддержка ещё ничего не решила");
     let kept = anna.submit(SECOND, &page.form("removal.cancel")).await;
     kept.assert_leads_to(&format!("{SECOND}?done=cancelled"));
+    app.assert_row("removal.cancel").await;
     let refused = agent.send(&card, "removal.grant", &[("reason", "Паспорт")]).await;
     assert_eq!(
         refused.status,
@@ -518,6 +520,14 @@ async fn a_passkey_is_confirmed_with_renamed_and_removed() {
     );
     assert!(anna.get(PASSKEYS).await.text().contains("Пока ни одного"));
     assert!(is_in(&mut anna).await, "no session ended");
+    for action in [
+        "factor.passkey_add",
+        "confirm",
+        "factor.passkey_rename",
+        "factor.passkey_remove",
+    ] {
+        app.assert_row(action).await;
+    }
 }
 
 #[tokio::test]
@@ -626,6 +636,7 @@ async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
     let page = agent.get("/admin/confirm?next=/admin/security").await;
     let reply = answer(&mut agent, &page, "confirm.passkey", &mut device).await;
     reply.assert_leads_to("/admin/security");
+    app.assert_row("confirm").await;
     let reply = agent.send("/admin/security", "factor.offer", &[]).await;
     assert_eq!(reply.location(), "/admin/security#app");
 }

@@ -137,8 +137,17 @@ async fn spending_is_stopped_from_an_alert_and_the_customer_is_told() {
     );
     let card = lead.get(&format!("/admin/customers/{who}")).await;
     card.assert_says("Проверяем чеки");
-    let lifted = [("customer", who.as_str()), ("reason", "Всё верно")];
-    let lifted = lead.send(&at, "fraud.lift", &lifted).await;
+    // Whoever lifts it has just proved who they are.
+    let fields = [("customer", who.as_str()), ("reason", "Всё верно")];
+    app.world.clock.set(start() + Duration::minutes(16));
+    let there = format!("/admin/confirm?next={at}");
+    let late = lead.get(&at).await;
+    assert!(late.body.contains(&format!("href=\"{there}\"")), "{}", late.text());
+    assert!(!late.body.contains("fraud.lift"), "nothing is typed in vain");
+    lead.send(&at, "fraud.lift", &fields).await.assert_leads_to(&there);
+    anna.get("/points").await.assert_says("Мы проверяем операции с баллами");
+    let mut lead = app.staff_as("lidia", "lead").await;
+    let lifted = lead.send(&at, "fraud.lift", &fields).await;
     lifted.assert_leads_to(&format!("{at}?done=lifted"));
     assert!(!anna.get("/points").await.text().contains("Мы проверяем"));
     // Somebody whom the alert is not about is not stopped from its page.

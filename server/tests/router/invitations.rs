@@ -311,6 +311,7 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     assert!(why.contains("Такого кода нет"), "{why}");
     let entered = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
     entered.assert_leads_to("/invite?done=entered");
+    app.assert_row("invite.enter").await;
     assert!(anna.get("/invite").await.text().contains("Борис Л."));
     let page = boris.get("/invite").await;
     assert!(!page.body.contains("invite.enter"), "once");

@@ -122,6 +122,9 @@ async fn two_accounts_proved_by_codes_become_one_and_part_again() {
     let parted = anna.send(PAGE, "merge.undo", &[("agreed", "yes")]).await;
     parted.assert_leads_to("/sign-in");
     assert_eq!(app.count(MERGED).await, 0);
+    for action in ["merge.ask", "merge.do", "merge.undo"] {
+        app.assert_row(action).await;
+    }
     for browser in [&mut anna.browser, &mut again] {
         assert_eq!(browser.get("/").await.location(), "/sign-in", "every session ended");
     }

@@ -95,6 +95,7 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
     let back = anna.get("/").await.form("number.cancel");
     let kept = anna.submit(CONTACTS, &back).await;
     kept.assert_leads_to("/profile/contacts?done=kept");
+    app.assert_row("number.cancel").await;
     let nothing = anna.send(CONTACTS, "number.cancel", &[]).await;
     assert!(nothing.status.is_client_error(), "{}", nothing.status);
     // Left alone it comes, and both numbers open until the old one is removed.

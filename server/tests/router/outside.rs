@@ -357,7 +357,10 @@ fn vk_account(peer: &Peer, sent: &HashMap<String, String>) -> Response {
 }
 
 fn provider(peer: &Peer, id: &str, kind: Kind) -> Provider {
-    let issuer = peer.issuer();
+    provider_at(peer.issuer(), id, kind)
+}
+
+pub(crate) fn provider_at(issuer: String, id: &str, kind: Kind) -> Provider {
     let at = |path: &str| (kind != Kind::Oidc).then(|| format!("{issuer}{path}"));
     Provider {
         id: id.into(),
@@ -888,6 +891,7 @@ async fn a_customer_links_and_unlinks_in_the_profile() {
     app.world.clock.set(start() + Duration::minutes(14));
     let done = anna.submit("/profile/providers", &unlink).await;
     done.assert_leads_to("/profile/providers?done=unlinked");
+    app.assert_row("identity.unlink").await;
     assert_eq!(identities(&app).await, 0);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM outbox WHERE template IN ('identity_linked', 'identity_unlinked')")

@@ -60,6 +60,7 @@ async fn a_receipt_is_added_by_a_photo_of_its_qr_once() {
         let bytes = photo(QR, format);
         let done = send(&mut anna, "", &[(name, &bytes)]).await;
         assert!(done.location().ends_with("?done=claimed"), "{name}: {}", done.text());
+        app.assert_row("purchase.claim").await;
         let page = anna.get(done.location()).await;
         page.assert_says("Чек теперь ваш");
         let taken = send(&mut boris, " ", &[(name, &bytes)]).await;

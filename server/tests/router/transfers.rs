@@ -188,6 +188,7 @@ async fn points_go_to_whoever_has_the_card_and_both_are_told() {
     assert_eq!(club.held().await, (300_00, 0), "nothing has moved yet");
     let sent = club.anna.submit(CONFIRM, &page.form("transfer.send")).await;
     sent.assert_leads_to("/points/transfer?done=sent");
+    club.app.assert_row("transfer.create").await;
     assert_eq!(club.held().await, (149_50, 0));
 
     let page = club.anna.get("/points/transfer?done=sent").await;
@@ -253,6 +254,7 @@ async fn points_on_their_way_are_called_back_by_their_sender_alone() {
     let form = club.anna.get(TRANSFER).await.form("transfer.cancel");
     let back = club.anna.submit(TRANSFER, &form).await;
     back.assert_leads_to("/points/transfer?done=back");
+    club.app.assert_row("transfer.cancel").await;
     assert_eq!(club.held().await, (300_00, 0));
     let page = club.anna.get(TRANSFER).await;
     assert!(

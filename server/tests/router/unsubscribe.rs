@@ -15,7 +15,7 @@ const GIVEN: &str = "SELECT c.act FROM consents c JOIN consent_texts t ON t.id =
                      ORDER BY c.at DESC, c.id DESC LIMIT 1";
 
 /// Somebody who was sent an offer by e-mail, and the path of the link in it.
-async fn written(app: &TestApp) -> (Customer, String) {
+pub(crate) async fn written(app: &TestApp) -> (Customer, String) {
     let mut anna = app.customer("Анна").await;
     let added = anna
         .send(

@@ -539,6 +539,10 @@ async fn s08_a_code_for_one_thing_opens_no_other() {
             assert_eq!(reply.status, StatusCode::CONFLICT, "{form}");
         }
     }
+    // Each step is a row: the contact that was proved before, the code that was asked for, and what was proved by it.
+    for action in ["contact.verify", "confirm.code", "confirm"] {
+        app.assert_row(action).await;
+    }
 }
 
 #[tokio::test]

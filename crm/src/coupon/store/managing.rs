@@ -10,7 +10,7 @@ use crate::id::SeriesId;
 use crate::lang::Localized;
 use crate::on;
 use crate::staff::Right;
-use crate::who::{Staff, System};
+use crate::who::{Fresh, Staff, System};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sqlx::types::Json;
 
@@ -248,8 +248,8 @@ pub async fn set_open(db: &Db, by: &Staff, id: SeriesId, open: bool) -> Result<(
 
 /// Makes coupons to be handed out, of a series that is good for whoever brings one. Fails with a flaw at `count`, with
 /// [`Error::Stale`] where the series issues none, or its last day is over, and with [`Error::NotFound`] for one whose coupons
-/// are a customer's each.
-pub async fn make(db: &Db, by: &Staff, id: SeriesId, count: i64) -> Result<(), Error> {
+/// are a customer's each. Whoever has a code has what it is good for, so it takes a fresh proof, and so does reading them.
+pub async fn make(db: &Db, by: &Fresh<'_, Staff>, id: SeriesId, count: i64) -> Result<(), Error> {
     by.may(Right::Rules)?;
     if !(1..=MAKE_MAX).contains(&count) {
         return Err(Error::field("count", Flaw::OutOfRange { min: 1, max: MAKE_MAX }));
@@ -301,14 +301,23 @@ pub struct Handed {
 }
 
 /// The coupons of a series that are to be handed out, in the order in which they were made, of very many the newest
-/// [`HANDED_MAX`], and the code of the series. That they were read is written down. [`Error::NotFound`] for no series.
-pub async fn handed(db: &Db, by: &Staff, id: SeriesId) -> Result<(String, Vec<Handed>), Error> {
+/// [`HANDED_MAX`], and the code of the series. That they were taken away is written down. [`Error::NotFound`] for no series.
+pub async fn handed(db: &Db, by: &Fresh<'_, Staff>, id: SeriesId) -> Result<(String, Vec<Handed>), Error> {
     const SQL: &str = concat!(
         "SELECT c.code, c.expires_at, c.uses, (SELECT COUNT(*) FROM coupon_uses u WHERE u.coupon_id = c.id AND ",
         is_kept!("u.purchase_id"),
         ") AS used FROM coupons c WHERE c.series_id = $1 AND c.customer_id IS NULL ORDER BY c.id DESC LIMIT $2"
     );
-    let code = read(db, by, id).await?.record.code;
+    by.may(Right::Rules)?;
+    let code = db
+        .write(|tx| {
+            scoped(async move {
+                let code = get(tx, id).await?.record.code;
+                by.record(tx, "coupon.codes", None, Some(id.0), "").await?;
+                Ok::<_, Error>(code)
+            })
+        })
+        .await?;
     let mut conn = db.read().await?;
     let mut coupons: Vec<Handed> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(id)

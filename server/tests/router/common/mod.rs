@@ -286,6 +286,17 @@ impl TestApp {
         sqlx::query_scalar(sql).fetch_all(&mut conn).await.expect("texts")
     }
 
+    /// There is a row of the log that says so.
+    pub async fn assert_row(&self, action: &str) {
+        let mut conn = self.connection().await;
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM audit WHERE action = $1")
+            .bind(action)
+            .fetch_one(&mut conn)
+            .await
+            .expect("a figure");
+        assert!(rows > 0, "no row says {action}");
+    }
+
     /// A statement that no door of the site offers.
     pub async fn execute(&self, sql: &'static str) {
         let mut conn = self.connection().await;
@@ -848,11 +859,13 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let bytes = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
-        let is_binary = parts
-            .headers
-            .get("content-type")
-            .and_then(|kind| kind.to_str().ok())
+        let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        // A stream does not end; `live.rs` reads it.
+        let bytes = match kind {
+            Some("text/event-stream") => Vec::new(),
+            _ => to_bytes(body, usize::MAX).await.expect("a body").to_vec(),
+        };
+        let is_binary = kind
             .is_some_and(|kind| ["application/zip", "application/pdf"].contains(&kind) || kind.starts_with("image/"));
         let text = if is_binary { Vec::new() } else { bytes.clone() };
         Reply {
@@ -1028,7 +1041,11 @@ pub struct Town {
 
 impl Town {
     pub async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::of(TestApp::new().await).await
+    }
+
+    /// The same people at a site of another configuration.
+    pub async fn of(app: TestApp) -> Self {
         let anna = app.customer("Анна").await;
         let consent = app.text("SELECT lower(hex(id)) FROM consents LIMIT 1").await;
         let boris = app.customer("Борис").await;
