@@ -60,6 +60,7 @@ async fn s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it(
         .send(&at, "customer.why", &[("why", "other"), ("words", "Спор о чеке")])
         .await;
     told.assert_leads_to(&at);
+    app.assert_row("customer.why").await;
     for _ in 0..2 {
         assert!(!agent.first(&at).await.text().contains(ASKS));
     }
@@ -375,6 +376,7 @@ async fn staff_take_a_receipt_off_and_give_it_to_whose_it_is() {
         .with("reason", "Показал чек");
     let added = lead.submit(&acts, &form).await;
     added.assert_leads_to(&format!("{acts}?done=attached"));
+    app.assert_row("purchase.attach").await;
     assert!(boris.get("/profile/views").await.text().contains("Вам добавлен чек"));
     let own = "SELECT COUNT(*) FROM purchases p JOIN customers c ON c.id = p.customer_id WHERE c.name = 'Борис' AND p.document = 'A-1'";
     assert_eq!(app.count(own).await, 1);

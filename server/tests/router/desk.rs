@@ -268,6 +268,7 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     page.assert_says("Обращения по очереди вы не берёте");
     let here = vera.submit(LIST, &page.form("queue.presence")).await;
     here.assert_leads_to("/admin/requests?done=present");
+    town.app.assert_row("queue.presence").await;
     let second = ask(&mut town.anna, "card", "И ещё одну").await;
     let third = ask(&mut town.anna, "card", "И третью").await;
     let whose = |number: &str| {

@@ -232,6 +232,7 @@ async fn s15_old_proof_changes_no_second_factor() {
     );
     app.assert_row("confirm").await;
     let reply = anna.send(SECOND, "recovery.make", &[]).await;
+    app.assert_row("recovery.make").await;
     assert_eq!(reply.location(), format!("{SECOND}#codes"));
 }
 
@@ -311,6 +312,7 @@ async fn s08_recovery_codes_are_kept_nowhere_as_they_are() {
         anna.send(SECOND, "recovery.keep", &[]).await.location(),
         format!("{SECOND}?done=kept")
     );
+    app.assert_row("recovery.keep").await;
     assert!(!is_stored().await, "nor when they are saved");
     let hashes = "SELECT COUNT(*) FROM factors WHERE kind = 'recovery' AND data LIKE '$argon2id$%'";
     assert_eq!(app.count(hashes).await, 10);
@@ -639,6 +641,19 @@ async fn s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one() {
     app.assert_row("confirm").await;
     let reply = agent.send("/admin/security", "factor.offer", &[]).await;
     assert_eq!(reply.location(), "/admin/security#app");
+    // Beside the codes of an app the passkey can go.
+    let shown = secret(&agent.get("/admin/security").await);
+    let code = shown.code(app.world.db.now());
+    agent
+        .send("/admin/security", "factor.confirm", &[("code", &code)])
+        .await;
+    let removed = agent.send("/admin/security", "factor.remove", &[("factor", &id)]).await;
+    removed.assert_leads_to("/admin/security?done=removed");
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM factors WHERE kind = 'passkey'").await,
+        0
+    );
+    app.assert_row("factor.passkey_remove").await;
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ async fn a_birthday_tells_what_the_shop_gives_for_it() {
     assert!(text.contains("50 баллов за покупку"), "{text}");
     // Who left the club is given no points of it.
     anna.send("/programs/club/leave", "program.leave", &[]).await;
+    app.assert_row("program.leave").await;
     let text = anna.get("/").await.text();
     assert!(!text.contains(HEAD), "{text}");
 }
@@ -159,6 +160,7 @@ async fn points_that_expire_within_a_week_matter() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
     anna.send("/programs/family", "program.join", &[("terms", "1")]).await;
+    app.assert_row("program.join").await;
     // Points of this program are active at once and last for 90 days from the purchase, which is of the day before.
     app.world.clock.set(start() + Duration::days(2));
     let anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;

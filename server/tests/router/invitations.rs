@@ -49,6 +49,7 @@ async fn a_friend_comes_by_the_link_and_both_see_what_it_gives() {
         assert!(page.contains(words), "{words}: {page}");
     }
     let path = link(&mut anna).await;
+    app.assert_row("invite.begin").await;
     assert_eq!(link(&mut anna).await, path, "the code stays");
 
     // The friend looks at it, and registers later, in the same browser.

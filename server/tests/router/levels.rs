@@ -225,6 +225,7 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     let sent = [("seen", seen.get("seen").expect("seen")), ("text", "На месте")];
     let answered = agent.send(&request, "request.answer", &sent).await;
     assert_eq!(answered.status, StatusCode::SEE_OTHER, "{}", answered.text());
+    app.assert_row("request.answer").await;
     let page = agent.get(&request).await.words();
     assert!(page.contains("решить: время стоит, ждём покупателя"), "{page}");
     assert!(agent.get(LATE).await.text().contains("Ничего не просрочено"));

@@ -101,6 +101,7 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
     assert!(!seen.body.contains("interaction.change"), "{}", seen.body);
     let mended = put(&mut agent, &entry, "interaction.change", &[("note", "Ждёт звонка")]).await;
     mended.assert_leads_to(&format!("{entry}?done=changed"));
+    app.assert_row("interaction.change").await;
     let open = agent.get(&entry).await.form("interaction.change");
     // An hour later; the agent would have to come in again.
     app.execute("UPDATE interactions SET at = '2026-11-21T11:00:00+00:00'")

@@ -164,6 +164,7 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let said = [("seen", ""), ("conclusion", "Сумки взяли")];
     let sent = staff.send(&at, "promotion.conclude", &said).await;
     sent.assert_leads_to(&format!("{at}?done=concluded"));
+    app.assert_row("promotion.conclude").await;
     let concluded = staff.get(&format!("{LIST}?stage=concluded")).await;
     assert!(concluded.body.contains(&at), "{}", concluded.body);
 }

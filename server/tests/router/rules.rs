@@ -131,7 +131,10 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     // What it gives, and at most.
     let effect = |kind: &str| format!("{at}?effect=new&kind={kind}");
     let off = [("share", "7,5"), ("each", "purchase")];
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'rule.change'";
+    let before = app.count(rows).await;
     put(&mut staff, &effect("percent_off"), "rule.effect", &off).await;
+    assert_eq!(app.count(rows).await, before + 1);
     let message = [("place", "receipt"), ("ru", "Спасибо за «чай»"), ("en", "Thank you")];
     put(&mut staff, &effect("message"), "rule.effect", &message).await;
     let caps = [

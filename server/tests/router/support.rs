@@ -205,6 +205,7 @@ async fn a_request_says_from_which_page_it_was_written() {
             ("about", nonsense),
         ];
         let sent = town.anna.send("/support/new", "request.create", &fields).await;
+        town.app.assert_row("request.create").await;
         let at = sent.location().split('?').next().unwrap_or_default().to_owned();
         assert!(at.starts_with("/support/"), "{nonsense}: {}", sent.text());
         assert!(!town.anna.get(&at).await.text().contains("Со страницы"), "{nonsense}");

@@ -88,6 +88,18 @@ async fn a_file_becomes_customers_step_by_step() {
         .location()
         .to_owned();
     assert_ne!(again, at);
+    // It is broken off while it is gone through, and goes on where it was.
+    let form = ada.get(&again).await.form("import.check");
+    ada.submit(&again, &form).await;
+    run(&app).await;
+    ada.send(&again, "import.start", &[]).await;
+    let stopped = ada.send(&again, "import.cancel", &[]).await;
+    stopped.assert_leads_to(&format!("{again}?done=cancelled"));
+    app.assert_row("import.cancel").await;
+    let resumed = ada.send(&again, "import.go_on", &[]).await;
+    assert_eq!(resumed.status, StatusCode::SEE_OTHER, "{}", resumed.text());
+    app.assert_row("import.go_on").await;
+    run(&app).await;
     let listed = ada.get(IMPORTS).await;
     assert_eq!(listed.body.matches("люди.csv").count(), 2);
 }

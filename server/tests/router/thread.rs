@@ -202,6 +202,7 @@ async fn whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox() {
     let note = "@petrov, взгляни <script>alert(1)</script>";
     let noted = town.agent.send(&desk, "request.note", &[("text", note)]).await;
     noted.assert_leads_to(&format!("{desk}?done=noted"));
+    town.app.assert_row("request.note").await;
     let queue = petrov.get("/admin/requests").await;
     queue.assert_says("Уведомления, новых: 1");
     let inbox = petrov.get("/admin/inbox").await;

@@ -501,6 +501,60 @@ const STEPS: [(&str, &str); 4] = [
 /// Forms of staff that change nothing by [`WAYS_OF_STAFF`], each with the test that shows its row in the log.
 const SHOWN_OF_STAFF: &[(&str, &str)] = &[
     (
+        "customer.why",
+        "router/acts::s23_why_a_card_is_opened_is_asked_once_a_day_and_the_customer_reads_it",
+    ),
+    (
+        "factor.remove",
+        "router/factors::s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one",
+    ),
+    ("import.cancel", "router/tables::a_file_becomes_customers_step_by_step"),
+    ("import.go_on", "router/tables::a_file_becomes_customers_step_by_step"),
+    (
+        "interaction.change",
+        "router/person::a_call_is_written_down_in_one_line_and_stands_in_the_history",
+    ),
+    (
+        "promotion.conclude",
+        "router/promotions::a_promotion_goes_from_idea_to_its_result",
+    ),
+    (
+        "purchase.attach",
+        "router/acts::staff_take_a_receipt_off_and_give_it_to_whose_it_is",
+    ),
+    (
+        "queue.presence",
+        "router/desk::a_lead_sets_queues_up_and_an_agent_works_by_them",
+    ),
+    (
+        "request.answer",
+        "router/levels::what_is_due_stands_in_the_queue_and_what_is_late_everywhere",
+    ),
+    (
+        "request.note",
+        "router/thread::whom_a_note_names_sees_it_at_the_bell_and_in_the_inbox",
+    ),
+    (
+        "request.undo",
+        "store/desk::many_requests_change_at_once_and_are_again_what_they_were",
+    ),
+    (
+        "rule.effect",
+        "router/rules::a_rule_is_written_published_changed_and_withdrawn",
+    ),
+    (
+        "staff.end_all",
+        "router/staff::s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again",
+    ),
+    (
+        "staff.reset_factors",
+        "router/staff::s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again",
+    ),
+    (
+        "webhook.redeliver_failed",
+        "router/webhooks::a_receiver_is_added_tried_out_changed_and_removed",
+    ),
+    (
         "confirm.passkey",
         "router/factors::s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one",
     ),
@@ -553,6 +607,31 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
 
 /// The same of customers.
 const SHOWN_OF_CUSTOMERS: &[(&str, &str)] = &[
+    (
+        "request.create",
+        "router/support::a_request_says_from_which_page_it_was_written",
+    ),
+    (
+        "contact.primary",
+        "router/ways::the_main_number_changes_to_a_proved_one_and_the_old_one_is_told",
+    ),
+    (
+        "invite.begin",
+        "router/invitations::a_friend_comes_by_the_link_and_both_see_what_it_gives",
+    ),
+    ("program.join", "router/home::points_that_expire_within_a_week_matter"),
+    (
+        "program.leave",
+        "router/home::a_birthday_tells_what_the_shop_gives_for_it",
+    ),
+    (
+        "recovery.keep",
+        "router/factors::s08_recovery_codes_are_kept_nowhere_as_they_are",
+    ),
+    (
+        "recovery.make",
+        "router/factors::s15_old_proof_changes_no_second_factor",
+    ),
     (
         "card.bind",
         "router/cards::a_plastic_card_is_bound_by_its_number_and_shown_among_the_others",

@@ -477,6 +477,7 @@ async fn the_main_number_changes_to_a_proved_one_and_the_old_one_is_told() {
     let primary = who.get("/profile/contacts").await.form("contact.primary");
     let changed = who.submit("/profile/contacts", &primary).await;
     changed.assert_leads_to("/profile/contacts?done=changing");
+    app.assert_row("number.begin").await;
     // Whoever has the lost phone may be signed in on it (7.4.3).
     who.get(changed.location()).await.form("device.end_others");
     // The lost number is told, and need not do anything for the change to come.

@@ -70,6 +70,7 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
         .await;
     let again = staff.send(&at, "webhook.redeliver_failed", &[("since", "hour")]).await;
     again.assert_leads_to(&format!("{at}?done=all_again"));
+    app.assert_row("webhook.redeliver").await;
     assert_eq!(app.count(waiting).await, 1);
     let odd = staff.send(&at, "webhook.redeliver_failed", &[("since", "1970")]).await;
     assert_eq!(odd.status, StatusCode::FORBIDDEN);
