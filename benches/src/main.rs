@@ -251,7 +251,8 @@ fn compared_today(file: &Path) -> Result<()> {
 /// a minute or so that takes as much of the machine as there is.
 async fn settled(args: &Args, file: &Path) -> Result<()> {
     const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM settings WHERE key = 'reports.zone') \
-        AND NOT EXISTS (SELECT 1 FROM report_marks) AND NOT EXISTS (SELECT 1 FROM unindexed_requests)";
+        AND NOT EXISTS (SELECT 1 FROM report_marks) AND EXISTS (SELECT 1 FROM report_figures WHERE figure = 'people') \
+        AND NOT EXISTS (SELECT 1 FROM unindexed_requests)";
     let (_process, ..) = serve(args, &sqlite(file))?;
     let db = rusqlite::Connection::open(file)?;
     db.busy_timeout(Duration::from_secs(10))?;

@@ -51,8 +51,9 @@ async fn one(report: &mut Report, args: &Args, engine: &Engine, name: &str, line
 
     let (_process, address, _) = serve(args, &engine.url())?;
     let started = Instant::now();
-    // It begins with marks for all days, and takes the mark of each away when it is counted.
-    let counted = "SELECT value FROM settings WHERE key = 'reports.zone' AND NOT EXISTS (SELECT 1 FROM report_marks)";
+    // It begins with marks for all days, and takes the mark of each away when it is counted. Who came and went comes last.
+    let counted = "SELECT value FROM settings WHERE key = 'reports.zone' AND NOT EXISTS (SELECT 1 FROM report_marks) \
+                   AND EXISTS (SELECT 1 FROM report_figures WHERE figure = 'people')";
     while engine.run(counted)?.is_none() {
         if started.elapsed() > Duration::from_secs(3600) {
             bail!("the days are not counted");
@@ -64,6 +65,11 @@ async fn one(report: &mut Report, args: &Args, engine: &Engine, name: &str, line
     let kept = engine.ask("SELECT CAST(SUM(value) AS TEXT) FROM report_figures WHERE figure = 'sales'")?;
     let sold = engine.ask("SELECT CAST(SUM(total) AS TEXT) FROM purchases WHERE kind = 'sale'")?;
     ensure!(kept == sold, "{kept} is counted, and {sold} was sold");
+    let kept = engine.ask("SELECT CAST(SUM(value) AS TEXT) FROM report_figures WHERE figure = 'registered'")?;
+    ensure!(
+        kept == customers.to_string(),
+        "{kept} of {customers} customers are counted"
+    );
 
     let today = Utc::now().date_naive();
     let year = today - Months::new(12);
@@ -169,9 +175,11 @@ fn fill(engine: &Engine, lines: u64) -> Result<()> {
             engine.numbers(ARTICLES)
         ),
         format!(
-            "INSERT INTO customers (id, name, surname, search, language, source, registered_at, updated_at) \
-             SELECT {}, 'Name', 'Surname ' || n.i, 'surname ' || n.i || ' name', 'ru', 'bench', {joined}, {joined} FROM {}",
+            "INSERT INTO customers (id, name, surname, search, language, source, favourite_store_id, registered_at, \
+             updated_at) SELECT {}, 'Name', 'Surname ' || n.i, 'surname ' || n.i || ' name', 'ru', 'bench', {}, {joined}, \
+             {joined} FROM {}",
             made(CUSTOMER, "n.i"),
+            made(STORE, &format!("(n.i * 13 % {STORES})")),
             engine.numbers(customers)
         ),
         format!(

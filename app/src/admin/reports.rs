@@ -663,6 +663,7 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
         .collect(),
         Kind::Members => [
             Some(t.note_members.to_owned()),
+            if_so(!of_tier, t.note_members_daily),
             if_so(of_tier, t.note_members_tier),
             if_so(of_tier || report.ask.program.is_some(), t.note_members_buyers),
             counted_on.map(|day| t.note_counted(day)),

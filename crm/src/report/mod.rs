@@ -1,5 +1,5 @@
-//! Reports: what staff are told of the shop in figures, none of which names a customer. What a purchase report asks of millions
-//! of lines is kept by day ([`store`]); the rest is small enough to be asked for as it is.
+//! Reports: what staff are told of the shop in figures, none of which names a customer. What would be asked of millions of lines
+//! and customers is kept by day ([`store`]); the rest is small enough to be asked for as it is.
 //!
 //! A report is figures of a period beside those of the period before it, and tables. Pages, files and e-mails show the same
 //! [`Report`], so a new figure needs its place in [`store::reading`] and its words.

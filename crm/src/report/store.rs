@@ -14,8 +14,10 @@
 //! - The shop of points is that of the receipt that brought them, took them or paid with them.
 //! - What is owed, who is a member, and what customers found out by themselves, is counted once and stays: none of it can be found
 //!   out later.
+//! - Who registered, joined and left is marked by nothing, and looked at again and again ([`people`]).
 
 pub mod explained;
+mod people;
 pub mod reading;
 pub mod saved;
 
@@ -105,9 +107,9 @@ pub(crate) async fn touch_points(tx: &mut Tx, purchase: PurchaseId) -> Result<()
     Ok(())
 }
 
-/// Counts what is due: days that changed, months in which they lie, what is owed today and who is a member, and what customers
-/// found out by themselves. Part of the regular work; it may come late, twice, or from several processes at once. Ends early
-/// when `goes_on` says so. Tells how many days it counted.
+/// Counts what is due: days that changed, months in which they lie, what is owed today and who is a member, what customers
+/// found out by themselves, and who came and went. Part of the regular work; it may come late, twice, or from several processes
+/// at once. Ends early when `goes_on` says so. Tells how many days it counted because they had changed.
 pub async fn run_due(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result<u64, Error> {
     if setting(db, ZONE).await?.as_deref() != Some(db.shop().zone().name()) {
         db.write(|tx| scoped(begin(tx, by))).await?;
@@ -126,6 +128,7 @@ pub async fn run_due(db: &Db, by: &System, goes_on: impl Fn() -> bool) -> Result
     }
     stand(db).await?;
     explained::run_due(db).await?;
+    people::run_due(db, goes_on).await?;
     Ok(counted)
 }
 
@@ -144,6 +147,7 @@ async fn begin(tx: &mut Tx, by: &System) -> Result<(), Error> {
         ") AND (day < $1 OR day > $2)"
     );
     tx.lock(Lock::Counting, true).await?;
+    people::again(tx).await?;
     if let Some((first, last)) = span(tx).await? {
         on!(tx, |c| sqlx::query(GONE)
             .bind(first)
@@ -507,7 +511,7 @@ impl std::fmt::Display for Difference {
 }
 
 /// Counts every day and every month anew and compares. What is marked to be counted again is left out: it is known to be
-/// behind.
+/// behind. So is who came and went, which is compared once a day anyway.
 pub async fn verify(db: &Db, _by: &System) -> Result<Vec<Difference>, Error> {
     const KEPT: &str = concat!(
         "SELECT MIN(day), MAX(day) FROM report_figures WHERE figure IN (",

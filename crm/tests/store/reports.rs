@@ -308,6 +308,27 @@ crm::both_engines!(reports_say_what_other_sql_finds, async |world| {
     let members = report(db, &mara, Kind::Members, &then).await;
     assert_eq!(total(&members, Figure::Registered).0, Some(new));
     assert_eq!(column(table(&members, By::Step(then.step())), Figure::Registered), new);
+    let there = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM customers WHERE favourite_store_id = $2 AND registered_at < $1",
+        next,
+        pier
+    );
+    assert_eq!(total(&members, Figure::Members).0, Some(there));
+    let memberships = one!(world, i64, "SELECT COUNT(*) FROM memberships WHERE left_at IS NULL");
+    let of_theirs = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM memberships m JOIN customers c ON c.id = m.customer_id \
+         WHERE m.left_at IS NULL AND c.favourite_store_id = $1",
+        pier
+    );
+    assert!(memberships > 0);
+    for (asked, many) in [(today, memberships), (of_pier, of_theirs)] {
+        let told = report(db, &mara, Kind::Members, &asked).await;
+        assert_eq!(column(table(&told, By::Program), Figure::Members), many, "{asked:?}");
+    }
 });
 
 /// What one row of a table says.
@@ -985,6 +1006,166 @@ crm::both_engines!(members_come_and_go, async |world| {
     let all = report(db, &mara, Kind::Members, &Ask { program: None, ..ask }).await;
     assert_eq!(total(&all, Figure::Buyers).0, Some(1));
     assert_eq!(total(&all, Figure::Members), (Some(2), Some(1)));
+});
+
+crm::both_engines!(what_changes_later_of_people_is_told_a_day_later, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let club = program(db, "club").await;
+    let (tver, klin) = (store(db, "tver").await, store(db, "klin").await);
+    let (anna, boris, carol) = (customer(db).await, customer(db).await, customer(db).await);
+    people::contact(world, anna.id(), crm::contact::Kind::Phone, "+79000000001").await;
+    execute!(
+        db,
+        "UPDATE customers SET registered_at = $1, favourite_store_id = $2",
+        start() - days(8),
+        tver
+    )
+    .await
+    .expect("a week ago");
+    for who in [anna, boris] {
+        join(db, who, "club", start() - days(8)).await;
+    }
+    let ask = Ask::of((date("2026-11-08"), date("2026-11-23")));
+    // Who registered, of these with a contact that is proved, who joined, who left, and how many there are.
+    let told = async |store: Option<StoreId>, program: Option<ProgramId>| {
+        let told = report(db, &mara, Kind::Members, &Ask { store, program, ..ask }).await;
+        let of = |figure| total(&told, figure).0.expect("it is told");
+        let steps = table(&told, By::Step(Step::Day));
+        for figure in [Figure::Registered, Figure::Joined, Figure::Left] {
+            assert_eq!(column(steps, figure), of(figure), "{figure:?}");
+        }
+        let figures = [
+            Figure::Registered,
+            Figure::Verified,
+            Figure::Joined,
+            Figure::Left,
+            Figure::Members,
+        ];
+        figures.map(of)
+    };
+    // Who is stopped before all days are counted begins again.
+    run_due(db, &BY, || false).await.expect("it ended early");
+    assert_eq!(told(None, None).await, [0; 5]);
+    count(db).await;
+    assert_eq!(told(None, None).await, [3, 0, 2, 0, 3]);
+    assert_eq!(told(Some(tver), None).await, [3, 0, 2, 0, 3]);
+    assert_eq!(told(Some(klin), None).await, [0; 5]);
+    assert_eq!(told(None, Some(club)).await, [2, 0, 2, 0, 2]);
+
+    execute!(db, "UPDATE contacts SET verified_at = created_at")
+        .await
+        .expect("proved");
+    execute!(
+        db,
+        "UPDATE customers SET favourite_store_id = $1 WHERE id = $2",
+        klin,
+        anna.id()
+    )
+    .await
+    .expect("another favourite");
+    execute!(
+        db,
+        "UPDATE customers SET erased_at = $1 WHERE id = $2",
+        start(),
+        boris.id()
+    )
+    .await
+    .expect("erased");
+    leave(db, boris, "club", start()).await;
+    execute!(
+        db,
+        "UPDATE customers SET merged_into = $1 WHERE id = $2",
+        anna.id(),
+        carol.id()
+    )
+    .await
+    .expect("merged");
+    let dora = customer(db).await;
+    join(db, dora, "club", start()).await;
+    count(db).await;
+    // Who came and went today is there at once; what changed of a day that was counted waits for tomorrow.
+    assert_eq!(told(None, None).await, [4, 0, 3, 1, 3]);
+    assert_eq!(told(Some(klin), None).await, [0; 5]);
+
+    world.clock.set(start() + days(1));
+    count(db).await;
+    assert_eq!(told(None, None).await, [3, 1, 3, 1, 2]);
+    assert_eq!(told(Some(klin), None).await, [1, 1, 1, 0, 1]);
+    assert_eq!(told(Some(tver), None).await, [1, 0, 1, 1, 0]);
+    assert_eq!(told(None, Some(club)).await, [3, 1, 3, 1, 2]);
+    let there = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM customers WHERE merged_into IS NULL AND erased_at IS NULL"
+    );
+    assert_eq!(there, 2);
+    let by_program = report(db, &mara, Kind::Members, &ask).await;
+    let by_program = table(&by_program, By::Program);
+    for (figure, many) in [(Figure::Members, 2), (Figure::Joined, 3), (Figure::Left, 1)] {
+        assert_eq!(column(by_program, figure), many, "{figure:?}");
+    }
+});
+
+crm::both_engines!(people_come_on_the_shops_day_when_its_clock_changes, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    // The last and the first minutes of days in Berlin, where 29 March has 23 hours and 25 October has 25.
+    for at in [
+        "2026-03-28T22:59:00Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T21:59:00Z",
+        "2026-03-29T22:00:00Z",
+        "2026-10-24T21:59:00Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T22:59:00Z",
+        "2026-10-25T23:00:00Z",
+    ] {
+        let at: DateTime<Utc> = at.parse().expect("a moment");
+        let who = customer(db).await;
+        execute!(
+            db,
+            "UPDATE customers SET registered_at = $1 WHERE id = $2",
+            at,
+            who.id()
+        )
+        .await
+        .expect("registered then");
+        join(db, who, "club", at).await;
+    }
+    let on = async |db: &Db, day: &str| {
+        let told = report(db, &mara, Kind::Members, &Ask::of((date(day), date(day)))).await;
+        let of = |figure| total(&told, figure).0.expect("it is told");
+        assert_eq!(of(Figure::Registered), of(Figure::Joined), "{day}");
+        (of(Figure::Registered), of(Figure::Members))
+    };
+    count(db).await;
+    for (day, told) in [
+        ("2026-03-28", (0, 0)),
+        ("2026-03-29", (2, 2)),
+        ("2026-03-30", (2, 4)),
+        ("2026-10-24", (0, 4)),
+        ("2026-10-25", (2, 6)),
+        ("2026-10-26", (2, 8)),
+    ] {
+        assert_eq!(on(db, day).await, told, "{day} in Moscow");
+    }
+    let shop = crm::shop::Shop {
+        time_zone: "Europe/Berlin".into(),
+        ..(**db.shop()).clone()
+    };
+    let moved = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
+    count(&moved).await;
+    for (day, told) in [
+        ("2026-03-28", (1, 1)),
+        ("2026-03-29", (2, 3)),
+        ("2026-03-30", (1, 4)),
+        ("2026-10-24", (1, 5)),
+        ("2026-10-25", (2, 7)),
+        ("2026-10-26", (1, 8)),
+    ] {
+        assert_eq!(on(&moved, day).await, told, "{day} in Berlin");
+    }
 });
 
 crm::both_engines!(what_customers_find_out_is_counted_once_and_forgotten, async |world| {

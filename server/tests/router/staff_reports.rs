@@ -226,14 +226,19 @@ async fn a_report_is_narrowed_by_shop_tier_and_program_or_says_why_not() {
         (
             "members",
             &of_shop,
-            vec![at_klin, "Из них купили за 30 дней", "Покупатели за месяц"],
+            vec![
+                at_klin,
+                "Из них купили за 30 дней",
+                "Покупатели за месяц",
+                "не позже чем через день",
+            ],
             vec![],
         ),
         (
             "members",
             &of_tier,
             vec![with_silver, "По магазинам", "вышли те, у кого он был"],
-            vec!["По программам"],
+            vec!["По программам", "не позже чем через день"],
         ),
         (
             "members",

@@ -560,30 +560,107 @@ async fn counts(
         .collect())
 }
 
-/// Customers `c` of a shop, with a tier, in a program.
-const OF_CUSTOMERS: [&str; 3] = [
+/// Customers `c` of a shop, with a tier.
+const OF_CUSTOMERS: [&str; 2] = [
     "c.favourite_store_id = ?",
     "EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = c.id AND s.tier_id = ?)",
-    "EXISTS (SELECT 1 FROM memberships j WHERE j.customer_id = c.id AND j.program_id = ?)",
 ];
 /// Memberships `j` of these.
-const OF_MEMBERS: [&str; 3] = [
+const OF_MEMBERS: [&str; 2] = [
     "EXISTS (SELECT 1 FROM customers c WHERE c.id = j.customer_id AND c.favourite_store_id = ?)",
     "EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = j.customer_id AND s.program_id = j.program_id \
      AND s.tier_id = ?)",
-    "j.program_id = ?",
 ];
 /// The same of those who left: who leaves has no tier any more, so it is the one that they had until then.
-const OF_LEAVERS: [&str; 3] = [
+const OF_LEAVERS: [&str; 2] = [
     "EXISTS (SELECT 1 FROM customers c WHERE c.id = j.customer_id AND c.favourite_store_id = ?)",
     "EXISTS (SELECT 1 FROM tier_changes t WHERE t.customer_id = j.customer_id AND t.program_id = j.program_id \
      AND t.tier_id = ? AND t.at < j.left_at AND NOT EXISTS (SELECT 1 FROM tier_changes n \
      WHERE n.customer_id = t.customer_id AND n.program_id = t.program_id AND n.at < j.left_at \
      AND (n.at, n.id) > (t.at, t.id)))",
-    "j.program_id = ?",
 ];
 
+/// Who came and went, beside each other in the steps of a period.
+const COME_AND_GO: [Figure; 3] = [Figure::Registered, Figure::Joined, Figure::Left];
+
+/// What is kept of customers who came and went, and of memberships.
+const CUSTOMERS: [&str; 2] = ["registered", "erased"];
+const MEMBERSHIPS: [&str; 2] = ["joined", "left"];
+
 async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
+    let ask = report.ask;
+    if ask.tier.is_some() {
+        with_tier(conn, report).await?;
+    } else {
+        come_and_go(conn, report).await?;
+    }
+    let whom = if ask.program.is_some() { MEMBERSHIPS } else { CUSTOMERS };
+    for figure in [Figure::Members, Figure::Active, Figure::Buyers] {
+        // Of those with a tier and of the members of a program it is not kept who bought in a month.
+        if figure == Figure::Buyers && (ask.tier.is_some() || ask.program.is_some()) {
+            continue;
+        }
+        let mut values = Vec::new();
+        for last in [ask.to, ask.before().1] {
+            values.push(match figure {
+                Figure::Members if ask.tier.is_none() => {
+                    Some(at_the_end(conn, &ask, whom, last).await?.values().sum::<i64>())
+                }
+                Figure::Buyers => buyers(conn, &ask, month_of(last)).await?,
+                kept => standing(conn, &ask, kept, last).await?,
+            });
+        }
+        report.totals.push(Total {
+            figure,
+            now: values.first().copied().flatten(),
+            before: values.get(1).copied().flatten(),
+        });
+    }
+    members_by_part(conn, report).await?;
+    Ok(())
+}
+
+/// Who came and went, out of what is kept by day.
+async fn come_and_go(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Error> {
+    const TOLD: [Figure; 4] = [Figure::Registered, Figure::Verified, Figure::Joined, Figure::Left];
+    let ask = report.ask;
+    let part = ask.program.map(|program| program.0);
+    let [registered, verified] = match part {
+        Some(_) => ["program_registered", "program_verified"],
+        None => ["registered", "verified"],
+    };
+    let days = Days::read(conn, &ask, &[registered, verified, "joined", "left"], part).await?;
+    let value = |sums: &Sums, figure: Figure| match figure {
+        Figure::Registered => Some(sum(sums, registered)),
+        Figure::Verified => Some(sum(sums, verified)),
+        Figure::Joined => Some(sum(sums, "joined")),
+        Figure::Left => Some(sum(sums, "left")),
+        _ => None,
+    };
+    report.totals = days.totals(&ask, &TOLD, value);
+    report.tables.push(days.steps(&ask, &COME_AND_GO, value));
+
+    let programs = programs(conn).await?;
+    let members = at_the_end(conn, &ask, MEMBERSHIPS, ask.to).await?;
+    let by_program = parts(conn, BY_PART, OF_PARTS, &MEMBERSHIPS, &ask, part).await?;
+    let by_program: HashMap<Uuid, Sums> = by_program.into_iter().collect();
+    let row = |(id, members): (Uuid, i64)| -> Row {
+        let come = |figure| by_program.get(&id).map_or(0, |sums| sum(sums, figure));
+        let values = vec![Some(members), Some(come("joined")), Some(come("left"))];
+        (name(&programs, id), values)
+    };
+    let mut rows: Vec<Row> = members.into_iter().map(row).collect();
+    rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
+    report.tables.push(Table {
+        by: By::Program,
+        columns: vec![Figure::Members, Figure::Joined, Figure::Left],
+        rows,
+    });
+    Ok(())
+}
+
+/// The same of those with a tier, which is not kept by day. A tier is of one program.
+async fn with_tier(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Error> {
     const REGISTERED: &str = "SELECT m.first, COUNT(*) FROM spans m \
         JOIN customers c ON c.registered_at >= m.first AND c.registered_at < m.next AND c.merged_into IS NULL";
     const VERIFIED: &str = "SELECT m.first, COUNT(*) FROM spans m \
@@ -593,10 +670,6 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         JOIN memberships j ON j.joined_at >= m.first AND j.joined_at < m.next";
     const LEFT: &str = "SELECT m.first, COUNT(*) FROM spans m \
         JOIN memberships j ON j.left_at >= m.first AND j.left_at < m.next";
-    const BY_PROGRAM: &str = "SELECT j.program_id, COUNT(CASE WHEN j.left_at IS NULL OR j.left_at >= m.next THEN 1 END), \
-        COUNT(CASE WHEN j.joined_at >= m.first THEN 1 END), \
-        COUNT(CASE WHEN j.left_at >= m.first AND j.left_at < m.next THEN 1 END) \
-        FROM spans m JOIN memberships j ON j.joined_at < m.next";
     let ask = report.ask;
     let spans_of = |conn: &Conn, days: &[(NaiveDate, NaiveDate)]| -> Vec<_> {
         days.iter()
@@ -606,8 +679,7 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     let of_customers = conditions(&ask, &OF_CUSTOMERS);
     let of_members = conditions(&ask, &OF_MEMBERS);
     let of_leavers = conditions(&ask, &OF_LEAVERS);
-    let periods = [(ask.from, ask.to), ask.before()];
-    let both = spans_of(conn, &periods);
+    let both = spans_of(conn, &[(ask.from, ask.to), ask.before()]);
     for (figure, select, conditions) in [
         (Figure::Registered, REGISTERED, &of_customers),
         (Figure::Verified, VERIFIED, &of_customers),
@@ -619,25 +691,6 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
             figure,
             now: counted.first().copied(),
             before: counted.get(1).copied(),
-        });
-    }
-    for figure in [Figure::Members, Figure::Active, Figure::Buyers] {
-        // Of those with a tier and of the members of a program it is not kept who bought in a month.
-        if figure == Figure::Buyers && (ask.tier.is_some() || ask.program.is_some()) {
-            continue;
-        }
-        let mut values = Vec::new();
-        for ((_, until), (_, last)) in both.iter().zip(&periods) {
-            values.push(match figure {
-                Figure::Members if ask.tier.is_none() => Some(at_the_end(conn, &ask, *until).await?),
-                Figure::Buyers => buyers(conn, &ask, month_of(*last)).await?,
-                kept => standing(conn, &ask, kept, *last).await?,
-            });
-        }
-        report.totals.push(Total {
-            figure,
-            now: values.first().copied().flatten(),
-            before: values.get(1).copied().flatten(),
         });
     }
 
@@ -656,51 +709,28 @@ async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         });
     report.tables.push(Table {
         by: By::Step(ask.step()),
-        columns: vec![Figure::Registered, Figure::Joined, Figure::Left],
+        columns: COME_AND_GO.to_vec(),
         rows: rows.collect(),
     });
-
-    // A tier is of one program.
-    if ask.tier.is_none() {
-        let programs = programs(conn).await?;
-        let spans = spans_of(conn, &[(ask.from, ask.to)]);
-        let query = narrow(ListQuery::over(&spans, BY_PROGRAM), &of_members);
-        let rows: Vec<(Uuid, i64, i64, i64)> = db::list(conn, query.tail("GROUP BY j.program_id")).await?;
-        let mut rows: Vec<Row> = rows
-            .into_iter()
-            .map(|(id, members, joined, left)| (name(&programs, id), vec![Some(members), Some(joined), Some(left)]))
-            .collect();
-        rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
-        report.tables.push(Table {
-            by: By::Program,
-            columns: vec![Figure::Members, Figure::Joined, Figure::Left],
-            rows,
-        });
-    }
-    members_by_part(conn, report).await?;
     Ok(())
 }
 
-/// How many customers, or members of a program, there were before a moment.
-async fn at_the_end(conn: &mut Conn, ask: &Ask, until: DateTime<Utc>) -> Result<i64, sqlx::Error> {
-    let query = match ask.program {
-        Some(_) => {
-            let query = ListQuery::new("SELECT COUNT(*) FROM memberships j").filter(
-                "j.joined_at < ? AND (j.left_at IS NULL OR j.left_at >= ?)",
-                [Bind::Time(until), Bind::Time(until)],
-            );
-            narrow(query, &conditions(ask, &OF_MEMBERS))
-        }
-        None => {
-            let query = ListQuery::new("SELECT COUNT(*) FROM customers c").filter(
-                "c.registered_at < ? AND c.merged_into IS NULL AND (c.erased_at IS NULL OR c.erased_at >= ?)",
-                [Bind::Time(until), Bind::Time(until)],
-            );
-            narrow(query, &conditions(ask, &OF_CUSTOMERS))
-        }
-    };
-    let rows: Vec<(i64,)> = db::list(conn, query).await?;
-    Ok(rows.first().map_or(0, |(many,)| *many))
+/// How many customers there were at the end of a day, or members by program: who came up to then, less who went.
+async fn at_the_end(
+    conn: &mut Conn,
+    ask: &Ask,
+    [came, went]: [&'static str; 2],
+    until: NaiveDate,
+) -> Result<BTreeMap<Uuid, i64>, sqlx::Error> {
+    let beginning = NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default();
+    let narrowed = (ask.store.map(|store| store.0), ask.program.map(|program| program.0));
+    let figures = [came, went];
+    let rows: Vec<(String, Uuid, i64)> = sums(conn, BY_PART, OF_PARTS, &figures, (beginning, until), narrowed).await?;
+    let mut there: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for (figure, part, value) in rows {
+        *there.entry(part).or_default() += if figure == went { -value } else { value };
+    }
+    Ok(there)
 }
 
 /// Who bought in a calendar month, in all shops or in one. It is kept by month, for who buys on two days is one of them.
