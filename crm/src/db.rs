@@ -210,6 +210,15 @@ impl Conn {
         sqlx::query(sql).bind(lock as i64).execute(&mut **c).await.map(drop)
     }
 
+    /// Has whatever goes by a name alone until the transaction ends, such as what is counted of one network.
+    pub(crate) async fn lock_name(&mut self, name: &str) -> Result<(), sqlx::Error> {
+        const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        let Inner::PostgresWrite(c) = &mut self.inner else {
+            return Ok(());
+        };
+        sqlx::query(SQL).bind(name).execute(&mut **c).await.map(drop)
+    }
+
     /// True on PostgreSQL: for the few named functions where the engines truly differ.
     pub fn is_postgres(&self) -> bool {
         matches!(self.inner, Inner::PostgresRead(_) | Inner::PostgresWrite(_))

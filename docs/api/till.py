@@ -109,7 +109,7 @@ class Till:
                     if "done" in entry:
                         open_.pop(entry["done"], None)
                     elif "refused" in entry:
-                        open_[entry["refused"]]["problem"] = entry["problem"]
+                        open_.get(entry["refused"], {})["problem"] = entry["problem"]
                     else:
                         open_[entry["key"]] = entry
         return list(open_.values())
@@ -126,8 +126,10 @@ class Till:
         return refused
 
     def _write(self, entry):
-        with open(self.journal, "a", encoding="utf-8") as journal:
-            journal.write(json.dumps(entry) + "\n")
+        with open(self.journal, "a+b") as journal:
+            # What a power cut left of a line must not take the next one with it.
+            torn = journal.tell() > 0 and (journal.seek(-1, os.SEEK_END), journal.read(1))[1] != b"\n"
+            journal.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
             journal.flush()
             os.fsync(journal.fileno())
 

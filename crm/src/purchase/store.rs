@@ -253,6 +253,8 @@ pub(crate) async fn book_by(
     let sales = purchases
         .iter()
         .filter(|p| p.lines.iter().any(|line| line.quantity > 0));
+    // Which of its lines points paid is told afterwards, of all of them: until then nothing of it has come back.
+    let sales = sales.filter(|p| p.points_used == 0);
     let documents = sales.map(|p| p.document.as_str()).collect();
     buyers.extend(match_waiting(tx, Some(&documents)).await?.1);
     buyers.extend(owners(tx, &back).await?);
@@ -417,6 +419,14 @@ async fn match_waiting(
         customers.extend(row.buyer.into_iter().chain(row.bringer));
     }
     Ok((matched, customers))
+}
+
+/// Matches what came back before this sale, once points have paid for their part of it.
+pub(crate) async fn match_returns_of(tx: &mut Tx, document: &str) -> Result<(), Error> {
+    let (_, customers) = match_waiting(tx, Some(&BTreeSet::from([document]))).await?;
+    let timeline = timeline(tx).await?;
+    tier::store::refresh(tx, &timeline, &customers).await?;
+    Ok(())
 }
 
 /// Matches returns that came before their sales: a return and its sale that are booked at the same moment do not see each

@@ -47,6 +47,9 @@ pub(crate) async fn send(
     const KILL: &str = "UPDATE codes SET used_at = $2 WHERE attempt_id = $1 AND used_at IS NULL";
     const INSERT: &str = "INSERT INTO codes (id, attempt_id, address, network, code_hash, tries, created_at, expires_at) \
                           VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
+    // Of several that ask at once the second sees what the first was sent.
+    tx.lock_name(&format!("codes {address}")).await?;
+    tx.lock_name(&format!("codes {}", visitor.network)).await?;
     check_limits(tx, address, visitor).await?;
     if kind == Kind::Phone {
         limits::check_sms(tx, address, &visitor.network).await?;
@@ -213,7 +216,6 @@ pub(crate) fn typed(raw: &str) -> Result<String, Error> {
 struct CodeRow {
     id: CodeId,
     code_hash: Vec<u8>,
-    tries: i64,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -225,16 +227,27 @@ pub(crate) async fn take(
     typed: &str,
     visitor: &Visitor,
 ) -> Result<Result<(), Flaw>, Error> {
-    const LAST: &str = "SELECT id, code_hash, tries, created_at, expires_at FROM codes WHERE attempt_id = $1 \
+    const LAST: &str = "SELECT id, code_hash, created_at, expires_at FROM codes WHERE attempt_id = $1 \
                         AND used_at IS NULL ORDER BY created_at DESC LIMIT 1";
-    const TRY: &str = "UPDATE codes SET tries = tries + 1 WHERE id = $1";
+    // It counts first, which locks the row: of several that try at once each sees what the others did.
+    const TRY: &str =
+        "UPDATE codes SET tries = tries + 1 WHERE id = $1 AND used_at IS NULL AND tries < $2 RETURNING tries";
     const USE: &str = "UPDATE codes SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
     let now = tx.now();
     let row: Option<CodeRow> = on!(tx, |c| sqlx::query_as(LAST).bind(attempt.id).fetch_optional(c).await)?;
     let Some(row) = row else {
         return Ok(Err(Flaw::ExpiredCode));
     };
-    if row.expires_at <= now || row.created_at > now + SKEW || row.tries >= CODE_TRIES {
+    let tries: Option<i64> = if row.expires_at <= now || row.created_at > now + SKEW {
+        None
+    } else {
+        on!(tx, |c| sqlx::query_scalar(TRY)
+            .bind(row.id)
+            .bind(CODE_TRIES)
+            .fetch_optional(c)
+            .await)?
+    };
+    let Some(tries) = tries else {
         // Dead for good, also when the clock is set back.
         on!(tx, |c| sqlx::query(USE)
             .bind(row.id)
@@ -243,12 +256,11 @@ pub(crate) async fn take(
             .await
             .map(drop))?;
         return Ok(Err(Flaw::ExpiredCode));
-    }
+    };
     let hash = keyed_hash(&code_key(tx).await?, attempt.id, typed);
     if !bool::from(hash.ct_eq(&row.code_hash)) {
-        on!(tx, |c| sqlx::query(TRY).bind(row.id).execute(c).await.map(drop))?;
         refused(tx, "code", visitor).await?;
-        let left = CODE_TRIES - row.tries - 1;
+        let left = CODE_TRIES - tries;
         return Ok(Err(if left > 0 {
             Flaw::WrongCode { left: left as u32 }
         } else {

@@ -449,7 +449,8 @@ pub(crate) async fn password_hash(conn: &mut Conn, customer: CustomerId) -> Resu
     Ok(hash.flatten())
 }
 
-/// Whether a password fits; a wrong one is counted against `subject`, and told to the customer who was to come in by it. Field:
+/// Whether a password fits. How many were wrong is looked at before and once more after it was compared, which takes its time: of
+/// many that are sent at once no more are answered than of as many in a row. A wrong one is counted against `subject`, and told to the customer who was to come in by it. Field:
 /// `password`.
 pub(crate) async fn check_password(
     db: &Db,
@@ -463,9 +464,12 @@ pub(crate) async fn check_password(
     }
     throttle(&mut db.read().await?, subject, visitor).await?;
     let fits = password::verify(typed, hash).await?;
-    if !fits {
+    if fits {
+        throttle(&mut db.read().await?, subject, visitor).await?;
+    } else {
         db.write(|tx| {
             scoped(async move {
+                throttle_alone(tx, subject, visitor).await?;
                 failed(tx, subject, "password", visitor).await?;
                 if let Some(customer) = coming {
                     history::note(tx, customer, "password", false, visitor).await?;
@@ -600,6 +604,12 @@ pub(crate) async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) 
         return Err(Error::TooMany { retry_after: 15 * 60 });
     }
     Ok(())
+}
+
+/// The same within the transaction that counts: others from this network wait until it ends, and see what it counted.
+pub(crate) async fn throttle_alone(tx: &mut Tx, subject: &str, visitor: &Visitor) -> Result<(), Error> {
+    tx.lock_name(&format!("failures {}", visitor.network)).await?;
+    throttle(tx, subject, visitor).await
 }
 
 /// Counts what was wrong.

@@ -386,6 +386,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
         let subject = system.subject(customer);
         let receipt = (booked.id, purchase.at);
         spending::capture_late(tx, &system, subject, reservation, points, receipt).await?;
+        purchases::match_returns_of(tx, &purchase.document).await?;
     }
     read(tx, by, booked.id, false, &new.coupons).await
 }

@@ -18,6 +18,7 @@ use crm::staff::{NewStaff, Role};
 use crm::testing::World;
 use crm::testing::authenticator::Authenticator;
 use crm::who::{self, Customer, Opened, Staff, System, Token, Visitor};
+use futures::future::join_all;
 
 const PHONE: &str = "+79000000001";
 const PASSWORD: &str = "корова летит над луной";
@@ -245,6 +246,27 @@ both_engines!(s11_wrong_codes_are_slowed_where_they_come_from_alone, async |worl
         .await
         .expect("the owner comes in from elsewhere");
 });
+
+both_engines!(
+    s08_codes_of_an_app_that_are_guessed_at_once_have_eight_tries,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        turn_on(db, &by(db, &anna)).await;
+        world.clock.set(db.now() + Duration::seconds(60));
+        let token = &first_step(db).await;
+        let told = join_all((0..30).map(|_| async move { second(db, token, "000000").await.map(drop) })).await;
+        let wrong = told
+            .iter()
+            .filter(|told| matches!(told, Err(Error::Invalid(_))))
+            .count();
+        let refused = told
+            .iter()
+            .filter(|told| matches!(told, Err(Error::TooMany { .. })))
+            .count();
+        assert_eq!((wrong, refused), (8, 22));
+    }
+);
 
 both_engines!(a_recovery_code_is_good_once_and_new_ones_kill_the_old, async |world| {
     let db = &world.db;

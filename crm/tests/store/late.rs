@@ -231,6 +231,29 @@ both_engines!(
     }
 );
 
+both_engines!(
+    what_points_paid_for_comes_back_though_its_return_came_first,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = rich(db).await;
+        join(db, anna, "club", start()).await;
+        let reserved = hold(db, &till, anna, "points-1", 20_00).await;
+        let returned = NewReceipt {
+            at: start() + minutes(10),
+            ..back("R-1", "S-1")
+        };
+        receipt::book(db, &till, &returned).await.expect("it waits");
+        let late = paying("S-1", anna, start() + minutes(1), &reserved, 20_00);
+        let booked = receipt::book(db, &till, &late).await.expect("booked");
+        // Of two pieces one is back by now, and half of what paid for them.
+        assert_eq!(points(&booked), 10_00);
+        assert_eq!(held(db, anna).await.0, 30_00 - 20_00 + 10_00);
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM waiting_returns"), 0);
+        assert_books_agree(db).await;
+    }
+);
+
 both_engines!(a_reserve_whose_points_are_all_gone_keeps_no_sale_out, async |world| {
     let db = ready(world).await;
     let till = till(db, "one", "shop", &Scope::ALL).await;

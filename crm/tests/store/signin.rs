@@ -17,6 +17,7 @@ use crm::signin::store::{self as signin, Details, Entered, Verified};
 use crm::testing::{World, start};
 use crm::who::{self, Customer, Opened, System, Token, Visitor};
 use crm::{both_engines, outbox};
+use futures::future::join_all;
 
 const PHONE: &str = "8 (900) 000-00-01";
 const PASSWORD: &str = "корова летит над луной";
@@ -223,6 +224,51 @@ both_engines!(a_code_has_five_tries_ten_minutes_and_one_use, async |world| {
         flaws(signin::verify(db, &token, &code, &visitor()).await.map(drop))[0].1,
         Flaw::ExpiredCode
     );
+});
+
+both_engines!(s08_codes_that_are_guessed_at_once_have_five_tries, async |world| {
+    let db = ready(world).await;
+    let token = &signin::start(db, PHONE, Lang::Ru, &visitor()).await.expect("sent");
+    let code = last_code(db).await;
+    let wrong = &if code == "000000" { "000001" } else { "000000" };
+    let guesses = (0..30).map(|_| async move { signin::verify(db, token, wrong, &visitor()).await.map(drop) });
+    let told = join_all(guesses).await;
+    let mut left: Vec<u32> = told
+        .into_iter()
+        .filter_map(|told| match flaws(told)[0].1 {
+            Flaw::WrongCode { left } => Some(left),
+            _ => None,
+        })
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, [1, 2, 3, 4], "each guess was one of the five");
+    assert_eq!(
+        flaws(signin::verify(db, token, &code, &visitor()).await.map(drop))[0].1,
+        Flaw::ExpiredCode
+    );
+});
+
+both_engines!(s08_one_code_is_sent_where_many_are_asked_for_at_once, async |world| {
+    let db = ready(world).await;
+    let asked = (0..20).map(|_| async move { signin::start(db, PHONE, Lang::Ru, &visitor()).await.is_ok() });
+    let sent = join_all(asked).await.into_iter().filter(|sent| *sent).count();
+    assert_eq!(sent, 1);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM codes"), 1);
+});
+
+both_engines!(s08_passwords_that_are_guessed_at_once_have_eight_tries, async |world| {
+    let db = ready(world).await;
+    let guesses = (0..20).map(|_| async move { by_password(db, PHONE, "wrong", &visitor()).await.map(drop) });
+    let told = join_all(guesses).await;
+    let wrong = told
+        .iter()
+        .filter(|told| matches!(told, Err(Error::Invalid(_))))
+        .count();
+    let refused = told
+        .iter()
+        .filter(|told| matches!(told, Err(Error::TooMany { .. })))
+        .count();
+    assert_eq!((wrong, refused), (8, 12), "{told:?}");
 });
 
 both_engines!(codes_are_bound_to_their_attempt_and_rare, async |world| {

@@ -134,6 +134,9 @@ async fn the_examples_of_the_documentation_work() {
 import sys
 sys.path.insert(0, sys.argv[1])
 from till import Till, now
+# A power cut left half a line.
+with open("offline.jsonl", "w") as journal:
+    journal.write('{"key": "torn')
 till = Till(sys.argv[2], sys.argv[3], "offline.jsonl")
 till.is_online = False
 lines = [{"article": "TEA-1", "quantity": 1, "price": 100}]

@@ -190,7 +190,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             "{at}: nothing inline"
         );
         assert_eq!(
-            page.body.contains("wasm"),
+            page.body.contains(".wasm"),
             expected.iter().any(|script| script.contains("-loader")),
             "{at}: no WebAssembly where nothing needs it"
         );
