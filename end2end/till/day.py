@@ -6,7 +6,7 @@
 The first till is cut off for two hours of the day and sends later. The second is killed in the middle, and started
 again. The third sends everything twice. Customers join at the till, pay with points and bring goods back. At the end
 the books are verified, and every receipt is compared with what this file reckons by itself from the terms of the
-program and a rule: what it earned, and what of points paid for it. Then every customer's pages are read: each point has
+program and a rule: what it earned. What points paid is taken from the answers, and that there is some. Then every customer's pages are read: each point has
 to be explained there by its line, its lot and the version of what gave it, and each rule says what became of it. Everything
 happens in a temporary folder and ends by itself; the exit code is 0 where all agrees.
 """

@@ -502,6 +502,19 @@ crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |w
     queues::set_presence(db, &igor, true).await.expect("there");
     queues::run_due(db, &SYSTEM).await.expect("given");
     assert_eq!(assignee(world, number).await, Some(igor.id()));
+    // Whose role opens no requests any more is given none, though nobody took them out of the queue.
+    queues::set_agent(db, &lead, id, igor.id(), Some(9))
+        .await
+        .expect("of the queue");
+    let his = igor.id();
+    sql!(world, "UPDATE staff SET role = 'analyst' WHERE id = $1", his);
+    later(world, 3601);
+    let late = write_about(world, &anna, "other", "x").await;
+    queues::run_due(db, &SYSTEM).await.expect("done");
+    assert_eq!(assignee(world, late).await, None);
+    sql!(world, "UPDATE staff SET role = 'agent' WHERE id = $1", his);
+    queues::run_due(db, &SYSTEM).await.expect("given");
+    assert_eq!(assignee(world, late).await, Some(his));
 });
 
 crm::both_engines!(

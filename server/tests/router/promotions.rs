@@ -149,7 +149,10 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let sent = staff.send(&at, "promotion.end", &[]).await;
     sent.assert_leads_to(&format!("{at}?done=ended"));
     let page = staff.get(&at).await.text();
-    assert!(page.contains("Закончилась") && page.contains("Ещё не посчитано"), "{page}");
+    assert!(
+        page.contains("Закончилась") && page.contains("Ещё не посчитано"),
+        "{page}"
+    );
     crm::promotion::store::outcome::run_due(&app.world.db, &BY, || true)
         .await
         .expect("counted");

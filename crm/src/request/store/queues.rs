@@ -333,7 +333,8 @@ pub(super) async fn place(tx: &mut Tx, request: RequestId, topic: TopicId) -> Re
 }
 
 /// Gives a request that came in to whoever is there and has the fewest that wait for them, of those the one who was given
-/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is. Two
+/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Whose role may open no
+/// request by now is given none. Who that is. Two
 /// requests of one queue are given one after the other; somebody of two queues may get one too many in the same moment.
 pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<StaffId>, Error> {
     const QUEUE: &str = "UPDATE queues SET code = code WHERE mode = 'round_robin' \
@@ -343,6 +344,7 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
                         (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
                         AND r.status <> 'waiting') AS held \
                         FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
+                        JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%' \
                         WHERE a.queue_id = $1 AND s.takes_requests AND s.disabled_at IS NULL) x \
                         WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1";
     const GIVE: &str = "UPDATE requests SET assignee_id = $2 WHERE id = $1";
@@ -374,6 +376,7 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
     const SQL: &str = "SELECT r.number FROM requests r WHERE r.status <> 'closed' AND r.status <> 'waiting' \
                        AND r.assignee_id IS NULL AND r.queue_id IN (SELECT q.id FROM queues q WHERE q.mode = 'round_robin' \
                        AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
+                       JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%' \
                        WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL AND a.capacity > \
                        (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' \
                        AND h.status <> 'waiting'))) \
