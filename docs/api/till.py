@@ -127,9 +127,11 @@ class Till:
 
     def _write(self, entry):
         with open(self.journal, "a+b") as journal:
-            # What a power cut left of a line must not take the next one with it.
-            torn = journal.tell() > 0 and (journal.seek(-1, os.SEEK_END), journal.read(1))[1] != b"\n"
-            journal.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
+            if journal.tell():
+                journal.seek(-1, os.SEEK_END)
+                if journal.read(1) != b"\n":
+                    journal.write(b"\n")  # a power cut left half a line
+            journal.write(json.dumps(entry).encode() + b"\n")
             journal.flush()
             os.fsync(journal.fileno())
 

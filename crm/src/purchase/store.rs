@@ -253,7 +253,7 @@ pub(crate) async fn book_by(
     let sales = purchases
         .iter()
         .filter(|p| p.lines.iter().any(|line| line.quantity > 0));
-    // Which of its lines points paid is told afterwards, of all of them: until then nothing of it has come back.
+    // Until points have paid for their part of a sale nothing of it has come back: [`match_returns_of`] is called then.
     let sales = sales.filter(|p| p.points_used == 0);
     let documents = sales.map(|p| p.document.as_str()).collect();
     buyers.extend(match_waiting(tx, Some(&documents)).await?.1);

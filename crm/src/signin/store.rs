@@ -449,9 +449,9 @@ pub(crate) async fn password_hash(conn: &mut Conn, customer: CustomerId) -> Resu
     Ok(hash.flatten())
 }
 
-/// Whether a password fits. How many were wrong is looked at before and once more after it was compared, which takes its time: of
-/// many that are sent at once no more are answered than of as many in a row. A wrong one is counted against `subject`, and told to the customer who was to come in by it. Field:
-/// `password`.
+/// Whether a password fits; a wrong one is counted against `subject`, and told to the customer who was to come in by it. How many
+/// were wrong is looked at before it is compared, which takes its time, and once more after: of many that are sent at once no more
+/// are answered than of as many in a row. Field: `password`.
 pub(crate) async fn check_password(
     db: &Db,
     (subject, coming): (&str, Option<CustomerId>),

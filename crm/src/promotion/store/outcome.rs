@@ -1,6 +1,6 @@
 //! What came of a promotion, by what the rules that carry it out booked. Each figure is one question to the database, which its
-//! page tells in words; what was voided counts nowhere. The grants of its rules may be millions, so that a job
-//! counts it once an hour, and no more once nothing is to come.
+//! page tells in words; what was voided counts nowhere. The grants of its rules may be millions, so that a job counts it
+//! once an hour, and no more once nothing is to come.
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;

@@ -332,21 +332,28 @@ pub(super) async fn place(tx: &mut Tx, request: RequestId, topic: TopicId) -> Re
         .map(drop))
 }
 
+// Agents `a` of a queue who are there, `s`, and may open a request: a role that takes that away leaves them in the queue.
+macro_rules! there {
+    () => {
+        "queue_agents a JOIN staff s ON s.id = a.staff_id AND s.takes_requests AND s.disabled_at IS NULL \
+         JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%'"
+    };
+}
+
 /// Gives a request that came in to whoever is there and has the fewest that wait for them, of those the one who was given
-/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Whose role may open no
-/// request by now is given none. Who that is. Two
+/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is. Two
 /// requests of one queue are given one after the other; somebody of two queues may get one too many in the same moment.
 pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<StaffId>, Error> {
     const QUEUE: &str = "UPDATE queues SET code = code WHERE mode = 'round_robin' \
                          AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
-    const NEXT: &str = "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
-                        COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
-                        (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
-                        AND r.status <> 'waiting') AS held \
-                        FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
-                        JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%' \
-                        WHERE a.queue_id = $1 AND s.takes_requests AND s.disabled_at IS NULL) x \
-                        WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1";
+    const NEXT: &str = concat!(
+        "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
+         COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
+         (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
+         AND r.status <> 'waiting') AS held FROM ",
+        there!(),
+        " WHERE a.queue_id = $1) x WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1"
+    );
     const GIVE: &str = "UPDATE requests SET assignee_id = $2 WHERE id = $1";
     const GIVEN: &str = "UPDATE queue_agents SET assigned_at = $3 WHERE queue_id = $1 AND staff_id = $2";
     let queue: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(request).fetch_optional(c).await)?;
@@ -373,15 +380,16 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
 /// Gives what waits in queues and is nobody's to who is there by now and takes more, the most urgent first.
 pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
     // Who takes more is asked once for a queue, however many wait in it.
-    const SQL: &str = "SELECT r.number FROM requests r WHERE r.status <> 'closed' AND r.status <> 'waiting' \
-                       AND r.assignee_id IS NULL AND r.queue_id IN (SELECT q.id FROM queues q WHERE q.mode = 'round_robin' \
-                       AND EXISTS (SELECT 1 FROM queue_agents a JOIN staff s ON s.id = a.staff_id \
-                       JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%' \
-                       WHERE a.queue_id = q.id AND s.takes_requests AND s.disabled_at IS NULL AND a.capacity > \
-                       (SELECT COUNT(*) FROM requests h WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' \
-                       AND h.status <> 'waiting'))) \
-                       ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
-                       r.created_at, r.id LIMIT $1";
+    const SQL: &str = concat!(
+        "SELECT r.number FROM requests r WHERE r.status <> 'closed' AND r.status <> 'waiting' \
+         AND r.assignee_id IS NULL AND r.queue_id IN (SELECT q.id FROM queues q WHERE q.mode = 'round_robin' \
+         AND EXISTS (SELECT 1 FROM ",
+        there!(),
+        " WHERE a.queue_id = q.id AND a.capacity > (SELECT COUNT(*) FROM requests h \
+         WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' AND h.status <> 'waiting'))) \
+         ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
+         r.created_at, r.id LIMIT $1"
+    );
     let mut conn = db.read().await?;
     let waiting: Vec<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(TOGETHER).fetch_all(c).await)?;
     drop(conn);

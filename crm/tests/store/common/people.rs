@@ -267,3 +267,11 @@ pub(crate) async fn program(world: &World, code: &str) -> ProgramId {
     );
     id
 }
+
+/// How many guesses were told to be wrong, and how many were refused because there had been too many.
+pub(crate) fn guesses(told: &[Result<(), crm::error::Error>]) -> (usize, usize) {
+    use crm::error::Error::{Invalid, TooMany};
+    let wrong = told.iter().filter(|told| matches!(told, Err(Invalid(_)))).count();
+    let refused = told.iter().filter(|told| matches!(told, Err(TooMany { .. }))).count();
+    (wrong, refused)
+}
