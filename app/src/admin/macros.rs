@@ -107,10 +107,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             let whose = if one.is_shared { t.shared_word } else { t.own_word };
             view! {
                 <tr>
-                    <td class="grow"><a href=format!("{HERE}/{}", one.id)><bdi>{one.name.clone()}</bdi></a></td>
+                    <td><a href=format!("{HERE}/{}", one.id)><bdi>{one.name.clone()}</bdi></a></td>
                     <td><code>{one.code.clone()}</code> " " {one.digit.map(|digit| view! { <kbd>{digit}</kbd> })}</td>
                     <td>{whose}</td>
-                    <td>{does(&cx, one)}</td>
+                    <td class="grow-wrap">{does(&cx, one)}</td>
                 </tr>
             }
         })
