@@ -16,7 +16,7 @@ use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
-use crm::quote::why::{self as rules, Asked};
+use crm::quote::why::{self as rules, Why};
 use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
@@ -89,8 +89,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-/// What became of every rule that counted then, as the customer reads it.
-fn explained(cx: &Cx, asked: Vec<Asked>) -> Html {
+/// What became of every program and rule that counted then, as the customer reads it.
+fn explained(cx: &Cx, asked: Why) -> Html {
     view! {
         <details class="fold">
             <summary>{cx.t().why.title}</summary>

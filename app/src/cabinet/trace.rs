@@ -9,7 +9,7 @@ use crm::content::percent;
 use crm::id::{LineId, PurchaseId};
 use crm::points::{Earned, LotState, Source};
 use crm::purchase::{Kind, Line, Receipt, store as purchases};
-use crm::quote::why::{Answer, Asked, why};
+use crm::quote::why::{Answer, Asked, Share, Why, why};
 use islands::AppError;
 
 /// Of a longer receipt no more lines are told.
@@ -24,12 +24,12 @@ pub async fn trace(cx: &Cx, id: PurchaseId, line: Option<LineId>) -> Result<Opti
         Err(crm::Error::NotFound) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let rules = match receipt.head.kind {
-        Kind::Sale => why(&mut conn, me, id).await?,
-        Kind::Return => Vec::new(),
+    let asked = match receipt.head.kind {
+        Kind::Sale => Some(why(&mut conn, me, id).await?),
+        Kind::Return => None,
     };
     drop(conn);
-    Ok(Some(Words::of(cx).told(&receipt, line, &rules)))
+    Ok(Some(Words::of(cx).told(&receipt, line, asked.as_ref())))
 }
 
 /// The words of the shop's own language: whoever will read it is not known yet.
@@ -44,7 +44,7 @@ impl<'a> Words<'a> {
         Self { cx, t }
     }
 
-    fn told(&self, receipt: &Receipt, line: Option<LineId>, rules: &[Asked]) -> String {
+    fn told(&self, receipt: &Receipt, line: Option<LineId>, why: Option<&Why>) -> String {
         let t = &self.t.trace;
         let head = &receipt.head;
         let shop = self.cx.shop();
@@ -68,7 +68,10 @@ impl<'a> Words<'a> {
         if asked.is_none() && receipt.lines.len() > LINES {
             told.push(t.first_lines(receipt.lines.len(), LINES));
         }
-        if head.kind == Kind::Sale {
+        if let Some(Why { shares, rules }) = why {
+            if !shares.is_empty() {
+                told.push(self.shares(shares));
+            }
             told.push(self.rules(rules));
         }
         told.join("\n\n")
@@ -137,6 +140,24 @@ impl<'a> Words<'a> {
             told.push_str(&t.taken_back(self.points(earned.taken_back)));
         }
         told
+    }
+
+    /// What each program's own share gave, also of those that the customer was not in.
+    fn shares(&self, shares: &[Share]) -> String {
+        let t = &self.t.trace;
+        let lang = self.cx.shop().language;
+        let share = |share: &Share| {
+            let became = match (share.earned > 0, share.is_member) {
+                (true, _) => t.points(self.points(share.earned)),
+                (false, true) => t.too_little.to_owned(),
+                (false, false) => t.no_member.to_owned(),
+            };
+            t.share(became, percent(lang, share.share), share.program.get(lang))
+        };
+        let told: Vec<String> = std::iter::once(t.programs.to_owned())
+            .chain(shares.iter().map(share))
+            .collect();
+        told.join("\n")
     }
 
     /// Which rules gave something, and why the others did not.

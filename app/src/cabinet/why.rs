@@ -1,4 +1,5 @@
-//! What became of every rule that counted when something was bought: which gave what, and why the others gave nothing.
+//! What became of every program and every rule that counted when something was bought: which gave what, and why the others gave
+//! nothing.
 
 use super::looked;
 use super::points::unit;
@@ -7,8 +8,9 @@ use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
+use crm::content::percent;
 use crm::id::PurchaseId;
-use crm::quote::why::{Answer, Asked, why};
+use crm::quote::why::{Answer, Asked, Share, Why, why};
 use crm::report::store::explained::Look;
 use islands::AppError;
 use leptos::prelude::*;
@@ -38,14 +40,56 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
 }
 
-/// What gave something, and then what gave nothing and why.
-pub(crate) fn answers(cx: &Cx, asked: Vec<Asked>) -> Html {
+/// What the programs gave of their own; then which rules gave something, and which nothing and why.
+pub(crate) fn answers(cx: &Cx, asked: Why) -> Html {
     let t = &cx.t().why;
-    let (gave, others): (Vec<Asked>, Vec<Asked>) = asked
+    let Why { shares, rules } = asked;
+    let (gave, others): (Vec<Asked>, Vec<Asked>) = rules
         .into_iter()
         .partition(|rule| matches!(rule.answer, Answer::Gave { .. }));
-    let none = (gave.is_empty() && others.is_empty()).then(|| view! { <p class="muted">{t.none}</p> });
-    view! { {none} {list(cx, t.gave, &gave)} {list(cx, t.others, &others)} }.into_html()
+    let none = (gave.is_empty() && others.is_empty()).then(|| {
+        let words = match shares.iter().any(|share| share.earned > 0) {
+            true => t.none,
+            false => t.no_rules,
+        };
+        view! { <p class="muted">{words}</p> }
+    });
+    view! { {programs(cx, &shares)} {none} {list(cx, t.gave, &gave)} {list(cx, t.others, &others)} }.into_html()
+}
+
+/// What each program gave of its own, or why it gave nothing.
+fn programs(cx: &Cx, shares: &[Share]) -> Option<Html> {
+    let t = &cx.t().why;
+    let rows: Vec<_> = shares
+        .iter()
+        .map(|share| {
+            let name = t.share(cx.pick(&share.program), percent(cx.lang, share.share));
+            let words = match (share.earned > 0, share.is_member) {
+                (true, _) => t.member,
+                (false, true) => t.too_little,
+                (false, false) => t.no_member,
+            };
+            let points = (share.earned > 0).then(|| {
+                let points = format::signed_points(cx.lang, share.earned);
+                view! { <span class="row-end points">{points} " " {unit(cx, share.earned)}</span> }
+            });
+            view! {
+                <li class="row">
+                    <span class="row-main"><b><bdi>{name}</bdi></b> <small>{words}</small></span>
+                    {points}
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section">
+                <h2>{t.programs}</h2>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
 }
 
 fn list(cx: &Cx, title: &'static str, rules: &[Asked]) -> Option<Html> {

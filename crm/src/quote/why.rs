@@ -1,20 +1,42 @@
-//! What became of every rule that counted when a customer bought something. What rules gave is told as it was written down
-//! then; why the others gave nothing is asked once more, with what is known now of the time before.
+//! What became of every program and every rule that counted when a customer bought something. What they gave is told as it was
+//! written down then; why rules gave nothing is asked once more, with what is known now of the time before.
 
 use super::told;
 use crate::db::Conn;
 use crate::error::Error;
-use crate::id::{PurchaseId, RuleId, StoreId};
+use crate::id::{ProgramId, PurchaseId, RuleId, StoreId};
 use crate::lang::Localized;
 use crate::on;
-use crate::points::store::{Sold, Stays};
+use crate::points::store::{self as points, Sold, Stays};
 use crate::purchase::Way;
 use crate::rule::RuleVersion;
 use crate::rule::store::asking::{self, Deal};
-use crate::rule::store::timeline;
+use crate::rule::store::{Timeline, timeline};
 use crate::who::Subject;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of all that counted when something was bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// The programs that paid a share then, whether or not the customer was in them.
+    pub shares: Vec<Share>,
+    /// The rules, in the order in which they were asked.
+    pub rules: Vec<Asked>,
+}
+
+/// What a program paid of its own when something was bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// What the program is called.
+    pub program: Localized,
+    /// Its share then, in hundredths of a percent.
+    pub share: i64,
+    /// Whether the customer was a member when it counted.
+    pub is_member: bool,
+    /// The points that the share brought, in hundredths; what rules gave in the program is told with them.
+    pub earned: i64,
+}
 
 /// A rule that counted when something was bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +75,9 @@ struct Head {
     points_used: i64,
 }
 
-/// What became of the rules that counted when a customer bought something, in the order in which they were asked. Empty where
-/// none did. Fails with [`Error::NotFound`] for what is no sale of theirs.
-pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Vec<Asked>, Error> {
+/// What became of the programs and rules that counted when a customer bought something. Fails with [`Error::NotFound`] for what
+/// is no sale of theirs.
+pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Why, Error> {
     const HEAD: &str = "SELECT p.at, p.claimed_at, p.store_id, p.channel, p.payments, CAST(COALESCE((SELECT SUM(w.points) \
         FROM line_payments w JOIN purchase_lines l ON l.id = w.line_id WHERE l.purchase_id = p.id), 0) AS BIGINT) AS points_used \
         FROM purchases p WHERE p.id = $1 AND p.customer_id = $2 AND p.kind = 'sale'";
@@ -79,8 +101,10 @@ pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Vec<Ask
         lines: sold(conn, id).await?.iter().map(Sold::line).collect(),
         points_used: head.points_used,
     };
+    let shares = shares(conn, &timeline, &deal).await?;
     let Some((rules, outcome)) = asking::once_more(conn, &timeline, &deal).await? else {
-        return Ok(Vec::new());
+        let rules = Vec::new();
+        return Ok(Why { shares, rules });
     };
     let given = given(conn, id).await?;
     let asked = told(conn, &rules, &outcome).await?.rules.into_iter().map(|rule| Asked {
@@ -95,7 +119,29 @@ pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Vec<Ask
             (None, None) => Answer::Unclear,
         },
     });
-    Ok(asked.collect())
+    let rules = asked.collect();
+    Ok(Why { shares, rules })
+}
+
+/// The shares of the programs that were open then. What rules gave in a program is part of what a line earned there, and is no
+/// part of its share.
+async fn shares(conn: &mut Conn, timeline: &Timeline, deal: &Deal) -> Result<Vec<Share>, Error> {
+    const SQL: &str = "SELECT a.program_id, CAST(SUM(a.points) - COALESCE((SELECT SUM(g.amount) FROM grants g \
+        WHERE g.purchase_id = $1 AND g.program_id = a.program_id AND g.kind = 'points'), 0) AS BIGINT) \
+        FROM accruals a JOIN purchase_lines l ON l.id = a.line_id WHERE l.purchase_id = $1 GROUP BY a.program_id";
+    let earned: Vec<(ProgramId, i64)> = on!(conn, |c| sqlx::query_as(SQL).bind(deal.purchase).fetch_all(c).await)?;
+    let earned: BTreeMap<ProgramId, i64> = earned.into_iter().collect();
+    let open: Vec<(ProgramId, i64, i64)> = timeline.programs().shares(deal.at).collect();
+    let names = points::names(conn, &open.iter().map(|(program, ..)| *program).collect()).await?;
+    let share = |(program, _, share): &(ProgramId, i64, i64)| {
+        Some(Share {
+            program: names.get(program)?.1.clone(),
+            share: *share,
+            is_member: deal.member.contains(program),
+            earned: earned.get(program).copied().unwrap_or_default(),
+        })
+    };
+    Ok(open.iter().filter_map(share).collect())
 }
 
 /// What was bought, with what rules took off it.

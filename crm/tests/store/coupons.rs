@@ -330,7 +330,7 @@ both_engines!(a_claim_finds_the_coupon_and_is_given_one, async |world| {
     let mut conn = db.read().await.expect("a connection");
     let asked = crm::quote::why::why(&mut conn, anna, id).await.expect("told");
     assert!(matches!(
-        asked[0].answer,
+        asked.rules[0].answer,
         crm::quote::why::Answer::Gave { points: 5_00, .. }
     ));
     drop(conn);

@@ -8,7 +8,7 @@ use crm::db::Db;
 use crm::error::Error;
 use crm::id::PurchaseId;
 use crm::quote::what_if::{self, Change, Forecast, Item, Plan};
-use crm::quote::why::{Answer, why};
+use crm::quote::why::{Answer, Share, why};
 use crm::rule::store as rules;
 use crm::rule::{Channel, Payment};
 use crm::testing::start;
@@ -44,7 +44,11 @@ fn earns(forecast: &Forecast) -> i64 {
 async fn reasons(db: &Db, of: Subject, id: PurchaseId) -> Vec<(String, Answer)> {
     let mut conn = db.read().await.expect("a connection");
     let asked = why(&mut conn, of, id).await.expect("told");
-    asked.into_iter().map(|rule| (rule.name.en, rule.answer)).collect()
+    asked
+        .rules
+        .into_iter()
+        .map(|rule| (rule.name.en, rule.answer))
+        .collect()
 }
 
 /// The points that a receipt earned.
@@ -255,6 +259,42 @@ both_engines!(
         let other = customer(db).await;
         let mut conn = db.read().await.expect("a connection");
         assert!(matches!(why(&mut conn, other, first.id).await, Err(Error::NotFound)));
+    }
+);
+
+both_engines!(
+    what_a_program_gave_of_its_own_is_told_apart_from_what_rules_gave,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let plain = slip("1", anna, start() - days(1)).line("tea", 1, 100_00).book(db).await;
+        publish(db, &rule("Twice", "", &times(club, 20_000), "")).await;
+        let twice = slip("2", anna, start()).line("tea", 1, 100_00).book(db).await;
+        // Not a member yet, and no member any more.
+        let boris = customer(db).await;
+        join(db, boris, "club", start() + days(1)).await;
+        let before = slip("3", boris, start()).line("tea", 1, 100_00).book(db).await;
+        leave(db, anna, "club", start() + days(2)).await;
+        let after = slip("4", anna, start() + days(2)).line("tea", 1, 100_00).book(db).await;
+        assert_eq!(booked(db, anna, twice.id).await, 6_00);
+        for (who, id, is_member, earned) in [
+            (anna, plain.id, true, 3_00),
+            (anna, twice.id, true, 3_00),
+            (boris, before.id, false, 0),
+            (anna, after.id, false, 0),
+        ] {
+            let mut conn = db.read().await.expect("a connection");
+            let shares = why(&mut conn, who, id).await.expect("told").shares;
+            let of_club: Vec<&Share> = shares.iter().filter(|share| share.share == 300).collect();
+            assert_eq!(of_club.len(), 1, "{shares:?}");
+            assert_eq!(
+                (of_club[0].is_member, of_club[0].earned),
+                (is_member, earned),
+                "{shares:?}"
+            );
+            // The others are told of as well.
+            assert_eq!(shares.len(), 3, "{shares:?}");
+        }
     }
 );
 

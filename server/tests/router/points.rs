@@ -390,11 +390,83 @@ async fn whoever_misses_points_finds_the_receipt_and_why() {
     let why = page.body.split("href=\"/purchases/").nth(1).expect("a way to it");
     let why = why.split('"').next().unwrap_or_default().to_owned();
     assert_eq!(why.replace(['-'], ""), format!("{id}/why"));
-    assert_eq!(anna.get(&format!("/purchases/{why}")).await.status, StatusCode::OK);
+    let told = told_why(&mut anna, &format!("/purchases/{why}")).await;
+    assert_tells(
+        &told,
+        &[
+            "Клуб соседей, 3 % от оплаченного Тогда вы не были в этой программе",
+            "особых правил не было",
+        ],
+    );
+    assert!(!told.contains("начислила сама программа"), "nothing came: {told}");
     pass(&app, Duration::days(2)).await;
     let mut anna = anna.with_purchase("A-2", "Чайник", 1_000_00).await;
     let page = anna.get("/points/missing").await;
     assert!(!page.text().contains("A-2"), "{}", page.text());
+    let told = told_why(&mut anna, &why_of(&app, "A-2").await).await;
+    assert_tells(
+        &told,
+        &[
+            "Клуб соседей, 3 % от оплаченного Вы были в этой программе +30 баллов",
+            "Тогда вы не были в этой программе",
+            "баллы начислила сама программа",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn the_share_of_a_program_is_told_above_the_rules_to_members_and_to_whoever_joined_later() {
+    let app = TestApp::new().await;
+    let club = app.club().await.to_string();
+    let anna = app.customer("Анна").await;
+    let fixed = serde_json::json!([{"points_fixed": {"program": club, "points": 500, "each": "purchase"}}]);
+    app.publish(serde_json::json!({"name": {"ru": "Каждому", "en": "Everybody"}, "effects": fixed}))
+        .await;
+    pass(&app, Duration::days(2)).await;
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    let told = told_why(&mut anna, &why_of(&app, "A-1").await).await;
+    // What the rule gave is no part of the share.
+    assert_tells(
+        &told,
+        &["Вы были в этой программе +30 баллов", "Сработали", "+5 баллов"],
+    );
+    let (share, rule) = (told.find("Клуб соседей, 3 %"), told.find("Каждому, версия 1"));
+    assert!(share.is_some() && share < rule, "{told}");
+    // Bought a day before he joined.
+    let mut boris = app
+        .customer("Борис")
+        .await
+        .with_purchase("B-1", "Чайник", 1_000_00)
+        .await;
+    let told = told_why(&mut boris, &why_of(&app, "B-1").await).await;
+    assert_tells(
+        &told,
+        &[
+            "Клуб соседей, 3 % от оплаченного Тогда вы не были в этой программе",
+            "Не сработали",
+        ],
+    );
+    assert!(!told.contains("Вы были в этой программе"), "{told}");
+}
+
+/// The address that tells why a receipt brought what it did.
+async fn why_of(app: &TestApp, document: &str) -> String {
+    let mut conn = app.world.db.read().await.expect("a connection");
+    let id: crm::id::PurchaseId = crm::on!(conn, |c| sqlx::query_scalar(
+        "SELECT id FROM purchases WHERE document = $1"
+    )
+    .bind(document)
+    .fetch_one(c)
+    .await)
+    .expect("the receipt");
+    format!("/purchases/{id}/why")
+}
+
+/// The words of such a page.
+async fn told_why(who: &mut Customer, at: &str) -> String {
+    let page = who.get(at).await;
+    assert_eq!(page.status, StatusCode::OK, "{at}");
+    page.text()
 }
 
 /// A file for spreadsheets, read back: its head, and its rows field by field.
