@@ -1,5 +1,5 @@
 //! Where somebody looks who misses points: the last receipts that brought none, or fewer than the programs' shares, each with
-//! the way to why.
+//! the way to why. Whoever expected more of a rule finds the other receipts from here.
 
 use super::back;
 use super::points::unit;
@@ -9,6 +9,7 @@ use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crm::points::{Short, store as points};
+use crm::purchase::{Filter, store as purchases};
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -21,12 +22,28 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let short = points::short(&mut conn, me, LAST).await?;
+    let last = purchases::list(&mut conn, me, &Filter::default(), None, 1).await?;
     drop(conn);
+    let has_purchases = !last.months.is_empty();
     let rows: Vec<_> = short.iter().map(|one| row(&cx, one)).collect();
-    let list = match rows.is_empty() {
-        true => view! { <div class="panel empty">{icon(icons::CHECK)} <p>{t.none}</p></div> }.into_html(),
-        false => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
+    let list = match (rows.is_empty(), has_purchases) {
+        (false, _) => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
+        (true, true) => view! { <div class="panel empty">{icon(icons::CHECK)} <p>{t.none}</p></div> }.into_html(),
+        (true, false) => view! {
+            <div class="panel empty">
+                {icon(icons::RECEIPT_TEXT)}
+                <p>{t.no_purchases}</p>
+                <a class="btn btn-primary" href="/card">{cx.t().purchases.show_card}</a>
+            </div>
+        }
+        .into_html(),
     };
+    let other = has_purchases.then(|| {
+        view! {
+            <p>{t.more_expected}</p>
+            <p class="actions"><a class="btn" href="/purchases">{t.other}</a></p>
+        }
+    });
     let view = view! {
         {back("/points", cx.t().points.title)}
         <div>
@@ -35,6 +52,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         <div class="narrow stack">
             {list}
+            {other}
             <p>{t.else_}</p>
             <p class="actions">
                 <a class="btn" href="/purchases/claim">{t.claim}</a>

@@ -399,6 +399,11 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
         }
     });
     let write = format!("/support/new?about=points/{}", entry.id);
+    // A reward tells its rule by itself.
+    let why_so_many = entry
+        .purchase
+        .filter(|_| entry.kind == TransactionKind::Accrual && entry.reward.is_none())
+        .map(|id| view! { <a href=format!("/purchases/{id}/why")>{t.why_so_many}</a> });
     let pending = (entry.active != 0 && entry.pending != 0)
         .then(|| view! { <div><dt>{t.pending_change}</dt><dd>{signed(entry.pending)}</dd></div> });
     view! {
@@ -422,7 +427,7 @@ fn entry(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
                     <div><dt>{t.balance_after}</dt><dd>{cx.points(entry.balance)}</dd></div>
                 </dl>
                 {parts(cx, entry, explained)}
-                <p class="ways no-print"><a href=write>{t.write}</a></p>
+                <p class="ways no-print">{why_so_many} <a href=write>{t.write}</a></p>
             </div>
         </details>
     }

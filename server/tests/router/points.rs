@@ -380,6 +380,9 @@ async fn whoever_misses_points_finds_the_receipt_and_why() {
     let mut anna = app.customer("Анна").await;
     let page = anna.get("/points").await;
     assert!(page.body.contains("href=\"/points/missing\""), "{}", page.text());
+    let page = anna.get("/points/missing").await;
+    assert_tells(&page.text(), &["Покупок пока нет"]);
+    assert!(!page.text().contains("пришло столько") && !page.text().contains("Другой чек"));
     let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
     // Bought a day before she joined.
     let page = anna.get("/points/missing").await;
@@ -403,6 +406,20 @@ async fn whoever_misses_points_finds_the_receipt_and_why() {
     let mut anna = anna.with_purchase("A-2", "Чайник", 1_000_00).await;
     let page = anna.get("/points/missing").await;
     assert!(!page.text().contains("A-2"), "{}", page.text());
+    // Who expected more of it than the program's share goes there by the list of all, or from the points that came.
+    assert!(
+        page.body.contains("href=\"/purchases\" class=\"btn\">Другой чек"),
+        "{}",
+        page.body
+    );
+    let ledger = anna.get("/points").await;
+    let why = why_of(&app, "A-2").await;
+    assert_eq!(
+        ledger.body.matches(&format!("href=\"{why}\">Почему столько")).count(),
+        1,
+        "{}",
+        ledger.body
+    );
     let told = told_why(&mut anna, &why_of(&app, "A-2").await).await;
     assert_tells(
         &told,
