@@ -163,12 +163,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Home), view))
 }
 
-/// The statement of the period as a file.
+/// The statement of the period as a file. Its balances add up with all that happened alone, so no other filter counts for it.
 fn files(cx: &Cx, asked: &Asked) -> Html {
     let t = &cx.t().points;
+    let whole = asked.is_partial().then(|| view! { <p class="hint">{t.save_whole}</p> });
     view! {
         <div class="panel no-print">
             <h3>{t.save}</h3>
+            {whole}
             <p class="actions">
                 <a class="btn btn-sm" href=asked.file("csv")>{t.save_csv}</a>
                 <a class="btn btn-sm" href=asked.file("pdf")>{t.save_pdf}</a>

@@ -254,12 +254,17 @@ async fn filters_are_part_of_the_address_and_go_on_with_it() {
             !page.text().contains("Всего"),
             "{kind}: not what there was at the end of the day"
         );
+        page.assert_says("В файле будут все движения этих дней");
     }
     // The day of the first purchase, and the one before it.
     let bought = anna.get("/points?from=2026-11-22&to=2026-11-22").await;
     let found = entries(&bought);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_tells(&found[0], &["Начислены за покупку", "Чайник"]);
+    assert!(
+        !bought.text().contains("В файле будут все движения"),
+        "a period narrows the file as well"
+    );
     for nothing in [
         "from=2026-11-21&to=2026-11-21",
         "kind=expired",
