@@ -50,6 +50,8 @@ struct Asked {
     payment: String,
     /// The article that is looked for.
     find: String,
+    /// So many articles of a receipt found no line any more, and count in the sum.
+    in_sum: i64,
 }
 
 impl Asked {
@@ -72,6 +74,25 @@ impl Asked {
             store: typed("store"),
             payment: typed("payment"),
             find: typed("find"),
+            in_sum: 0,
+        }
+    }
+
+    /// What a receipt has. Articles that find no line any more count in the sum.
+    fn add_receipt(&mut self, bought: &[(Found, i64)], cx: &Cx) {
+        let mut rest: i64 = 0;
+        for (article, quantity) in bought {
+            let is_full = self.lines.len() >= LINES_MAX && !self.lines.iter().any(|line| line.code == article.code);
+            if is_full {
+                self.in_sum += 1;
+                rest = rest.saturating_add(quantity.saturating_mul(article.price.unwrap_or_default()));
+            } else {
+                self.add(article, cx, *quantity);
+            }
+        }
+        if self.in_sum > 0 {
+            let typed = hundredths(&self.sum).unwrap_or_default();
+            self.sum = plain(cx, typed.saturating_add(rest));
         }
     }
 
@@ -131,6 +152,7 @@ impl Asked {
             store: self.store.clone(),
             payment: payment.map_or_else(|| self.payment.clone(), |way| way.as_str().to_owned()),
             find: String::new(),
+            in_sum: 0,
         };
         other.address()
     }
@@ -257,9 +279,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     looked(&cx, Look::WhatIf).await;
     let mut conn = cx.db.read().await?;
     if let Some(id) = cx.query("like").and_then(|id| id.parse::<PurchaseId>().ok()) {
-        for (article, quantity) in what_if::of_receipt(&mut conn, me, id).await? {
-            asked.add(&article, &cx, quantity);
-        }
+        let bought = what_if::of_receipt(&mut conn, me, id).await?;
+        asked.add_receipt(&bought, &cx);
     }
     let added = cx.query("add").unwrap_or_default().to_owned();
     let codes = || {
@@ -379,6 +400,7 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
             {search}
             {found.map(|found| hits(cx, found))}
             {is_full.then(|| view! { <p class="hint">{t.full(LINES_MAX as i64)}</p> })}
+            {(asked.in_sum > 0).then(|| view! { <p class="hint" role="status">{t.in_sum(asked.in_sum)}</p> })}
             {input(t.sum, "sum".into(), &asked.sum, "decimal", flaws)}
             <details class="fold" open=has_more>
                 <summary>{t.when_where}</summary>

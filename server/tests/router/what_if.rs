@@ -1,8 +1,11 @@
 //! A purchase that is planned, and what became of the rules of one that was made.
 
-use crate::common::{Customer, Reply, TestApp};
+use crate::common::{BY, Customer, Reply, TestApp};
 use axum::http::StatusCode;
+use crm::db::scoped;
+use crm::purchase::{Kind, NewLine, NewPurchase, Original, Way};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// The words of a page with plain spaces.
 fn words(reply: &Reply) -> String {
@@ -146,4 +149,55 @@ async fn s17_a_receipt_is_planned_and_explained_to_whoever_bought_alone() {
     for path in [format!("/what-if?like={id}"), format!("/purchases/{id}/why")] {
         assert_eq!(boris.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_receipt_of_more_lines_than_a_plan_holds_is_planned_whole() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let customer = anna.id().await;
+    let codes: Vec<String> = (1..=25).map(|n| format!("T-{n:02}")).collect();
+    let names: BTreeMap<&str, Option<&str>> = codes.iter().map(|code| (code.as_str(), Some(code.as_str()))).collect();
+    let (codes, names) = (&codes, &names);
+    let booked = app.world.db.write(|tx| {
+        scoped(async move {
+            let articles = crm::article::store::ensure(tx, &BY, names).await?;
+            let line = |(ordinal, code): (i64, &String)| NewLine {
+                ordinal,
+                article: articles[code.as_str()],
+                quantity: 2,
+                price: 100_00,
+                discount: 0,
+                rule_discount: 0,
+                original: Original::None,
+            };
+            let purchase = NewPurchase {
+                source: "till".into(),
+                document: "A-1".into(),
+                kind: Kind::Sale,
+                customer: Some(customer),
+                store: None,
+                at: tx.now(),
+                way: Way::default(),
+                points_used: 0,
+                lines: (1..).zip(codes).map(line).collect(),
+                coupons: Vec::new(),
+            };
+            crm::purchase::store::book(tx, &BY, &[purchase]).await
+        })
+    });
+    let id = booked.await.expect("booked")[0].id;
+    let page = anna.get(&format!("/what-if?like={id}")).await;
+    let told = words(&page);
+    assert!(
+        page.body.contains("value=\"T-20\"") && !page.body.contains("value=\"T-21\""),
+        "{}",
+        page.body
+    );
+    assert!(told.contains("Ещё 5 товаров этого чека"), "{told}");
+    assert!(page.body.contains("name=\"sum\" value=\"1000,00\""), "{}", page.body);
+    assert!(
+        told.contains("5 000,00 ₽") && told.contains("+150"),
+        "all of it: {told}"
+    );
 }
