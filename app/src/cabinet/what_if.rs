@@ -564,6 +564,7 @@ fn result(cx: &Cx, asked: &Asked, plan: &Plan, forecast: &Forecast, (known, shop
         </section>
         {payments(cx, &forecast.payments)}
         {offers(cx, forecast)}
+        {coupons(cx, forecast)}
         {better(cx, asked, forecast)}
         {others(cx, forecast)}
         <p class="hint">{t.promise}</p>
@@ -685,6 +686,38 @@ fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
             <section class="section" aria-labelledby="offers">
                 <h2 id="offers">{t.offers}</h2>
                 <p>{t.switch_on}</p>
+                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+/// Coupons of their own that would bring more for this, once they are shown at the till.
+fn coupons(cx: &Cx, forecast: &Forecast) -> Option<Html> {
+    let t = &cx.t().what_if;
+    let rows: Vec<_> = forecast
+        .coupons
+        .iter()
+        .map(|coupon| {
+            let gifts = coupon.gifts.iter().map(|name| t.gift_of(name));
+            let brought = Some(brings(cx, coupon.discount, coupon.earns)).filter(|brought| !brought.is_empty());
+            let what = brought.into_iter().chain(gifts).collect::<Vec<_>>().join(", ");
+            view! {
+                <li>
+                    <a class="row" href="/offers#coupons">
+                        <span class="row-main"><b dir="auto">{cx.pick(&coupon.name)}</b> <small>{what}</small></span>
+                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        view! {
+            <section class="section" aria-labelledby="coupons">
+                <h2 id="coupons">{t.coupons}</h2>
+                <p>{t.show_coupon}</p>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }

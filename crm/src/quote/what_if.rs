@@ -3,6 +3,7 @@
 
 use super::{Quote, earns, told};
 use crate::article::store as articles;
+use crate::coupon::{Coupon, State, store as coupons};
 use crate::db::{self, Bind, Conn, Db, ListQuery};
 use crate::error::Error;
 use crate::id::{ArticleId, PromotionId, PurchaseId, StoreId};
@@ -14,7 +15,7 @@ use crate::promotion::store::offers::{self, Stand};
 use crate::purchase::{self, Way};
 use crate::rule::store::asking::{self, Answer, Deal};
 use crate::rule::store::{Timeline, timeline};
-use crate::rule::{Channel, Line, Outcome, Payment};
+use crate::rule::{Channel, Line, Outcome, Payment, Rules};
 use crate::shop::moment_in;
 use crate::stores::store as stores;
 use crate::who::{Customer, Subject};
@@ -24,6 +25,8 @@ use std::collections::BTreeSet;
 
 /// The most lines of a plan that name an article; a sum may stand beside them.
 pub const LINES_MAX: usize = 20;
+/// So many of the customer's own coupons are tried, those that end first.
+const COUPONS_MAX: usize = 5;
 /// So many days after the planned one are looked at.
 const AHEAD: u64 = 7;
 /// Points that would expire within this time after the purchase are as good as lost unless they pay.
@@ -66,6 +69,21 @@ pub struct Forecast {
     pub better: Vec<Better>,
     /// Offers that would bring more once they are switched on; the most first.
     pub offers: Vec<Suggested>,
+    /// Coupons of the customer's own that would bring more where they are shown at the till, each alone; the most first.
+    pub coupons: Vec<Useful>,
+}
+
+/// A coupon that would bring more for a plan. Money is in minor units, points are hundredths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Useful {
+    /// What it is for.
+    pub name: Localized,
+    /// How much more would be taken off.
+    pub discount: i64,
+    /// How much more would be earned.
+    pub earns: i64,
+    /// The names of what would be handed over besides.
+    pub gifts: Vec<String>,
 }
 
 /// An offer that is not switched on, and that would bring more for a plan. Money is in minor units, points are hundredths.
@@ -250,6 +268,7 @@ pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, E
         .collect();
     better.sort_by_key(|other| -(other.discount + other.earns));
     let offers = suggested(&mut conn, &timeline, me, deal, planned).await?;
+    let coupons = useful(&mut conn, &timeline, me, deal, (rules, planned)).await?;
     let names = points::names(&mut conn, &deal.member.iter().copied().collect()).await?;
     let earned = planned
         .points
@@ -270,6 +289,7 @@ pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, E
         quote,
         better,
         offers,
+        coupons,
     })
 }
 
@@ -295,6 +315,53 @@ async fn suggested(
     let mut suggested: Vec<Suggested> = suggested.filter(|one| one.discount + one.earns > 0).collect();
     suggested.sort_by_key(|one| -(one.discount + one.earns));
     Ok(suggested)
+}
+
+/// The customer's coupons that are good then and that rules ask for, and what each would bring more than is planned. Of several
+/// of a series the first that ends is enough.
+async fn useful(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    me: Subject,
+    deal: &Deal,
+    (rules, planned): (&Rules, &Outcome),
+) -> Result<Vec<Useful>, Error> {
+    let asked = rules.published().iter();
+    let asked: BTreeSet<&str> = asked.flat_map(|published| published.rule.asked_series()).collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tried: Vec<Coupon> = Vec::new();
+    for coupon in coupons::of(conn, me).await? {
+        let is_good = coupon.state(deal.at) == State::Active && asked.contains(coupon.series.as_str());
+        let is_new = tried.iter().all(|one| one.series != coupon.series);
+        if is_good && is_new && tried.len() < COUPONS_MAX {
+            tried.push(coupon);
+        }
+    }
+    let with_coupon = |coupon: &Coupon| Deal {
+        coupons: vec![coupon.series.clone()],
+        ..deal.clone()
+    };
+    let deals: Vec<Deal> = tried.iter().map(with_coupon).collect();
+    let answers = asking::quote(conn, timeline, &deals).await?;
+    let before = told(conn, rules, planned).await?.gifts;
+    let mut useful = Vec::new();
+    for (coupon, (rules, outcome)) in tried.into_iter().zip(answers) {
+        let gifts = told(conn, &rules, &outcome).await?.gifts.into_iter();
+        let gifts = gifts.filter(|gift| !before.contains(gift)).map(|(_, name, _)| name);
+        let one = Useful {
+            name: coupon.name,
+            discount: outcome.total.discount - planned.total.discount,
+            earns: outcome.total.points - planned.total.points,
+            gifts: gifts.collect(),
+        };
+        if one.discount + one.earns > 0 || !one.gifts.is_empty() {
+            useful.push(one);
+        }
+    }
+    useful.sort_by_key(|one| -(one.discount + one.earns));
+    Ok(useful)
 }
 
 /// The lines as rules see them.

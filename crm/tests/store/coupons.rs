@@ -14,13 +14,15 @@ use crm::flaw::Flaw;
 use crm::id::{CouponId, PurchaseId, SeriesId};
 use crm::lang::Localized;
 use crm::purchase::claim::claim;
+use crm::quote::what_if;
 use crm::rule::store::days as daily;
 use crm::segment::{self, Act};
 use crm::testing::start;
 use crm::till::Scope;
 use crm::till::receipt::{self, Basket, NewReceipt, Receipt, ReceiptError};
-use crm::who::{Staff, Subject, Till};
+use crm::who::{Customer, Staff, Subject, Till};
 use futures::future::join_all;
+use std::collections::BTreeSet;
 
 fn text(word: &str) -> Localized {
     Localized {
@@ -294,6 +296,62 @@ both_engines!(of_a_hundred_purchases_at_once_three_use_a_coupon, async |world| {
         "the rest is the till's own"
     );
     assert_books_agree(db).await;
+});
+
+both_engines!(a_plan_tells_which_of_ones_own_coupons_would_help, async |world| {
+    let db = ready(world).await;
+    let till = &till(db, "one", "shop", &Scope::ALL).await;
+    let (anna, _) = member(db).await;
+    with_rules(db).await;
+    series(db, "treat", false, 1).await;
+    let gives = r#"{"coupon": {"series": "treat"}}"#;
+    publish(db, &rule("Treats", r#"{"not": {"coupon": ["treat"]}}"#, gives, "")).await;
+    let code = book(db, till, &sold_to(anna, "S-1")).await;
+    let code = code
+        .coupons
+        .iter()
+        .find(|one| one.series == "next")
+        .expect("given")
+        .code
+        .clone();
+    let me = sign_in(db, anna).await;
+    let mut conn = db.read().await.expect("a connection");
+    let tea = what_if::by_codes(&mut conn, &me, &BTreeSet::from(["tea"]))
+        .await
+        .expect("found")[0]
+        .id;
+    drop(conn);
+    let gift = format!(r#"{{"gift": {{"article": "{tea}", "quantity": 1}}}}"#);
+    publish(db, &rule("Treated", r#"{"coupon": ["treat"]}"#, &gift, "")).await;
+    let useful = async |who: &Customer, at: DateTime<Utc>| {
+        let plan = what_if::Plan {
+            at,
+            store: None,
+            payment: None,
+            items: vec![what_if::Item {
+                article: Some(tea),
+                quantity: 2,
+                price: 100_00,
+            }],
+        };
+        what_if::forecast(db, who, &plan).await.expect("told").coupons
+    };
+    let one = |name: &str, discount: i64, earns: i64, gifts: &[&str]| what_if::Useful {
+        name: text(name),
+        discount,
+        earns,
+        gifts: gifts.iter().map(|gift| (*gift).to_owned()).collect(),
+    };
+    // What a tenth takes off earns nothing.
+    let (next, treat) = (one("next", 20_00, -60, &[]), one("treat", 0, 0, &["Чай"]));
+    assert_eq!(useful(&me, db.now()).await, [next, treat.clone()]);
+    // Who has none is told of none, and what is over by then is of no use.
+    let boris = sign_in(db, customer(db).await).await;
+    assert_eq!(useful(&boris, db.now()).await, []);
+    assert_eq!(useful(&me, start() + days(12)).await, []);
+    // One is used; of the other there are two now, and one is enough.
+    book(db, till, &with_coupon("S-2", Some(anna), &code)).await;
+    assert_eq!(useful(&me, db.now()).await, [treat]);
 });
 
 both_engines!(a_claim_finds_the_coupon_and_is_given_one, async |world| {

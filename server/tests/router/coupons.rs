@@ -204,6 +204,15 @@ async fn a_coupon_goes_from_a_purchase_to_the_cabinet_and_back_to_a_till() {
     assert!(page.body.contains(&format!("aria-label=\"Код купона: {shown}\"")));
     let mut boris = app.customer("Борис").await;
     assert!(!boris.get("/offers").await.body.contains(&shown), "nobody else's");
+    // A plan says what it would bring, to whom it belongs.
+    let useful = "Ваши купоны, которые пригодятся";
+    let plan = anna.get("/what-if?sum=100").await;
+    for words in [useful, "Скидка 10 % на чай скидка 10,00 ₽"] {
+        assert!(plan.words().contains(words), "{words}: {}", plan.words());
+    }
+    assert!(plan.body.contains("href=\"/offers#coupons\""), "{}", plan.body);
+    let his = boris.get("/what-if?sum=100").await.text();
+    assert!(!his.contains(useful), "{his}");
     let mut agent = app.staff_as("agent", "agent").await;
     let card = agent.get(&format!("/admin/customers/{id}")).await.text();
     assert!(card.contains(&shown) && card.contains("Действует"), "{card}");
@@ -238,6 +247,8 @@ async fn a_coupon_goes_from_a_purchase_to_the_cabinet_and_back_to_a_till() {
     assert_eq!(third["reason"], "needs_customer", "{batch}");
     let page = anna.get("/offers").await.text();
     assert!(page.contains("использован") && !page.contains(&shown), "{page}");
+    let plan = anna.get("/what-if?sum=100").await.text();
+    assert!(!plan.contains(useful), "{plan}");
     let list = mara.get(&at).await.text();
     assert!(list.contains("Выдано 1") && list.contains("Использовано 1"), "{list}");
 
