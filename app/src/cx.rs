@@ -99,6 +99,8 @@ pub struct Provider {
     pub name: Localized,
     /// It lets staff in, not customers.
     pub is_for_staff: bool,
+    /// Who somebody is can be proved anew there.
+    pub confirms: bool,
 }
 
 /// A cookie to be set or, without a value, removed.

@@ -902,6 +902,24 @@ pub(crate) async fn phone_proved(tx: &mut Tx, session: &Token) -> Result<(), sql
         .map(drop))
 }
 
+/// Notes when the proof was given by which a session was opened, where it was given elsewhere: at a provider somebody may be
+/// signed in for hours. Where the provider does not say when, it is no fresh one.
+pub(crate) async fn proved_elsewhere(
+    tx: &mut Tx,
+    session: &Token,
+    at: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE sessions SET authenticated_at = $2 WHERE token_hash = $1";
+    // Its clock may be ahead of ours.
+    let at = at.unwrap_or(DateTime::UNIX_EPOCH).min(tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(session.hash())
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
 /// Notes that whoever holds a session has just proved who they are, and gives it another token, as every change of what
 /// a session may do does (ASVS 5.0, 7.2.4). Whoever calls this has checked the proof.
 pub(crate) async fn renew_session(tx: &mut Tx, session: SessionId) -> Result<Opened, sqlx::Error> {

@@ -368,6 +368,7 @@ impl Config {
             id: provider.id.clone(),
             name: provider.name.localized(),
             is_for_staff: provider.whom == Whom::Staff,
+            confirms: provider.confirms(),
         };
         self.providers.iter().map(offered).collect()
     }

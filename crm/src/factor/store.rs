@@ -730,7 +730,8 @@ pub async fn confirm_by_code(db: &Db, by: Known<'_>, code: &str, visitor: &Visit
     outcome.map_err(|flaw| Error::field("code", flaw))
 }
 
-async fn renew(tx: &mut Tx, by: Known<'_>) -> Result<Opened, Error> {
+/// Makes a session fresh whose owner has just proved who they are, and writes it down.
+pub(crate) async fn renew(tx: &mut Tx, by: Known<'_>) -> Result<Opened, Error> {
     by.record(tx, "confirm", None).await?;
     Ok(who::renew_session(tx, by.session()).await?)
 }

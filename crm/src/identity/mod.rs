@@ -30,6 +30,9 @@ pub struct Outside {
     pub email: Option<String>,
     /// Likewise, as `2000-12-31`.
     pub birthday: Option<String>,
+    /// When its owner proved there who they are, where the provider says so. Of this one way: an attempt does not keep it.
+    #[serde(skip)]
+    pub proved_at: Option<DateTime<Utc>>,
 }
 
 /// An outside account as its owner sees it.

@@ -5,9 +5,9 @@ use super::{Linked, Outside, is_way_left};
 use crate::audit::{self, Actor};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::factor::{self, Owner};
+use crate::factor::{self, Known, Owner};
 use crate::flaw::{self, Flaw};
-use crate::id::{CustomerId, HandoffId, IdentityId, StaffId};
+use crate::id::{CustomerId, HandoffId, IdentityId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::limits;
 use crate::on;
@@ -16,11 +16,13 @@ use crate::signin::store::{Verified, arrive, let_staff_in, password_hash, refuse
 use crate::signin::{notice, password};
 use crate::staff::store::{disable_in, end_sessions, enter, record, set_role_in};
 use crate::staff::{Role, login};
-use crate::who::{Customer, Fresh, Opened, System, Token, Visitor};
-use chrono::Duration;
+use crate::who::{self, Customer, Fresh, Opened, Staff, System, Token, Visitor};
+use chrono::{DateTime, Duration, Utc};
 
 /// How long somebody may take at the provider.
 pub const HANDOFF_LIFE: Duration = Duration::minutes(10);
+/// How far a provider's clock may be behind ours.
+const LEEWAY: Duration = Duration::minutes(1);
 
 /// What somebody is sent to a provider for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -32,6 +34,8 @@ pub enum Purpose {
     Link,
     /// A member of staff comes in.
     Staff,
+    /// Somebody who is signed in proves anew who they are.
+    Confirm,
 }
 
 /// What somebody is sent to a provider for, with the proof that they may.
@@ -43,6 +47,8 @@ pub enum Errand<'a> {
     Link(&'a Fresh<'a, Customer>),
     /// A member of staff comes in.
     Staff,
+    /// Somebody who is signed in proves anew who they are.
+    Confirm(Known<'a>),
 }
 
 /// A way to a provider that is about to begin.
@@ -73,24 +79,32 @@ pub struct Handoff {
     pub browser: Token,
 }
 
-/// Notes that somebody leaves for a provider. [`Error::TooMany`] for a network that leaves all the time.
+/// Notes that somebody leaves for a provider. [`Error::TooMany`] for a network that leaves all the time, [`Error::Forbidden`]
+/// for whoever has a second factor here and would prove anew by less.
 pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
     const SQL: &str = "INSERT INTO handoffs (id, state_hash, browser_hash, provider, purpose, nonce, verifier, customer_id, \
-                       next, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                       session_id, next, created_at, expires_at) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let handoff = Handoff {
         state: Token::random(),
         browser: Token::random(),
     };
-    let (purpose, customer) = match leaving.errand {
-        Errand::SignIn => (Purpose::SignIn, None),
-        Errand::Link(by) => (Purpose::Link, Some(by.id())),
-        Errand::Staff => (Purpose::Staff, None),
+    let (purpose, customer, session) = match leaving.errand {
+        Errand::SignIn => (Purpose::SignIn, None, None),
+        Errand::Link(by) => (Purpose::Link, Some(by.id()), None),
+        Errand::Staff => (Purpose::Staff, None, None),
+        Errand::Confirm(by) => (Purpose::Confirm, by.owner().columns().0, Some(by.session())),
     };
     let (state, browser) = (&handoff.state.hash(), &handoff.browser.hash());
     db.write(|tx| {
         scoped(async move {
             if !limits::take(tx, &format!("handoff {}", leaving.network), PER_NETWORK).await? {
                 return Err(Error::TooMany { retry_after: 3600 });
+            }
+            if let Errand::Confirm(by) = leaving.errand
+                && factor::has_second(tx, by.owner()).await?
+            {
+                return Err(Error::Forbidden);
             }
             let now = tx.now();
             on!(tx, |c| sqlx::query(SQL)
@@ -102,6 +116,7 @@ pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
                 .bind(leaving.nonce.secret())
                 .bind(leaving.verifier)
                 .bind(customer)
+                .bind(session)
                 .bind(leaving.next)
                 .bind(now)
                 .bind(now + HANDOFF_LIFE)
@@ -120,9 +135,11 @@ pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
 pub struct Returned {
     purpose: Purpose,
     customer_id: Option<CustomerId>,
+    session_id: Option<SessionId>,
     nonce: String,
     verifier: String,
     next: String,
+    created_at: DateTime<Utc>,
 }
 
 impl Returned {
@@ -145,13 +162,19 @@ impl Returned {
     pub fn next(&self) -> &str {
         &self.next
     }
+
+    /// Whether the provider has asked them since they left, and did not merely know them from before.
+    fn was_asked(&self, outside: &Outside) -> bool {
+        outside.proved_at.is_some_and(|at| at >= self.created_at - LEEWAY)
+    }
 }
 
 /// Takes somebody back who comes from a provider. [`Error::Stale`] when nobody left so, when they left from another
 /// browser or for another provider, were away for too long, or came back already.
 pub async fn come_back(db: &Db, provider: &str, state: &Token, browser: &Token) -> Result<Returned, Error> {
     const SQL: &str = "UPDATE handoffs SET used_at = $4 WHERE state_hash = $1 AND browser_hash = $2 AND provider = $3 \
-                       AND used_at IS NULL AND expires_at > $4 RETURNING purpose, customer_id, nonce, verifier, next";
+                       AND used_at IS NULL AND expires_at > $4 RETURNING purpose, customer_id, session_id, \
+                       nonce, verifier, next, created_at";
     let (state, browser) = (&state.hash(), &browser.hash());
     db.write(|tx| {
         scoped(async move {
@@ -290,6 +313,9 @@ pub async fn sign_in(
             used(tx, id, outside).await?;
             let attempt = attempts::row(tx, &token, attempts::Purpose::SignIn).await?;
             let verified = arrive(tx, &attempt, customer, &way, visitor).await?;
+            if let Verified::SignedIn(opened) = &verified {
+                who::proved_elsewhere(tx, &opened.token, outside.proved_at).await?;
+            }
             Ok((token, verified))
         })
     })
@@ -455,7 +481,9 @@ pub async fn staff_sign_in(
                 }
             };
             if claims.has_second {
-                return Ok(StaffEntered::In(let_staff_in(tx, staff, &way, visitor).await?));
+                let opened = let_staff_in(tx, staff, &way, visitor).await?;
+                who::proved_elsewhere(tx, &opened.token, outside.proved_at).await?;
+                return Ok(StaffEntered::In(opened));
             }
             let what = Begin {
                 staff: Some(staff),
@@ -472,6 +500,118 @@ pub async fn staff_sign_in(
         })
     })
     .await
+}
+
+/// What came of proving anew at a provider who one is.
+pub enum Confirmed {
+    /// The session is fresh and has another token.
+    Renewed(Opened),
+    /// The provider does not say that it has asked them just now, nor of staff that they gave their second factor.
+    Unasked,
+    /// They came back with an account that does not let them in here.
+    Another,
+    /// The provider gives a member of staff no access any more.
+    Refused(Refusal),
+}
+
+/// The providers by which somebody has come in, or may.
+pub async fn providers(db: &Db, by: Known<'_>) -> Result<Vec<String>, Error> {
+    const SQL: &str = "SELECT DISTINCT provider FROM identities WHERE customer_id = $1 OR staff_id = $2";
+    let (customer, staff) = by.owner().columns();
+    let mut conn = db.read().await?;
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(customer)
+        .bind(staff)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// Takes back a customer who left to prove anew who they are. [`Error::Stale`] when that was somebody else, or another
+/// session; [`Error::Forbidden`] for whoever has a second factor: nothing less proves it.
+pub async fn confirm(
+    db: &Db,
+    by: &Customer,
+    returned: &Returned,
+    outside: &Outside,
+    visitor: &Visitor,
+) -> Result<Confirmed, Error> {
+    let by = Known::Customer(by);
+    db.write(|tx| {
+        scoped(async move {
+            may_confirm(tx, by, returned).await?;
+            let held = held(tx, outside, false).await?;
+            let Some((id, customer)) = held.and_then(|held| Some((held.id, held.customer_id?))) else {
+                return unconfirmed(tx, outside, Confirmed::Another, visitor).await;
+            };
+            if Owner::Customer(customer) != by.owner() {
+                return unconfirmed(tx, outside, Confirmed::Another, visitor).await;
+            }
+            if !returned.was_asked(outside) {
+                return unconfirmed(tx, outside, Confirmed::Unasked, visitor).await;
+            }
+            used(tx, id, outside).await?;
+            Ok(Confirmed::Renewed(factor::store::renew(tx, by).await?))
+        })
+    })
+    .await
+}
+
+/// The same of a member of staff. Here too their role follows the claim: where it is another one, their sessions end.
+pub async fn staff_confirm(
+    db: &Db,
+    by: &Staff,
+    returned: &Returned,
+    outside: &Outside,
+    claims: &StaffClaims,
+    visitor: &Visitor,
+) -> Result<Confirmed, Error> {
+    let (lang, by) = (by.language(), Known::Staff(by));
+    db.write(|tx| {
+        scoped(async move {
+            may_confirm(tx, by, returned).await?;
+            // Without the hash of a password nobody new is entered.
+            let staff = match admit(tx, outside, claims, lang, "").await? {
+                Ok(staff) => staff,
+                Err(Refusal::Unknown) => return unconfirmed(tx, outside, Confirmed::Another, visitor).await,
+                Err(refusal) => return unconfirmed(tx, outside, Confirmed::Refused(refusal), visitor).await,
+            };
+            if Owner::Staff(staff) != by.owner() {
+                return unconfirmed(tx, outside, Confirmed::Another, visitor).await;
+            }
+            if !claims.has_second || !returned.was_asked(outside) {
+                return unconfirmed(tx, outside, Confirmed::Unasked, visitor).await;
+            }
+            Ok(Confirmed::Renewed(factor::store::renew(tx, by).await?))
+        })
+    })
+    .await
+}
+
+/// Whether somebody is who left to prove it anew, and may do so at a provider.
+async fn may_confirm(tx: &mut Tx, by: Known<'_>, returned: &Returned) -> Result<(), Error> {
+    if returned.purpose != Purpose::Confirm || returned.session_id != Some(by.session()) {
+        return Err(Error::Stale);
+    }
+    if factor::has_second(tx, by.owner()).await? {
+        return Err(Error::Forbidden);
+    }
+    Ok(())
+}
+
+/// Writes down that nothing was proved, and why.
+async fn unconfirmed(
+    tx: &mut Tx,
+    outside: &Outside,
+    outcome: Confirmed,
+    visitor: &Visitor,
+) -> Result<Confirmed, Error> {
+    let why = match &outcome {
+        Confirmed::Unasked => "unasked",
+        Confirmed::Refused(refusal) => refusal.as_str(),
+        Confirmed::Another | Confirmed::Renewed(_) => "another",
+    };
+    refused(tx, &format!("{} {why}", way(&outside.provider)), visitor).await?;
+    Ok(outcome)
 }
 
 /// Who it is, with the role that their claim says. A refusal is a value: what it changes has to be kept.

@@ -140,6 +140,8 @@ pub struct Said {
     pub claims: Value,
     /// The claims of the ID token alone, which are signed.
     pub signed: Value,
+    /// When whoever it is proved it there, where the ID token says so (`auth_time`).
+    pub proved_at: Option<DateTime<Utc>>,
 }
 
 /// A provider with what was discovered of it.
@@ -281,13 +283,15 @@ impl Peer {
         secret.transpose().map_err(Trouble::Down)
     }
 
-    /// The address that a browser is sent to.
+    /// The address that a browser is sent to. With OpenID Connect the provider is told how long ago somebody may have proved
+    /// there who they are, and so has to say when that was; with `max_age` 0 it is to ask, whether it knows them or not.
     pub fn way_there(
         &self,
         endpoints: &Endpoints,
         state: &Token,
         nonce: &Token,
         challenge: PkceCodeChallenge,
+        max_age: Option<TimeDelta>,
     ) -> Result<String, Trouble> {
         let client = self.client(endpoints)?;
         let state = state.secret().to_owned();
@@ -297,6 +301,13 @@ impl Peer {
             .add_scopes(self.config.scopes().into_iter().map(Scope::new));
         if endpoints.metadata.is_some() {
             request = request.add_extra_param("nonce", nonce.secret().to_owned());
+            if let Some(max_age) = max_age {
+                request = request.add_extra_param("max_age", max_age.num_seconds().to_string());
+            }
+            // Some providers know this one alone.
+            if max_age.is_some_and(|age| age.is_zero()) {
+                request = request.add_extra_param("prompt", "login");
+            }
         }
         Ok(request.url().0.into())
     }
@@ -364,7 +375,11 @@ impl Peer {
         let profile = self.config.profile();
         let subject = profile.subject.as_deref().and_then(|pointer| text(&claims, pointer));
         let subject = subject.filter(|subject| subject.len() <= SUBJECT_LIMIT);
+        let proved_at = signed.get("auth_time").and_then(Value::as_i64);
+        let proved_at = proved_at.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         Ok(Said {
+            // Whoever will prove it tomorrow has not proved it yet.
+            proved_at: proved_at.filter(|at| *at <= now + LEEWAY),
             subject: subject.ok_or_else(|| Trouble::Disbelieved("it does not name the account".into()))?,
             claims,
             signed,

@@ -174,6 +174,13 @@ impl Provider {
         self.issuer.as_deref().unwrap_or(usual)
     }
 
+    /// Whether it can prove anew who somebody is: an ID token says when they were asked, and of staff that they gave their
+    /// second factor.
+    pub fn confirms(&self) -> bool {
+        let is_enough = self.whom == Whom::Customers || self.second_factor == SecondFactor::Provider;
+        self.kind == Kind::Oidc && is_enough
+    }
+
     /// Its addresses, unless they are discovered.
     pub fn addresses(&self) -> Option<Addresses<'_>> {
         let [authorize, token, userinfo] = match self.kind {

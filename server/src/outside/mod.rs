@@ -13,13 +13,17 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use chrono::TimeDelta;
 use client::{Answer, Peer, Said, Trouble, text};
 use config::{SecondFactor, Whom};
-use crm::identity::store::{self as identity, Errand, Leaving, Link, Purpose, Returned, StaffClaims, StaffEntered};
+use crm::factor::Known;
+use crm::identity::store::{
+    self as identity, Confirmed, Errand, Leaving, Link, Purpose, Refusal, Returned, StaffClaims, StaffEntered,
+};
 use crm::identity::{Outside, birthday};
 use crm::signin::store::Verified;
 use crm::staff::Role;
-use crm::who::Token;
+use crm::who::{CUSTOMER_ABSOLUTE, STAFF_ABSOLUTE, Token};
 use islands::AppError;
 use oauth2::PkceCodeChallenge;
 use serde_json::Value;
@@ -69,6 +73,9 @@ enum Told {
     Failed,
     Taken,
     Refused,
+    Declined,
+    Unasked,
+    Another,
 }
 
 impl Told {
@@ -80,6 +87,9 @@ impl Told {
             Self::Failed => "failed",
             Self::Taken => "taken",
             Self::Refused => "refused",
+            Self::Declined => "declined",
+            Self::Unasked => "unasked",
+            Self::Another => "another",
         }
     }
 }
@@ -145,20 +155,53 @@ fn is_asked_for(headers: &HeaderMap, public_url: &str) -> bool {
     is_typed || is_led_from_here(headers, public_url)
 }
 
+/// Who is signed in, of those whom a provider lets in.
+fn known<'a>(peer: &Peer, cx: &'a Cx) -> Option<Known<'a>> {
+    match peer.config.whom {
+        Whom::Staff => cx.staff.as_ref().map(Known::Staff),
+        Whom::Customers => cx.customer.as_ref().map(Known::Customer),
+    }
+}
+
+/// Where those come in whom a provider lets in.
+fn sign_in_page(peer: &Peer) -> &'static str {
+    match peer.config.whom {
+        Whom::Staff => "/admin/sign-in",
+        Whom::Customers => "/sign-in",
+    }
+}
+
 /// Sends somebody to a provider.
 async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> Result<String, AppError> {
     let wanted = cx.query("next").filter(|next| next.len() <= NEXT_LIMIT);
     let is_link = cx.query("link").is_some();
-    let comes_in = peer.config.whom == Whom::Staff || (cx.customer.is_none() && !is_link);
+    let is_confirm = cx.query("confirm").is_some();
+    let comes_in = !is_confirm && (peer.config.whom == Whom::Staff || (cx.customer.is_none() && !is_link));
     if comes_in && !is_asked_for(headers, public_url) {
-        let page = match peer.config.whom {
-            Whom::Staff => "/admin/sign-in",
-            Whom::Customers => "/sign-in",
-        };
-        return Ok(with_untrusted_next(page, wanted));
+        return Ok(with_untrusted_next(sign_in_page(peer), wanted));
     }
     let fresh;
     let (errand, next) = match (peer.config.whom, &cx.customer) {
+        _ if is_confirm => {
+            let Some(by) = known(peer, cx) else {
+                return Ok(with_untrusted_next(sign_in_page(peer), wanted));
+            };
+            let next = match by {
+                Known::Staff(_) => {
+                    let wanted = wanted.filter(|next| next.starts_with("/admin/"));
+                    Next::to_untrusted(wanted, "/admin/security")
+                }
+                Known::Customer(_) => Next::to_untrusted(wanted, "/profile/security"),
+            };
+            // Another site could otherwise lead somebody to prove anew what it has in mind.
+            if !is_led_from_here(headers, public_url) {
+                return Ok(with_next(confirm_page(peer), next.path()));
+            }
+            if !peer.config.confirms() {
+                return Ok(place(peer, cx, Some(next.path()), Told::Unasked));
+            }
+            (Errand::Confirm(by), next)
+        }
         (Whom::Staff, _) => {
             let wanted = wanted.filter(|next| next.starts_with("/admin/"));
             (Errand::Staff, Next::to_untrusted(wanted, places::HOME))
@@ -175,9 +218,17 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
         (Whom::Customers, Some(_)) => return Ok(Next::to_untrusted(wanted, "/").path().to_owned()),
         (Whom::Customers, None) => (Errand::SignIn, Next::to_untrusted(wanted, "/")),
     };
+    let confirm = is_confirm.then_some(next.path());
+    // A proof that is older than a session of ours may become opens none. A link opens nothing: its proof was given here.
+    let max_age = match errand {
+        Errand::Confirm(_) => Some(TimeDelta::zero()),
+        Errand::Staff => Some(STAFF_ABSOLUTE),
+        Errand::SignIn => Some(CUSTOMER_ABSOLUTE),
+        Errand::Link(_) => None,
+    };
     let endpoints = match peer.endpoints().await {
         Ok(endpoints) => endpoints,
-        Err(trouble) => return Ok(tell(peer, cx, &trouble)),
+        Err(trouble) => return Ok(tell(peer, cx, confirm, &trouble)),
     };
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let nonce = Token::random();
@@ -190,13 +241,13 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
         network: &cx.visitor.network,
     };
     let handoff = identity::leave(&cx.db, leaving).await?;
-    match peer.way_there(&endpoints, &handoff.state, &nonce, challenge) {
+    match peer.way_there(&endpoints, &handoff.state, &nonce, challenge, max_age) {
         Ok(url) => {
             let until = cx.db.now() + identity::HANDOFF_LIFE;
             cx.set_cookie(cookie::HANDOFF, Some(handoff.browser.secret().to_owned()), Some(until));
             Ok(url)
         }
-        Err(trouble) => Ok(tell(peer, cx, &trouble)),
+        Err(trouble) => Ok(tell(peer, cx, confirm, &trouble)),
     }
 }
 
@@ -205,7 +256,7 @@ async fn back(peer: &Peer, cx: &Cx) -> Result<String, AppError> {
     let provider = peer.config.id.as_str();
     let (Some(state), Some(browser)) = (cx.query("state"), cx.token(cookie::HANDOFF)) else {
         tracing::warn!(provider, "somebody came back who never left from this browser");
-        return Ok(place(peer, cx, Told::Stale));
+        return Ok(place(peer, cx, None, Told::Stale));
     };
     let returned = match identity::come_back(&cx.db, provider, &Token::received(state), browser).await {
         Ok(returned) => returned,
@@ -214,19 +265,21 @@ async fn back(peer: &Peer, cx: &Cx) -> Result<String, AppError> {
                 provider,
                 "somebody came back who did not leave so, or too late, or twice"
             );
-            return Ok(place(peer, cx, Told::Stale));
+            return Ok(place(peer, cx, None, Told::Stale));
         }
         Err(e) => return Err(e.into()),
     };
     cx.set_cookie(cookie::HANDOFF, None, None);
+    let confirm = (returned.purpose() == Purpose::Confirm).then(|| returned.next());
     let said = match listen(peer, cx, state, &returned).await {
         Ok(Some(said)) => said,
-        Ok(None) => return Ok(place(peer, cx, Told::Denied)),
+        Ok(None) if confirm.is_some() => return Ok(place(peer, cx, confirm, Told::Declined)),
+        Ok(None) => return Ok(place(peer, cx, None, Told::Denied)),
         Err(trouble) => {
             if matches!(trouble, Trouble::Disbelieved(_)) {
                 identity::disbelieve(&cx.db, provider, &cx.visitor).await?;
             }
-            return Ok(tell(peer, cx, &trouble));
+            return Ok(tell(peer, cx, confirm, &trouble));
         }
     };
     let outside = outside(peer, &said);
@@ -234,6 +287,7 @@ async fn back(peer: &Peer, cx: &Cx) -> Result<String, AppError> {
         Purpose::SignIn => sign_in(cx, &returned, &outside).await,
         Purpose::Link => link(peer, cx, &returned, &outside).await,
         Purpose::Staff => staff(peer, cx, &returned, &outside, &said).await,
+        Purpose::Confirm => confirm_by(peer, cx, &returned, &outside, &said).await,
     }
 }
 
@@ -264,17 +318,28 @@ async fn listen(peer: &Peer, cx: &Cx, state: &str, returned: &Returned) -> Resul
 }
 
 /// Writes down what is wrong, and leads to where the other ways are.
-fn tell(peer: &Peer, cx: &Cx, trouble: &Trouble) -> String {
+fn tell(peer: &Peer, cx: &Cx, confirm: Option<&str>, trouble: &Trouble) -> String {
     tracing::warn!(provider = peer.config.id, %trouble, "nothing came of a provider");
     let told = match trouble {
         Trouble::Down(_) => Told::Down,
         Trouble::Disbelieved(_) => Told::Failed,
     };
-    place(peer, cx, told)
+    place(peer, cx, confirm, told)
 }
 
-/// The page that says why, and offers the other ways.
-fn place(peer: &Peer, cx: &Cx, told: Told) -> String {
+/// Where those whom a provider lets in prove anew who they are.
+fn confirm_page(peer: &Peer) -> &'static str {
+    match peer.config.whom {
+        Whom::Staff => "/admin/confirm",
+        Whom::Customers => "/confirm",
+    }
+}
+
+/// The page that says why, and offers the other ways. Who left to prove anew who they are goes on from it to `confirm`.
+fn place(peer: &Peer, cx: &Cx, confirm: Option<&str>, told: Told) -> String {
+    if let Some(next) = confirm {
+        return format!("{}&outside={}", with_next(confirm_page(peer), next), told.code());
+    }
     let page = match (peer.config.whom, &cx.customer) {
         (Whom::Staff, _) => "/admin/sign-in",
         (Whom::Customers, Some(_)) => PROFILE,
@@ -298,9 +363,51 @@ async fn link(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside) -> R
     match identity::link_own(&cx.db, customer, returned, outside).await {
         Ok(Link::New) => Ok(format!("{PROFILE}?done=linked")),
         Ok(Link::Already) => Ok(format!("{PROFILE}?done=already")),
-        Ok(Link::Others) => Ok(place(peer, cx, Told::Taken)),
+        Ok(Link::Others) => Ok(place(peer, cx, None, Told::Taken)),
         // Somebody else is signed in here by now.
-        Err(crm::Error::Stale) => Ok(place(peer, cx, Told::Stale)),
+        Err(crm::Error::Stale) => Ok(place(peer, cx, None, Told::Stale)),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Makes the session fresh of whoever left to prove anew who they are.
+async fn confirm_by(
+    peer: &Peer,
+    cx: &Cx,
+    returned: &Returned,
+    outside: &Outside,
+    said: &Said,
+) -> Result<String, AppError> {
+    let (name, confirmed) = match known(peer, cx) {
+        Some(Known::Staff(staff)) => {
+            let claims = staff_claims(peer, said);
+            let confirmed = identity::staff_confirm(&cx.db, staff, returned, outside, &claims, &cx.visitor).await;
+            (cookie::STAFF, confirmed)
+        }
+        Some(Known::Customer(customer)) => {
+            let confirmed = identity::confirm(&cx.db, customer, returned, outside, &cx.visitor).await;
+            (cookie::SESSION, confirmed)
+        }
+        None => return Ok(with_next(sign_in_page(peer), returned.next())),
+    };
+    let back = |told| place(peer, cx, Some(returned.next()), told);
+    match confirmed {
+        Ok(Confirmed::Renewed(opened)) => {
+            cx.set_session(name, &opened);
+            Ok(returned.next().to_owned())
+        }
+        Ok(Confirmed::Unasked) => {
+            let provider = &peer.config.id;
+            tracing::warn!(
+                provider,
+                "somebody came back without a word that they were asked there: no auth_time, an old one, or no second factor"
+            );
+            Ok(back(Told::Unasked))
+        }
+        Ok(Confirmed::Another) => Ok(back(Told::Another)),
+        Ok(Confirmed::Refused(refusal)) => Ok(not_let_in(peer, cx, outside, refusal)),
+        // Somebody else is signed in here by now.
+        Err(crm::Error::Stale) => Ok(back(Told::Stale)),
         Err(e) => Err(e.into()),
     }
 }
@@ -324,17 +431,20 @@ async fn staff(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside, sai
             set_attempt(cx, cookie::STAFF_ATTEMPT, &token);
             Ok(onward("/admin/sign-in/setup"))
         }
-        StaffEntered::Refused(refusal) => {
-            let (provider, subject) = (&peer.config.id, &outside.subject);
-            tracing::warn!(
-                provider,
-                subject,
-                reason = refusal.as_str(),
-                "a member of staff was not let in"
-            );
-            Ok(place(peer, cx, Told::Refused))
-        }
+        StaffEntered::Refused(refusal) => Ok(not_let_in(peer, cx, outside, refusal)),
     }
+}
+
+/// Writes down why a member of staff has no access, and leads to where they are told that they have none.
+fn not_let_in(peer: &Peer, cx: &Cx, outside: &Outside, refusal: Refusal) -> String {
+    let (provider, subject) = (&peer.config.id, &outside.subject);
+    tracing::warn!(
+        provider,
+        subject,
+        reason = refusal.as_str(),
+        "a member of staff was not let in"
+    );
+    place(peer, cx, None, Told::Refused)
 }
 
 /// Whom the provider says it is, in our words.
@@ -356,6 +466,7 @@ fn outside(peer: &Peer, said: &Said) -> Outside {
         subject: said.subject.clone(),
         shown: shown.unwrap_or_else(|| said.subject.clone()),
         birthday: get(&profile.birthday).and_then(|raw| birthday(&raw)),
+        proved_at: said.proved_at,
         name,
         surname,
         email,
