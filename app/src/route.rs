@@ -183,7 +183,7 @@ pub trait Form: DeserializeOwned + Send {
     const NAME: &'static str;
 
     /// Sent once more, under the same key and perhaps with other fields, it is done once more: a search changes nothing,
-    /// and people go back to one and type something else.
+    /// and people go back to one and type something else; a password opens again, for what it opened may never have arrived.
     const REPEATS: bool = false;
 
     /// Files may come along in fields called [`FILES`]: then they are in [`crate::cx::Inner::files`].

@@ -114,6 +114,8 @@ pub struct Password {
 
 impl Form for Password {
     const NAME: &'static str = "sign_in.password";
+    // An answer that was lost takes the session along: the stored one would lead home without it.
+    const REPEATS: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         match signin::by_password(&cx.db, &self.phone, &self.password, cx.lang, &cx.visitor).await? {
@@ -245,6 +247,8 @@ pub struct StaffPassword {
 
 impl Form for StaffPassword {
     const NAME: &'static str = "staff.sign_in";
+    // As with a customer's password.
+    const REPEATS: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let entered = signin::staff_by_password(&cx.db, &self.login, &self.password, cx.lang, &cx.visitor).await?;

@@ -1,10 +1,12 @@
 //! A member of staff's own second factors, sessions and password; and proving anew who they are.
 
 use crate::account::factors::{app_section, codes_section, confirm_ways, known, passkeys_section, told};
+use crate::account::outside;
 use crate::cabinet::devices::device_name;
 use crate::cabinet::{flash, fresh_first, gone, offer_to_end_others};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::IntoHtml;
 use crate::ui::{Field, FormBox, pairs};
 use crm::factor::store as factors;
 use crm::id::SessionId;
@@ -160,14 +162,25 @@ fn row(cx: &Cx, session: &Device, is_this: bool, is_fresh: bool) -> impl IntoVie
     }
 }
 
-/// Asks for the second factor once more, before what is dangerous.
+/// Asks for the second factor once more, before what is dangerous. Who has none here gave theirs at a provider, and is sent
+/// there.
 pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().confirm;
+    let words = &cx.t().admin_security;
+    let has_second = factors::overview(&cx.db, known(&cx)?).await?.has_second;
+    let (lead, ways) = if has_second {
+        (words.confirm_lead, confirm_ways(&cx, true).await?.into_html())
+    } else {
+        let none = || view! { <p>{words.confirm_none}</p> }.into_html();
+        let buttons = outside::confirm_buttons(&cx).await?;
+        (words.confirm_lead_outside, buttons.unwrap_or_else(none))
+    };
     let view = view! {
         <div class="narrow">
+            {outside::trouble(&cx)}
             <h1>{t.title}</h1>
-            <p class="lead">{cx.t().admin_security.confirm_lead}</p>
-            {confirm_ways(&cx, true).await?}
+            <p class="lead">{lead}</p>
+            {ways}
         </div>
     };
     Ok(Body::new(t.title, Frame::Admin, view))

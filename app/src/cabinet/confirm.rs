@@ -2,6 +2,7 @@
 
 use super::back;
 use crate::account::factors::confirm_ways;
+use crate::account::outside;
 use crate::account::sign_in::set_attempt;
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place, with_untrusted_next};
@@ -97,14 +98,20 @@ fn origin(cx: &Cx) -> String {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().confirm;
     let ways = confirm::ways(&cx.db, cx.customer()?).await?;
+    let providers = match ways.second_factor {
+        true => None,
+        false => outside::confirm_buttons(&cx).await?,
+    };
     let view = view! {
         <a class="back" href=origin(&cx)>{crate::ui::icon(crate::ui::icon::ARROW_LEFT)} {t.back}</a>
         <div class="narrow">
+            {outside::trouble(&cx)}
             <h1>{t.title}</h1>
             <p class="lead">{t.lead}</p>
             {confirm_ways(&cx, ways.second_factor).await?}
             {(ways.password && !ways.second_factor).then(|| by_password(&cx))}
             {(!ways.second_factor).then(|| by_contact(&cx, &ways.contacts))}
+            {providers}
         </div>
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
