@@ -431,8 +431,15 @@ test("a customer links an account in the profile, and unlinks it", async ({ page
 test("staff come in by the provider with the role of their claim", async ({ page, another }) => {
   await page.goto("/admin/sign-in");
   await page.getByRole("link", { name: "Войти через Рабочий вход" }).click();
-  await agree(page, freeAccount("agent"));
+  const account = freeAccount("agent");
+  await agree(page, account);
   await expect(page).toHaveURL(/\/admin\/requests/);
+  // The provider knows this browser by now, and asks all the same when they are to prove anew who they are.
+  await page.goto("/admin/confirm?next=/admin/security");
+  await expect(page.getByLabel("Код из приложения")).toHaveCount(0);
+  await page.getByRole("link", { name: "Подтвердить через Рабочий вход" }).click();
+  await agree(page, account);
+  await expect(page).toHaveURL(/\/admin\/security$/);
   const stranger = await another();
   await stranger.goto("/admin/sign-in");
   await stranger.getByRole("link", { name: "Войти через Рабочий вход" }).click();

@@ -4,10 +4,12 @@ use crm::contact::Kind;
 use crm::customer::PersonForm;
 use crm::db::Db;
 use crm::error::Error;
+use crm::factor::Known;
 use crm::flaw::Flaw;
 use crm::id::CustomerId;
 use crm::identity::store::{
-    self as identity, Errand, HANDOFF_LIFE, Leaving, Link, Purpose, Refusal, Returned, StaffClaims, StaffEntered,
+    self as identity, Confirmed, Errand, HANDOFF_LIFE, Leaving, Link, Purpose, Refusal, Returned, StaffClaims,
+    StaffEntered,
 };
 use crm::identity::{Linked, Outside};
 use crm::lang::{Lang, Localized};
@@ -42,6 +44,15 @@ fn account(subject: &str) -> Outside {
         surname: Some("Лебедева".into()),
         email: Some(format!("{subject}@example.com")),
         birthday: Some("1990-05-03".into()),
+        proved_at: None,
+    }
+}
+
+/// The same, who proved there so many seconds ago who they are.
+fn proved(db: &Db, subject: &str, seconds: i64) -> Outside {
+    Outside {
+        proved_at: Some(db.now() - chrono::Duration::seconds(seconds)),
+        ..account(subject)
     }
 }
 
@@ -580,4 +591,152 @@ both_engines!(a_network_that_leaves_all_the_time_is_stopped, async |world| {
         identity::leave(db, leaving("192.0.2.7")).await.is_ok(),
         "and an hour later it may"
     );
+});
+
+both_engines!(a_proof_given_elsewhere_is_as_old_as_it_is_there, async |world| {
+    let db = ready(world).await;
+    let (token, _) = sign_in(db, &account("zoya")).await;
+    prove_phone(db, &token, "+79000000021").await;
+    let zoya = finish(db, &token).await;
+    assert!(zoya.fresh(db).is_ok(), "by the code to her phone");
+    // A clock that is ahead makes nothing fresher than now.
+    for (seconds, is_fresh) in [(-30, true), (0, true), (14 * 60 + 59, true), (15 * 60, false)] {
+        let (_, verified) = sign_in(db, &proved(db, "zoya", seconds)).await;
+        let Verified::SignedIn(opened) = verified else {
+            panic!("signed in at once")
+        };
+        let zoya = proof(db, &opened.token).await;
+        assert_eq!(zoya.fresh(db).is_ok(), is_fresh, "{seconds}");
+        assert!(!zoya.has_proved_anew(), "{seconds}");
+        let returned = travel(db, Errand::Staff).await;
+        let outside = proved(db, "olga", seconds);
+        let entered =
+            identity::staff_sign_in(db, &returned, &outside, &claims(Some("agent")), Lang::Ru, &visitor()).await;
+        let olga = is_in(db, &entered.expect("an answer")).await.expect("in");
+        assert_eq!(olga.fresh(db).is_ok(), is_fresh, "{seconds}");
+    }
+    // A provider that does not say when proves nothing fresh.
+    let (_, verified) = sign_in(db, &account("zoya")).await;
+    let Verified::SignedIn(opened) = verified else {
+        panic!("signed in at once")
+    };
+    assert!(matches!(proof(db, &opened.token).await.fresh(db), Err(Error::NotFresh)));
+    let olga = is_in(db, &enter(db, &claims(Some("agent"))).await).await.expect("in");
+    assert!(matches!(olga.fresh(db), Err(Error::NotFresh)));
+});
+
+both_engines!(who_one_is_is_proved_anew_where_one_was_asked, async |world| {
+    let db = ready(world).await;
+    let olga = is_in(db, &enter(db, &claims(Some("agent"))).await).await.expect("in");
+    let confirm = async |outside: &Outside, claims: &StaffClaims| {
+        let returned = travel(db, Errand::Confirm(Known::Staff(&olga))).await;
+        identity::staff_confirm(db, &olga, &returned, outside, claims, &visitor())
+            .await
+            .expect("an answer")
+    };
+    let all = claims(Some("agent"));
+    let weak = StaffClaims {
+        has_second: false,
+        ..claims(Some("agent"))
+    };
+    for (outside, claims) in [
+        (account("olga"), &all),
+        (proved(db, "olga", 61), &all),
+        (proved(db, "olga", 0), &weak),
+    ] {
+        assert!(matches!(confirm(&outside, claims).await, Confirmed::Unasked));
+    }
+    assert!(matches!(
+        confirm(&proved(db, "stranger", 0), &all).await,
+        Confirmed::Another
+    ));
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM staff"), 1);
+    assert_eq!(actions(world, "confirm").await, 0);
+    // Another session of hers did not leave.
+    let elsewhere = is_in(db, &enter(db, &claims(Some("agent"))).await).await.expect("in");
+    let returned = travel(db, Errand::Confirm(Known::Staff(&olga))).await;
+    let outside = proved(db, "olga", 0);
+    assert!(matches!(
+        identity::staff_confirm(db, &elsewhere, &returned, &outside, &all, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    // Nor is a way to come in one to prove anything anew, or the other way round.
+    let in_only = travel(db, Errand::Staff).await;
+    assert!(matches!(
+        identity::staff_confirm(db, &olga, &in_only, &outside, &all, &visitor()).await,
+        Err(Error::Stale)
+    ));
+    assert!(matches!(
+        identity::staff_sign_in(db, &returned, &outside, &all, Lang::Ru, &visitor()).await,
+        Err(Error::Forbidden)
+    ));
+    // A minute is for clocks.
+    let Confirmed::Renewed(opened) = confirm(&proved(db, "olga", 60), &all).await else {
+        panic!("she was asked")
+    };
+    let renewed = who::staff(db, &opened.token, &visitor()).await.expect("the database");
+    let renewed = renewed.expect("signed in");
+    assert_eq!(renewed.session(), olga.session());
+    assert!(renewed.fresh(db).is_ok());
+    assert_eq!(actions(world, "confirm").await, 1);
+    // With a factor of her own nothing less proves it, whenever it came.
+    let returned = travel(db, Errand::Confirm(Known::Staff(&renewed))).await;
+    second_factor(world, None, Some(olga.id())).await;
+    assert!(matches!(
+        identity::staff_confirm(db, &renewed, &returned, &outside, &all, &visitor()).await,
+        Err(Error::Forbidden)
+    ));
+    let nonce = Token::random();
+    let leaving = Leaving {
+        provider: "test",
+        errand: Errand::Confirm(Known::Staff(&renewed)),
+        nonce: &nonce,
+        verifier: "a verifier",
+        next: "/admin/security",
+        network: "192.0.2.7",
+    };
+    assert!(matches!(identity::leave(db, leaving).await, Err(Error::Forbidden)));
+});
+
+both_engines!(a_customer_proves_anew_by_an_account_of_their_own, async |world| {
+    let db = ready(world).await;
+    let (token, _) = sign_in(db, &account("zoya")).await;
+    prove_phone(db, &token, "+79000000022").await;
+    let zoya = finish(db, &token).await;
+    let (token, _) = sign_in(db, &account("boris")).await;
+    prove_phone(db, &token, "+79000000023").await;
+    let boris = finish(db, &token).await;
+    assert_eq!(
+        identity::providers(db, Known::Customer(&zoya)).await.expect("read"),
+        ["test"]
+    );
+    let confirm = async |outside: &Outside| {
+        let returned = travel(db, Errand::Confirm(Known::Customer(&zoya))).await;
+        assert!(matches!(
+            identity::confirm(db, &boris, &returned, outside, &visitor()).await,
+            Err(Error::Stale)
+        ));
+        identity::confirm(db, &zoya, &returned, outside, &visitor())
+            .await
+            .expect("an answer")
+    };
+    for subject in ["boris", "nobody"] {
+        let outcome = confirm(&proved(db, subject, 0)).await;
+        assert!(matches!(outcome, Confirmed::Another), "{subject}");
+    }
+    assert!(matches!(confirm(&account("zoya")).await, Confirmed::Unasked));
+    assert!(matches!(confirm(&proved(db, "zoya", 61)).await, Confirmed::Unasked));
+    world.clock.set(db.now() + chrono::Duration::hours(1));
+    let Confirmed::Renewed(opened) = confirm(&proved(db, "zoya", 0)).await else {
+        panic!("she was asked")
+    };
+    assert!(proof(db, &opened.token).await.fresh(db).is_ok());
+    // With the codes of an app nothing less proves it.
+    let zoya = proof(db, &opened.token).await;
+    let returned = travel(db, Errand::Confirm(Known::Customer(&zoya))).await;
+    second_factor(world, Some(zoya.id()), None).await;
+    assert!(matches!(
+        identity::confirm(db, &zoya, &returned, &proved(db, "zoya", 0), &visitor()).await,
+        Err(Error::Forbidden)
+    ));
 });

@@ -43,6 +43,8 @@ enum Fault {
     AccessTokenOfAnother,
     AccountOfAnother,
     FactorUnsigned,
+    AsksNobody,
+    NoProofTime,
     Broken,
     Huge,
     Slow,
@@ -72,6 +74,8 @@ const LIES: [Fault; 13] = [
 struct Grant {
     challenge: String,
     nonce: Option<String>,
+    /// It was asked how long ago they were asked there, so it has to say.
+    is_timed: bool,
     redirect: String,
     account: Value,
 }
@@ -82,6 +86,8 @@ struct Inner {
     key_id: String,
     fault: Fault,
     now: DateTime<Utc>,
+    /// Since when everybody is signed in there.
+    since: DateTime<Utc>,
     grants: HashMap<String, Grant>,
     accounts: HashMap<String, Value>,
     /// What came to the token endpoint.
@@ -111,6 +117,7 @@ impl Peer {
             key_id: "1".into(),
             fault: Fault::None,
             now: start(),
+            since: start(),
             grants: HashMap::new(),
             accounts: HashMap::new(),
             asked: Vec::new(),
@@ -144,12 +151,19 @@ impl Peer {
         let grant = Grant {
             challenge: asked["code_challenge"].clone(),
             nonce: asked.get("nonce").cloned(),
+            is_timed: asked.contains_key("max_age"),
             redirect: asked["redirect_uri"].clone(),
             account: account.clone(),
         };
         let path = grant.redirect.strip_prefix(HOME).expect("back to us").to_owned();
         let issuer = self.issuer();
-        self.with(|inner| inner.grants.insert(code.clone(), grant));
+        let must_ask = asked.get("prompt").is_some_and(|prompt| prompt == "login");
+        self.with(|inner| {
+            if must_ask && inner.fault != Fault::AsksNobody {
+                inner.since = inner.now;
+            }
+            inner.grants.insert(code.clone(), grant);
+        });
         let back = [("code", code), ("state", asked["state"].clone()), ("iss", issuer)];
         format!("{path}?{}", encode(&back))
     }
@@ -286,6 +300,9 @@ impl Inner {
             "nonce": grant.nonce,
             "at_hash": URL_SAFE_NO_PAD.encode(&hash[..16]),
         });
+        if grant.is_timed && self.fault != Fault::NoProofTime {
+            claims["auth_time"] = self.since.timestamp().into();
+        }
         for own in ["amr", "acr", "realm_access"] {
             let is_left_out = own != "realm_access" && self.fault == Fault::FactorUnsigned;
             if let Some(value) = grant.account.get(own).filter(|_| !is_left_out) {
@@ -1302,4 +1319,229 @@ async fn s19_staff_are_known_by_their_account_and_never_by_a_name() {
         0
     );
     assert_eq!(identities(&app).await, 0);
+}
+
+/// So much later, here and there.
+fn later(app: &TestApp, peer: &Peer, minutes: i64) {
+    let now = start() + Duration::minutes(minutes);
+    app.world.clock.set(now);
+    peer.with(|inner| inner.now = now);
+}
+
+/// Something dangerous that staff do: where it leads to.
+async fn ends_others(who: &mut Browser) -> String {
+    let reply = who.send("/admin/security", "staff.end_others", &[]).await;
+    reply.location().to_owned()
+}
+
+const ASKED: &str = "/admin/confirm?next=/admin/security";
+const AT_WORK: &str = "/sign-in/with/work?next=/admin/security&confirm=1";
+
+#[tokio::test]
+async fn s15_staff_without_a_factor_of_their_own_prove_it_anew_at_the_provider() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    let account = olga(&["kabinet-agent"], &["mfa"]);
+    let mut who = app.anybody();
+    assert_eq!(work(&mut who, &peer, &account).await.location(), "/admin/customers");
+    assert_eq!(ends_others(&mut who).await, "/admin/security?done=others");
+    later(&app, &peer, 15);
+    assert_eq!(ends_others(&mut who).await, ASKED);
+    let page = who.get(ASKED).await;
+    page.assert_says("Подтвердить через Тест ID");
+    assert!(
+        !page.body.contains("confirm.second"),
+        "she has no codes: {}",
+        page.text()
+    );
+    assert!(page.body.replace("&amp;", "&").contains(AT_WORK), "{}", page.body);
+    let there = leave(&mut who, AT_WORK).await;
+    let asked = query(&there);
+    assert_eq!((asked["prompt"].as_str(), asked["max_age"].as_str()), ("login", "0"));
+    let old = who.cookies["__Host-kabinet_staff"].clone();
+    let back = who.get(&peer.agree(&there, &account)).await;
+    assert_eq!(back.location(), "/admin/security");
+    assert_ne!(
+        who.cookies["__Host-kabinet_staff"], old,
+        "another token for another proof"
+    );
+    assert_eq!(ends_others(&mut who).await, "/admin/security?done=others");
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE action = 'confirm'").await,
+        1
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM sessions").await,
+        1,
+        "it is the same session"
+    );
+}
+
+#[tokio::test]
+async fn s15_a_provider_that_asked_nobody_proves_nothing_anew() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    let account = olga(&["kabinet-agent"], &["mfa"]);
+    let mut who = app.anybody();
+    work(&mut who, &peer, &account).await;
+    later(&app, &peer, 15);
+    let weak = olga(&["kabinet-agent"], &["pwd"]);
+    let mut another = account.clone();
+    another["sub"] = "another".into();
+    for (fault, account, told) in [
+        (Fault::AsksNobody, &account, "unasked"),
+        (Fault::NoProofTime, &account, "unasked"),
+        (Fault::None, &weak, "unasked"),
+        (Fault::None, &another, "another"),
+    ] {
+        peer.does(fault);
+        let there = leave(&mut who, AT_WORK).await;
+        let back = who.get(&peer.agree(&there, account)).await;
+        assert_eq!(back.location(), format!("{ASKED}&outside={told}"), "{fault:?}");
+        let page = who.get(back.location()).await;
+        assert!(page.body.contains("role=\"alert\""), "{}", page.text());
+        page.assert_says("Подтвердить через Тест ID");
+        assert_eq!(ends_others(&mut who).await, ASKED, "{fault:?}");
+    }
+    assert!(
+        who.get(&format!("{ASKED}&outside=unasked"))
+            .await
+            .text()
+            .contains("должны быть auth_time")
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE action = 'sign_in.refused'")
+            .await,
+        4
+    );
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM staff").await,
+        1,
+        "nobody was entered by it"
+    );
+    // Who does not want to is told so where the other ways are, or would be.
+    peer.does(Fault::None);
+    let there = leave(&mut who, AT_WORK).await;
+    let no = [
+        ("error", "access_denied".to_owned()),
+        ("state", query(&there)["state"].clone()),
+        ("iss", peer.issuer()),
+    ];
+    let back = who.get(&format!("/sign-in/back/work?{}", encode(&no))).await;
+    assert_eq!(back.location(), format!("{ASKED}&outside=declined"));
+    // A role that vanished there ends the access here, whatever else was proved.
+    let there = leave(&mut who, AT_WORK).await;
+    let back = who.get(&peer.agree(&there, &olga(&["other"], &["mfa"]))).await;
+    assert_eq!(back.location(), "/admin/sign-in?outside=refused");
+    assert!(ends_others(&mut who).await.starts_with("/admin/sign-in"));
+}
+
+/// Whoever finds a browser that is signed in at the provider has proved nothing.
+#[tokio::test]
+async fn s15_a_sign_in_is_as_fresh_as_the_proof_at_the_provider() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    let account = olga(&["kabinet-agent"], &["mfa"]);
+    for (fault, age, expected) in [
+        (Fault::None, 0, "/admin/security?done=others"),
+        (Fault::None, 14, "/admin/security?done=others"),
+        (Fault::None, 15, ASKED),
+        (Fault::None, 300, ASKED),
+        (Fault::NoProofTime, 0, ASKED),
+    ] {
+        peer.does(fault);
+        peer.with(|inner| inner.since = start() - Duration::minutes(age));
+        let mut who = app.anybody();
+        let there = leave(&mut who, "/sign-in/with/work").await;
+        assert_eq!(query(&there)["max_age"], "43200", "as long as a session of staff lasts");
+        assert!(!query(&there).contains_key("prompt"));
+        assert_eq!(who.get(&peer.agree(&there, &account)).await.location(), "/admin");
+        assert_eq!(ends_others(&mut who).await, expected, "{fault:?} {age}");
+    }
+}
+
+#[tokio::test]
+async fn s15_proving_anew_begins_on_our_own_pages_and_for_who_has_nothing_better() {
+    let peer = Peer::new().await;
+    let app = site(&peer).await;
+    let mut nobody = app.anybody();
+    assert_eq!(
+        follow(&mut nobody, AT_WORK).await.location(),
+        "/admin/sign-in?next=/admin/security"
+    );
+    let id = app.employ_as("olga", "agent").await;
+    let by = crm::who::System::at_the_command_line();
+    let db = &app.world.db;
+    let secret = crm::factor::store::give_totp(db, &by, id)
+        .await
+        .expect("a second factor");
+    let account = crm::identity::Outside {
+        provider: "work".into(),
+        issuer: peer.issuer(),
+        subject: "olga-1".into(),
+        shown: "olga".into(),
+        ..Default::default()
+    };
+    crm::identity::store::link_staff(db, &by, id, &account)
+        .await
+        .expect("linked");
+    let mut who = app.enter("olga", &secret).await;
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "none"),
+        ("x-nothing", "at all"),
+    ] {
+        let get = axum::http::Method::GET;
+        let reply = who.request(get, AT_WORK, &[header], Vec::new()).await;
+        assert_eq!(reply.location(), ASKED, "{header:?}");
+    }
+    // With the codes of an app nothing less proves it.
+    let page = who.get(ASKED).await;
+    assert!(page.body.contains("confirm.second") && !page.text().contains("Подтвердить через"));
+    let refused = follow(&mut who, AT_WORK).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    assert_eq!(app.count("SELECT COUNT(*) FROM handoffs").await, 0, "nobody left");
+}
+
+#[tokio::test]
+async fn s15_customers_who_came_by_an_old_session_elsewhere_prove_it_anew() {
+    let peer = Peer::new().await;
+    let app = TestApp::with_providers(vec![
+        provider(&peer, "test", Kind::Oidc),
+        provider(&peer, "yandex", Kind::Yandex),
+    ])
+    .await;
+    let mut who = registered(&app, &peer, &zoya()).await;
+    who.send("/card", "sign_out", &[]).await;
+    peer.with(|inner| inner.since = start() - Duration::hours(1));
+    assert_eq!(come_by(&mut who, &peer, &zoya()).await.location(), "/");
+    let asked = who.send("/devices", "device.end_others", &[]).await;
+    assert_eq!(asked.location(), "/confirm?next=/devices");
+    let page = who.get(asked.location()).await;
+    page.assert_says("Подтвердить через Тест ID");
+    page.form("confirm.send");
+    let way = "/sign-in/with/test?next=/devices&confirm=1";
+    assert!(page.body.replace("&amp;", "&").contains(way), "{}", page.body);
+    let there = leave(&mut who, way).await;
+    assert_eq!(who.get(&peer.agree(&there, &zoya())).await.location(), "/devices");
+    let done = who.send("/devices", "device.end_others", &[]).await;
+    done.assert_leads_to("/devices?done=others");
+
+    // Plain OAuth cannot say when somebody was asked: a code does it.
+    let mut anna = app.customer("Анна").await;
+    let account = json!({ "id": "77", "login": "anna", "default_email": "anna@yandex.ru" });
+    let there = leave(&mut anna, "/sign-in/with/yandex?link=1").await;
+    let linked = anna.get(&peer.agree(&there, &account)).await;
+    assert_eq!(linked.location(), "/profile/providers?done=linked");
+    anna.send("/card", "sign_out", &[]).await;
+    let there = leave(&mut anna, "/sign-in/with/yandex").await;
+    assert!(!there.contains("max_age"), "{there}");
+    assert_eq!(anna.get(&peer.agree(&there, &account)).await.location(), "/");
+    let asked = anna.send("/devices", "device.end_others", &[]).await;
+    assert_eq!(asked.location(), "/confirm?next=/devices");
+    let page = anna.get(asked.location()).await;
+    page.form("confirm.send");
+    assert!(!page.text().contains("Подтвердить через"), "{}", page.text());
+    let typed = follow(&mut anna, "/sign-in/with/yandex?next=/devices&confirm=1").await;
+    assert_eq!(typed.location(), "/confirm?next=/devices&outside=unasked");
 }

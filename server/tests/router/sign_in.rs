@@ -4,6 +4,7 @@ use crate::common::{Browser, PASSWORD, Reply, TestApp, details};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::testing::start;
+use crm::who::Token;
 
 /// A customer with a password, signed in.
 async fn with_password(app: &TestApp, name: &str) -> (Browser, String) {
@@ -140,6 +141,42 @@ async fn a_right_password_opens_and_a_mended_one_does_too() {
         who.cookies.contains_key("__Host-kabinet"),
         "signed in at the second try"
     );
+}
+
+/// The session was opened and the answer was lost: the same form is sent once more under its key, and brings another one.
+#[tokio::test]
+async fn a_password_whose_answer_was_lost_opens_when_it_is_sent_again() {
+    let app = TestApp::new().await;
+    let (_, phone) = with_password(&app, "Анна").await;
+    app.employ("agent").await;
+    let key = Token::random();
+    let path = "/sign-in?by=password";
+    let right = [("phone", phone.as_str()), ("password", PASSWORD)];
+    let staff = [("login", "agent"), ("password", PASSWORD)];
+    for _ in 0..2 {
+        let mut who = app.anybody();
+        let reply = who.send_keyed(path, "sign_in.password", key.secret(), &right).await;
+        reply.assert_leads_to("/");
+        assert_eq!(who.get("/card").await.status, StatusCode::OK);
+        let mut who = app.anybody();
+        let reply = who
+            .send_keyed("/admin/sign-in", "staff.sign_in", key.secret(), &staff)
+            .await;
+        reply.assert_leads_to("/admin/sign-in/second");
+        assert!(who.cookies.contains_key("__Host-kabinet_staff_attempt"));
+    }
+    // Guesses count as they do under keys of their own.
+    let mut guesser = app.anybody();
+    let wrong = [("phone", phone.as_str()), ("password", "не тот пароль совсем")];
+    for n in 0..9 {
+        let reply = guesser.send_keyed(path, "sign_in.password", key.secret(), &wrong).await;
+        let expected = if n < 8 {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::TOO_MANY_REQUESTS
+        };
+        assert_eq!(reply.status, expected, "{n}");
+    }
 }
 
 #[tokio::test]
