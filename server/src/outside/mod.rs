@@ -219,7 +219,7 @@ async fn there(peer: &Peer, cx: &Cx, headers: &HeaderMap, public_url: &str) -> R
         (Whom::Customers, None) => (Errand::SignIn, Next::to_untrusted(wanted, "/")),
     };
     let confirm = is_confirm.then_some(next.path());
-    // A proof that is older than a session of ours may become opens none. A link opens nothing: its proof was given here.
+    // Whoever proved it there longer ago than a session of ours may last is asked there again. A link makes nothing fresh.
     let max_age = match errand {
         Errand::Confirm(_) => Some(TimeDelta::zero()),
         Errand::Staff => Some(STAFF_ABSOLUTE),
