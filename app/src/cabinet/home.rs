@@ -1,7 +1,7 @@
 //! Home: what matters today before everything else, then card, points and what happened last.
 
 use super::card::{face, shown};
-use super::offers::{last_day, until};
+use super::offers::{address, last_day, until};
 use super::points::unit;
 use super::programs::counted;
 use super::purchases::row;
@@ -11,17 +11,15 @@ use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
+use chrono::{Datelike, Duration, Timelike};
 use crm::card::store as cards;
 use crm::customer::Reminders;
 use crm::customer::store as customers;
 use crm::db::Conn;
 use crm::id::ProgramId;
-use crm::lang::Localized;
 use crm::points::{Balance, store as points};
 use crm::program::{Program, store as programs};
-use crm::promotion::store::offers::{self, Stand};
-use crm::promotion::{Brief, store as promotions};
+use crm::promotion::store::offers::{self, Offer, Stand};
 use crm::purchase::{Purchase, store as purchases};
 use crm::request::{Summary, store as requests};
 use crm::rule::store::names;
@@ -32,7 +30,7 @@ use leptos::prelude::*;
 
 /// How many purchases, offers and requests are shown.
 const PURCHASES: i64 = 3;
-const OFFERS: i64 = 2;
+const OFFERS: usize = 2;
 const REQUESTS: i64 = 5;
 /// Points that expire within this time are shown in apricot.
 const SOON: Duration = Duration::days(30);
@@ -52,7 +50,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let balance = points::balance(&mut conn, me).await?;
     let latest = purchases::latest(&mut conn, me, PURCHASES).await?;
     let requests = requests::current(&mut conn, me, REQUESTS).await?;
-    let offers = promotions::ending(&mut conn, cx.db.now(), OFFERS).await?;
+    let offers = offers::ending(&mut conn, me, OFFERS as i64).await?;
     let programs = programs::list(&mut conn, me).await?;
     let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
     drop(conn);
@@ -109,7 +107,7 @@ async fn matters(
     conn: &mut Conn,
     balance: &Balance,
     requests: &[Summary],
-    ending: &[Brief],
+    offers: &[Offer],
     programs: &[Program],
 ) -> Result<Vec<Matter>, AppError> {
     let t = &cx.t().home;
@@ -135,22 +133,22 @@ async fn matters(
             href: "/points/expiry".into(),
         });
     }
-    // Today or tomorrow is its last day. They come by their ends.
+    // Today or tomorrow is its last day. What is still to be switched on comes first: it is lost without.
     let by = cx.shop().midnight(cx.today() + Duration::days(2));
-    if let Some(first) = ending.first().filter(|first| first.ends_at <= by) {
-        let told = |title: &Localized, ends_at: DateTime<Utc>| Matter {
+    let ending = offers
+        .iter()
+        .filter(|one| one.stand.holds_or_would() && one.promotion.ends_at <= by);
+    if let Some(one) = ending.min_by_key(|one| (one.stand != Stand::Off, one.promotion.ends_at)) {
+        let text = until(cx, one.promotion.ends_at);
+        found.push(Matter {
             icon: icons::TAG,
-            title: cx.pick(title),
-            text: until(cx, ends_at),
-            href: "/offers".into(),
-        };
-        if first.is_for_all {
-            found.push(told(&first.title, first.ends_at));
-        } else {
-            let all = offers::ending(conn, me, by).await?;
-            let mine = all.iter().find(|one| one.stand == Stand::Holds);
-            found.extend(mine.map(|one| told(&one.promotion.title, one.promotion.ends_at)));
-        }
+            title: cx.pick(&one.promotion.title),
+            text: match one.stand {
+                Stand::Off => format!("{text}, {}", cx.t().offers.to_switch_on),
+                _ => text,
+            },
+            href: address(&one.promotion),
+        });
     }
     if found.len() < MATTERS {
         let reminders = customers::reminders(conn, me).await?;
@@ -387,16 +385,18 @@ fn open_requests(cx: &Cx, requests: &[Summary]) -> Option<Html> {
     })
 }
 
-fn running_offers(cx: &Cx, offers: &[Brief]) -> Option<Html> {
+fn running_offers(cx: &Cx, offers: &[Offer]) -> Option<Html> {
     let t = &cx.t().home;
     let items: Vec<_> = offers
         .iter()
+        .take(OFFERS)
         .map(|offer| {
+            let offer = &offer.promotion;
             let last = last_day(cx, offer.ends_at);
             view! {
                 <article class="offer">
                     <p class="offer-gain" aria-hidden="true">{cx.t().offers.until_leaf} " " <b>{last.day()}</b> " " {crate::format::months(cx.lang)[last.month0() as usize]}</p>
-                    <div class="offer-body"><h3>{cx.pick(&offer.title)}</h3> <p class="sr-only">{until(cx, offer.ends_at)}</p> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
+                    <div class="offer-body"><h3><a href=address(offer)>{cx.pick(&offer.title)}</a></h3> <p class="sr-only">{until(cx, offer.ends_at)}</p> <p class="line-clamp-3">{cx.pick(&offer.conditions)}</p></div>
                 </article>
             }
         })

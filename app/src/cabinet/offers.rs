@@ -269,7 +269,7 @@ fn offer(cx: &Cx, offer: &Offer) -> impl IntoView + use<> {
         (stand, None)
     };
     view! {
-        <article class="offer">
+        <article class="offer" id=format!("offer-{}", promotion.code)>
             <p class="offer-gain" aria-hidden="true">{t.until_leaf} <b>{last.day()}</b> {month}</p>
             <div class="offer-body">
                 <h3>{cx.pick(&promotion.title)}</h3>
@@ -390,6 +390,11 @@ fn places(cx: &Cx, promotion: &Promotion) -> impl IntoView + use<> {
 /// The last day on which something holds that ends at a moment.
 pub(super) fn last_day(cx: &Cx, ends_at: DateTime<Utc>) -> NaiveDate {
     cx.shop().day(ends_at - Duration::microseconds(1))
+}
+
+/// Where an offer stands on its page.
+pub(super) fn address(promotion: &Promotion) -> String {
+    format!("/offers#offer-{}", promotion.code)
 }
 
 /// Until when something holds, in words: «сегодня последний день», «до среды, 25 ноября».

@@ -259,6 +259,7 @@ struct Request {
 }
 
 struct Offer {
+    code: String,
     day: u32,
     month: &'static str,
     title: String,
@@ -383,16 +384,18 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             })?
             .collect::<Result<_, _>>()?;
         let soon = midnight(local(now).date() + TimeDelta::days(2));
+        // The product asks the rules as well whom an offer is for: both that end first here are for everybody.
         let offers = db
             .prepare_cached(
                 "SELECT p.title, p.conditions, p.ends_at, NOT p.must_activate AND NOT EXISTS \
-                 (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id) FROM promotions p \
+                 (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id), p.code FROM promotions p \
                  WHERE p.stage = 'published' AND p.ends_at > ?1 AND p.starts_at <= ?1 ORDER BY p.ends_at, p.id LIMIT ?2",
             )?
             .query_map(params![at, 2], |row| {
                 let ends_at = time(row, 2)?;
                 let last = local(ends_at - TimeDelta::microseconds(1)).date();
                 Ok(Offer {
+                    code: row.get(4)?,
                     day: last.day(),
                     month: MONTHS[last.month0() as usize],
                     title: russian(row, 0)?,

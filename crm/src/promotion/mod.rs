@@ -128,22 +128,6 @@ pub struct Promotion {
     pub rules: Vec<RuleId>,
 }
 
-/// A promotion in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "store", derive(sqlx::FromRow))]
-pub struct Brief {
-    /// What it gives, in a line.
-    #[cfg_attr(feature = "store", sqlx(json))]
-    pub title: Localized,
-    /// On what conditions.
-    #[cfg_attr(feature = "store", sqlx(json))]
-    pub conditions: Localized,
-    /// The first moment it holds no more.
-    pub ends_at: DateTime<Utc>,
-    /// No rule asks whom it is for, and nobody has to switch it on.
-    pub is_for_all: bool,
-}
-
 /// A promotion as it is written down; one of the same code is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPromotion {

@@ -13,7 +13,7 @@ pub mod managing;
 pub mod offers;
 pub mod outcome;
 
-use super::{Brief, NewPromotion, Place, Promotion, Stage};
+use super::{NewPromotion, Place, Promotion, Stage};
 use crate::db::{self, Bind, Conn, ListQuery, Tx};
 use crate::error::Error;
 use crate::id::{PromotionId, RuleId, StoreId};
@@ -57,12 +57,11 @@ pub async fn running(conn: &mut Conn, at: DateTime<Utc>) -> Result<Vec<Promotion
     with_links(conn, rows).await
 }
 
-/// Those of them that are over by another moment.
-pub async fn running_until(conn: &mut Conn, at: DateTime<Utc>, by: DateTime<Utc>) -> Result<Vec<Promotion>, Error> {
-    const SQL: &str = promotions!(
-        "WHERE stage = 'published' AND ends_at > $1 AND starts_at <= $1 AND ends_at <= $2 ORDER BY ends_at, id"
-    );
-    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(at).bind(by).fetch_all(c).await)?;
+/// Those of them that end first, up to `limit`.
+pub async fn first_to_end(conn: &mut Conn, at: DateTime<Utc>, limit: i64) -> Result<Vec<Promotion>, Error> {
+    const SQL: &str =
+        promotions!("WHERE stage = 'published' AND ends_at > $1 AND starts_at <= $1 ORDER BY ends_at, id LIMIT $2");
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(at).bind(limit).fetch_all(c).await)?;
     with_links(conn, rows).await
 }
 
@@ -106,18 +105,6 @@ async fn with_links(conn: &mut Conn, rows: Vec<Row>) -> Result<Vec<Promotion>, E
         must_activate: row.must_activate,
     };
     Ok(rows.into_iter().map(linked).collect())
-}
-
-/// Those that hold at a moment and end first, up to `limit`: what they give and on what conditions.
-pub async fn ending(conn: &mut Conn, at: DateTime<Utc>, limit: i64) -> Result<Vec<Brief>, Error> {
-    const SQL: &str = "SELECT p.title, p.conditions, p.ends_at, NOT p.must_activate AND NOT EXISTS \
-                       (SELECT 1 FROM promotion_rules r WHERE r.promotion_id = p.id) AS is_for_all FROM promotions p \
-                       WHERE p.stage = 'published' AND p.ends_at > $1 AND p.starts_at <= $1 ORDER BY p.ends_at, p.id LIMIT $2";
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(at)
-        .bind(limit)
-        .fetch_all(c)
-        .await)?)
 }
 
 /// Writes a promotion down and publishes it, or replaces the one with its code. The version goes up when something is

@@ -78,7 +78,7 @@ crm::both_engines!(
         assert_eq!(codes(start() + TimeDelta::hours(10)).await, ["long"]);
         let mut conn = world.db.read().await.expect("a connection");
         let ends = async |conn: &mut _, limit| {
-            let found = store::ending(conn, start(), limit).await.expect("read");
+            let found = store::first_to_end(conn, start(), limit).await.expect("read");
             found
                 .into_iter()
                 .map(|p| (p.ends_at - start()).num_hours())
@@ -357,14 +357,13 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     assert_eq!(because("large"), ["Для участников программы"]);
     assert!(because("words").is_empty(), "what is for everybody");
     assert!(because("third").is_empty(), "what is missing is told in its place");
-    // Of those that end first alone the same is told.
-    let mut conn = db.read().await.expect("a connection");
-    let by = start() + TimeDelta::hours(5);
-    let ending = offers::ending(&mut conn, anna, by).await.expect("told");
-    drop(conn);
-    let codes: Vec<&str> = ending.iter().map(|one| one.promotion.code.as_str()).collect();
-    assert_eq!(codes, ["large", "third", "sum", "first", "idea"]);
-    assert_eq!(ending[0].stand, Stand::Holds);
+    // By their ends, and without what is for others: they are looked for farther on where one of the first is.
+    let ending = async |who, limit| {
+        let mut conn = db.read().await.expect("a connection");
+        let found = offers::ending(&mut conn, who, limit).await.expect("told");
+        found.into_iter().map(|one| one.promotion.code).collect::<Vec<_>>()
+    };
+    assert_eq!(ending(anna, 1).await, ["third", "sum", "large", "words", "soon"]);
     let of = |code: &str| {
         all.iter()
             .find(|(known, _)| known == code)
@@ -389,6 +388,37 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     let all = stands(world, boris).await;
     let large = all.iter().find(|(code, _)| code == "large").map(|(_, stand)| stand);
     assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
+});
+
+crm::both_engines!(what_ends_first_is_told_without_asking_about_the_others, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let gift = publish(db, &rule("Gift", "", &fixed(club, 50_00), "")).await.id;
+    put(world, &promotion("words", -1, 2)).await;
+    let tap = NewPromotion {
+        must_activate: true,
+        ..promotion("tap", -1, 3)
+    };
+    put(world, &tap).await;
+    carried_out(world, "ruled", 4, &[gift]).await;
+    put(world, &promotion("last", -1, 5)).await;
+    for (limit, expected) in [
+        (1, &[("words", Stand::Holds)][..]),
+        (2, &[("words", Stand::Holds), ("tap", Stand::Off)]),
+        (
+            3,
+            &[("words", Stand::Holds), ("tap", Stand::Off), ("ruled", Stand::Holds)],
+        ),
+    ] {
+        let mut conn = db.read().await.expect("a connection");
+        let found = offers::ending(&mut conn, anna, limit).await.expect("told");
+        drop(conn);
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.promotion.code.as_str(), one.stand.clone()))
+            .collect();
+        assert_eq!(found, expected);
+    }
 });
 
 crm::both_engines!(

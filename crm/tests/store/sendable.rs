@@ -159,7 +159,7 @@ fn a_server_can_await_these(
         audit::of_customer(&mut conn, customer.me(), None, 1).await?;
         promotion::store::running(&mut conn, db.now()).await?;
         promotion::store::offers::of(&mut conn, customer.me()).await?;
-        promotion::store::offers::ending(&mut conn, customer.me(), db.now()).await?;
+        promotion::store::offers::ending(&mut conn, customer.me(), 1).await?;
         promotion::store::offers::over(&mut conn, customer.me(), None, 1).await?;
         promotion::store::offers::activate(&db, &customer, "").await?;
         promotion::store::managing::list(&db, &agent, None, None, 1).await?;

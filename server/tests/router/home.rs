@@ -66,15 +66,45 @@ async fn an_offer_that_ends_matters_to_whom_it_holds_for() {
 }
 
 #[tokio::test]
-async fn an_offer_without_rules_that_ends_matters_once_it_is_switched_on() {
+async fn an_offer_that_ends_and_is_to_be_switched_on_says_so() {
     let app = TestApp::new().await;
     app.put_promotion("tea", &[], true).await;
     let mut anna = app.customer("Анна").await;
     app.world.clock.set(start() + Duration::days(5));
-    assert!(!anna.get("/").await.text().contains(HEAD), "it is not switched on");
+    // Another one ends then as well, and holds without a tap.
+    app.put_promotion("coffee", &[], false).await;
+    let page = anna.get("/").await;
+    let today = &page.body[..page.body.find("class=\"cols\"").expect("the rest of the page")];
+    assert!(
+        today.contains(HEAD) && today.contains("нужно включить") && today.contains("href=\"/offers#offer-tea\""),
+        "{today}"
+    );
+    assert!(anna.get("/offers").await.body.contains("id=\"offer-tea\""));
     anna.send("/offers", "offer.activate", &[("offer", "tea")]).await;
     let text = anna.get("/").await.text();
     assert!(text.contains(HEAD) && text.contains("До завтра"), "{text}");
+    assert!(!text.contains("нужно включить"), "it is switched on: {text}");
+}
+
+#[tokio::test]
+async fn the_offers_that_are_shown_are_for_whoever_looks() {
+    let app = TestApp::new().await;
+    let off = json!([{"percent_off": {"share": 500, "each": "line"}}]);
+    let rule = publish(&app, json!(["first_purchase"]), off).await;
+    // They end together, and what was written down first stands first.
+    app.put_promotion("first", &[rule], false).await;
+    app.put_promotion("tap", &[], true).await;
+    app.put_promotion("words", &[], false).await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await.with_purchase("B-1", "Чайник", 100_00).await;
+    for (who, shown) in [(&mut anna, ["first", "tap"]), (&mut boris, ["tap", "words"])] {
+        let page = who.get("/").await;
+        let cards: Vec<_> = ["first", "tap", "words"]
+            .into_iter()
+            .filter(|code| page.body.contains(&format!("href=\"/offers#offer-{code}\"")))
+            .collect();
+        assert_eq!(cards, shown, "{}", page.text());
+    }
 }
 
 #[tokio::test]

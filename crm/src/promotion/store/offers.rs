@@ -2,7 +2,7 @@
 //! a promotion out answer, as far as they ask who somebody is; what is to be bought for it, its conditions say in words.
 
 use super::super::Promotion;
-use super::{running, running_until};
+use super::{first_to_end, running};
 use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, PromotionId, RuleId};
@@ -13,7 +13,7 @@ use crate::quote::failed;
 use crate::rule::explain::{Capped, Failure, Found};
 use crate::rule::store::{asking, names_of, timeline};
 use crate::rule::tier::{self, Measure, Standing, Tiers};
-use crate::rule::{Condition, Decision, Range, Verdict, Window, words};
+use crate::rule::{Condition, Decision, Range, Rules, Verdict, Window, words};
 use crate::who::{Customer, Subject};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +72,11 @@ pub struct Progress {
 }
 
 impl Stand {
+    /// It holds for them, or does once they switch it on.
+    pub const fn holds_or_would(&self) -> bool {
+        matches!(self, Self::Holds | Self::Off)
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Holds => 0,
@@ -92,20 +97,36 @@ pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     asked(conn, me, promotions).await
 }
 
-/// Those of them that are over by a moment; the others are not asked about.
-pub async fn ending(conn: &mut Conn, me: Subject, by: DateTime<Utc>) -> Result<Vec<Offer>, Error> {
+/// Those that hold for this customer, would once they switch them on, or are within reach, the one that ends first at the head: at
+/// least `limit` of them where there are so many. The others are asked about only where one of the first `limit` does not hold.
+pub async fn ending(conn: &mut Conn, me: Subject, limit: i64) -> Result<Vec<Offer>, Error> {
     let now = conn.now();
-    let promotions = running_until(conn, now, by).await?;
-    asked(conn, me, promotions).await
+    let first = first_to_end(conn, now, limit).await?;
+    let mut offers = asked(conn, me, first).await?;
+    if !offers.iter().all(|one| one.stand.holds_or_would()) {
+        offers = of(conn, me).await?;
+        offers.retain(|one| one.stand.holds_or_would() || matches!(one.stand, Stand::Near { .. }));
+    }
+    offers.sort_by_key(|one| (one.promotion.ends_at, one.promotion.id));
+    Ok(offers)
 }
 
 async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Result<Vec<Offer>, Error> {
     let (now, shop) = (conn.now(), conn.shop().clone());
     let (today, zone) = (shop.day(now), shop.zone());
-    let activated: BTreeMap<PromotionId, DateTime<Utc>> = activations(conn, me).await?.into_iter().collect();
+    // What nobody has to switch on, and no rule carries out, is for everybody.
+    let mut activated: BTreeMap<PromotionId, DateTime<Utc>> = BTreeMap::new();
+    if promotions.iter().any(|one| one.must_activate) {
+        activated.extend(activations(conn, me).await?);
+    }
     let linked: BTreeSet<RuleId> = promotions.iter().flat_map(|one| one.rules.iter().copied()).collect();
-    let timeline = timeline(conn).await?;
-    let (rules, decisions) = asking::for_whom(conn, &timeline, me, &linked).await?;
+    let (rules, decisions) = match linked.is_empty() {
+        true => (Rules::default(), Vec::new()),
+        false => {
+            let timeline = timeline(conn).await?;
+            asking::for_whom(conn, &timeline, me, &linked).await?
+        }
+    };
     let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
     let asked = decisions.iter().filter_map(|one| rules.get(one.by));
     let asked: Vec<&Condition> = asked.flat_map(|published| &published.rule.conditions).collect();
