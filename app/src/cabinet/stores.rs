@@ -1,12 +1,14 @@
 //! The shops: where they are, when they are open, what holds in each, and which are near.
 
 use super::back;
+use super::offers::address;
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::texts::Texts;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use chrono::{Days, NaiveDate, Timelike, Weekday};
+use crm::customer::store as customers;
 use crm::lang::{Lang, Localized};
 use crm::promotion::Promotion;
 use crm::promotion::store::offers::{self, Offer, Stand};
@@ -19,22 +21,28 @@ use leptos::prelude::*;
 const SOON: u64 = 14;
 /// So many shops stand open; the others are folded away.
 const OPEN: usize = 24;
+/// Stands for a town in the address where no town comes first.
+const ALL: &str = "all";
 
-/// The page: with `near` those of a town and those around it first, with `offer` those where a promotion holds. By the
-/// position of the browser a script sorts them (`public/near.js`), and tells it to nobody.
+/// The page: with `near` those of a town and those around it first, or without it of the customer's favourite shop's town; with
+/// `offer` those where a promotion holds. By the position of the browser a script sorts them (`public/near.js`), and tells it to
+/// nobody.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().stores;
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let mut all = stores::list(&mut conn, cx.lang).await?;
-    let running = offers::of(&mut conn, cx.subject()?).await?;
+    let running = offers::of(&mut conn, me).await?;
+    let favourite = customers::person(&mut conn, me).await?.favourite_store_id;
     drop(conn);
+    let favourite = all.iter().find(|shop| Some(shop.id) == favourite);
+    let favourite = favourite.map(|shop| shop.town.clone());
     let towns: Vec<Localized> = all
         .chunk_by(|a, b| a.town == b.town)
         .map(|of| of[0].town.clone())
         .collect();
-    let offer = cx
-        .query("offer")
-        .and_then(|code| running.iter().map(|one| &one.promotion).find(|one| one.code == code));
+    let asked = cx.query("offer");
+    let offer = asked.and_then(|code| running.iter().map(|one| &one.promotion).find(|one| one.code == code));
     if let Some(Promotion { places, .. }) = offer.filter(|offer| !offer.places.is_empty()) {
         all.retain(|shop| places.iter().any(|place| place.id == shop.id));
     }
@@ -47,9 +55,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         all.retain(told);
     }
     // The address holds the town in the language in which it was chosen.
-    let near = cx
-        .query("near")
-        .and_then(|near| towns.iter().find(|town| town.ru == near || town.en == near));
+    let near = match cx.query("near") {
+        Some(near) => towns.iter().find(|town| town.ru == near || town.en == near),
+        None => favourite.as_ref(),
+    };
     if let Some(town) = near {
         sort(&mut all, town);
     }
@@ -83,12 +92,23 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <p><a href="/stores">{t.all}</a></p>
         }
     });
+    let over = (asked.is_some() && offer.is_none()).then(|| {
+        view! {
+            <div class="notice">
+                <div>
+                    <p role="status">{t.offer_over}</p>
+                    <p class="actions"><a class="btn btn-sm" href="/offers">{t.to_offers}</a></p>
+                </div>
+            </div>
+        }
+    });
     let code = offer.map(|offer| offer.code.clone());
     let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, (code, text), has_places));
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
         {holds}
+        {over}
         {choice}
         <div class="tiles" data-shops="">{cards}</div>
         {rest}
@@ -97,15 +117,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
 }
 
-/// What holds for the customer in a shop: what not every shop has stands first.
-fn here<'a>(shop: &Store, running: &'a [Offer]) -> Vec<&'a Promotion> {
-    let mut here: Vec<&Promotion> = running
+/// What holds for the customer in a shop, or does once they switch it on: what not every shop has stands first.
+fn here<'a>(shop: &Store, running: &'a [Offer]) -> Vec<&'a Offer> {
+    let is_here = |one: &Promotion| one.places.is_empty() || one.places.iter().any(|place| place.id == shop.id);
+    let mut here: Vec<&Offer> = running
         .iter()
-        .filter(|one| one.stand == Stand::Holds)
-        .map(|one| &one.promotion)
-        .filter(|one| one.places.is_empty() || one.places.iter().any(|place| place.id == shop.id))
+        .filter(|one| one.stand.holds_or_would() && is_here(&one.promotion))
         .collect();
-    here.sort_by_key(|one| one.places.is_empty());
+    here.sort_by_key(|one| one.promotion.places.is_empty());
     here
 }
 
@@ -136,7 +155,7 @@ fn choice(
     has_places: bool,
 ) -> Html {
     let t = &cx.t().stores;
-    let options: Vec<_> = std::iter::once((String::new(), t.any_town.to_owned(), near.is_none()))
+    let options: Vec<_> = std::iter::once((ALL.to_owned(), t.any_town.to_owned(), near.is_none()))
         .chain(
             towns
                 .iter()
@@ -171,7 +190,7 @@ fn choice(
     .into_html()
 }
 
-fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
+fn card(cx: &Cx, shop: &Store, here: &[&Offer]) -> impl IntoView + use<> {
     let t = &cx.t().stores;
     let name = format!("{}, {}", cx.pick(&shop.town), cx.pick(&shop.name));
     let on_phone = name.clone();
@@ -192,10 +211,19 @@ fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
             </a>
         }
     });
+    let (off, here): (Vec<&Offer>, Vec<&Offer>) = here.iter().copied().partition(|one| one.stand == Stand::Off);
     let here: Vec<_> = here
-        .iter()
-        .map(|one| view! { <li>{cx.pick(&one.title)}</li> })
+        .into_iter()
+        .map(|one| view! { <li>{cx.pick(&one.promotion.title)}</li> })
         .collect();
+    let off: Vec<_> = off
+        .into_iter()
+        .map(|one| {
+            let title = cx.pick(&one.promotion.title);
+            view! { <a href=address(&one.promotion)>{title} ": " {cx.t().offers.to_switch_on}</a> }
+        })
+        .collect();
+    let off = (!off.is_empty()).then(|| view! { <p class="ways">{off}</p> });
     let here = (!here.is_empty()).then(|| {
         view! {
             <div>
@@ -236,6 +264,7 @@ fn card(cx: &Cx, shop: &Store, here: &[&Promotion]) -> impl IntoView + use<> {
             <p><b>{today}</b></p>
             <ul class="muted">{hours}</ul>
             {here}
+            {off}
             <div class="actions">{phone}{map}</div>
         </article>
     }

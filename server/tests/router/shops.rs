@@ -400,14 +400,75 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
         .await;
     assert_eq!(towns(&page), ["Тверь", "Дубна"]);
     page.assert_says("Где действует: Три свечи");
-    assert_eq!(towns(&anna.get("/stores?offer=nothing").await).len(), 4);
+    // What is over, or never was, says so above all shops.
+    let over = "Эта акция закончилась";
+    assert!(!page.text().contains(over), "{}", page.text());
+    let page = anna.get("/stores?offer=nothing").await;
+    assert_eq!(towns(&page).len(), 4);
+    page.assert_says(over);
+    let told = page.body.split(over).nth(1).unwrap_or_default();
+    let told = told.split("</div>").next().unwrap_or_default();
+    assert!(told.contains("href=\"/offers\""), "{told}");
 
-    // What has to be switched on holds from then on, and in every shop.
+    // What has to be switched on says so in every shop, leads there, and holds from then on.
     app.some_promotion().await;
-    assert!(!anna.get("/stores").await.text().contains("Неделя чая"));
+    let page = anna.get("/stores").await;
+    for town in ["Тверь", "Клин"] {
+        let card = card(&page, town);
+        assert!(card.contains("href=\"/offers#offer-tea_week\""), "{card}");
+        assert!(card.contains("нужно включить"), "{card}");
+        assert!(!card.contains("<li>Неделя чая"), "it does not hold yet: {card}");
+    }
     anna.send("/offers", "offer.activate", &[("offer", "tea_week")]).await;
     let page = anna.get("/stores").await;
     for town in ["Тверь", "Дубна", "Клин", "Ржев"] {
-        assert!(card(&page, town).contains("Неделя чая"), "{town}");
+        let card = card(&page, town);
+        assert!(
+            card.contains("<li>Неделя чая") && !card.contains("нужно включить"),
+            "{town}: {card}"
+        );
     }
+}
+
+/// Whoever said which shop they like best finds its town first, and may choose another one or none.
+#[tokio::test]
+async fn the_town_of_the_favourite_shop_comes_first() {
+    let app = TestApp::new().await;
+    put_shop(&app, "klin", "Клин", Some((56_339_000, 36_728_000))).await;
+    put_shop(&app, "tver", "Тверь", Some((56_858_700, 35_917_600))).await;
+    put_shop(&app, "dubna", "Дубна", Some((56_732_000, 37_166_900))).await;
+    let mut anna = app.customer("Анна").await;
+    let mut boris = app.customer("Борис").await;
+    app.execute(
+        "UPDATE customers SET favourite_store_id = (SELECT id FROM stores WHERE code = 'tver') WHERE name = 'Анна'",
+    )
+    .await;
+    let chosen = |page: &Reply| {
+        let (_, select) = page.body.split_once("name=\"near\"").expect("the choice of a town");
+        let tags = crate::common::html::tags(select);
+        let mut options = tags.iter().filter(|tag| tag.has("selected"));
+        options.find_map(|tag| tag.get("value").map(str::to_owned))
+    };
+    for (at, town, expected) in [
+        ("/stores", "Тверь", ["Тверь", "Клин", "Дубна"]),
+        // An address with nothing chosen.
+        ("/stores?near=", "Тверь", ["Тверь", "Клин", "Дубна"]),
+        (
+            "/stores?near=%D0%9A%D0%BB%D0%B8%D0%BD",
+            "Клин",
+            ["Клин", "Дубна", "Тверь"],
+        ),
+        ("/stores?near=all", "all", ["Дубна", "Клин", "Тверь"]),
+    ] {
+        let page = anna.get(at).await;
+        assert_eq!(towns(&page), expected, "{at}");
+        assert_eq!(chosen(&page).as_deref(), Some(town), "{at}");
+    }
+    let page = boris.get("/stores").await;
+    assert_eq!(towns(&page), ["Дубна", "Клин", "Тверь"]);
+    assert_eq!(chosen(&page).as_deref(), Some("all"));
+    // A shop that is closed for good is nobody's.
+    app.execute("UPDATE stores SET closed_at = '2026-01-01T00:00:00+00:00' WHERE code = 'tver'")
+        .await;
+    assert_eq!(towns(&anna.get("/stores").await), ["Дубна", "Клин"]);
 }
