@@ -181,6 +181,7 @@ fn row(cx: &Cx, friend: &Invitation) -> impl IntoView + use<> {
     let (class, words) = match friend.state {
         State::Registered => ("status status-wait", t.registered),
         State::Bought => ("status", t.bought),
+        State::Capped => ("status", t.capped),
         State::Rewarded { .. } => ("status status-done", t.rewarded),
         State::TakenBack => ("status", t.taken_back),
     };

@@ -305,8 +305,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "invited",
         // As the page of invitations shows them.
         "SELECT i.created_at, c.name || CASE WHEN c.surname = '' THEN '' ELSE ' ' || SUBSTR(c.surname, 1, 1) || '.' END AS friend, \
-         i.purchase_id IS NOT NULL AS is_bought, i.rewarded_at IS NOT NULL AS is_rewarded FROM invitations i \
-         JOIN customers c ON c.id = i.invited_id WHERE i.inviter_id = $1 ORDER BY i.created_at, i.invited_id",
+         i.purchase_id IS NOT NULL AS is_bought, i.rewarded_at IS NOT NULL AS is_rewarded, \
+         i.capped_at IS NOT NULL AS is_capped FROM invitations i JOIN customers c ON c.id = i.invited_id \
+         WHERE i.inviter_id = $1 ORDER BY i.created_at, i.invited_id",
     ),
     (
         "invited_by",

@@ -38,6 +38,8 @@ pub enum State {
     Registered,
     /// The friend bought something, and no rule gave anything for it.
     Bought,
+    /// The friend bought something, and the inviter had been rewarded often enough in that month.
+    Capped,
     /// Rules gave something for the friend's first purchase.
     Rewarded {
         /// How many points are left of it, in hundredths.

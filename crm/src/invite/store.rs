@@ -281,6 +281,7 @@ async fn claim(
     const REWARDED: &str = "SELECT COUNT(*) FROM invitations WHERE inviter_id = $1 AND rewarded_at IS NOT NULL \
                             AND bought_at >= $2 AND bought_at < $3";
     const DONE: &str = "UPDATE invitations SET rewarded_at = $2 WHERE invited_id = $1";
+    const CAPPED: &str = "UPDATE invitations SET capped_at = $2 WHERE invited_id = $1";
     let rows = on!(tx, |c| sqlx::query(CLAIM)
         .bind(invited)
         .bind(purchase)
@@ -305,7 +306,13 @@ async fn claim(
         .fetch_one(c)
         .await)?;
     if rewarded >= shop.points.invitations_per_month {
-        return Ok(());
+        let now = tx.now();
+        return on!(tx, |c| sqlx::query(CAPPED)
+            .bind(invited)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop));
     }
     let event = rewarding::Event {
         occasion: Occasion::Referral,
@@ -327,7 +334,7 @@ async fn claim(
 
 /// A receipt was voided: where it was a friend's first one, the next one is.
 pub(crate) async fn forget(tx: &mut Tx, purchase: PurchaseId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE invitations SET purchase_id = NULL, bought_at = NULL, rewarded_at = NULL \
+    const SQL: &str = "UPDATE invitations SET purchase_id = NULL, bought_at = NULL, rewarded_at = NULL, capped_at = NULL \
                        WHERE purchase_id = $1";
     on!(tx, |c| sqlx::query(SQL).bind(purchase).execute(c).await.map(drop))
 }
@@ -340,6 +347,7 @@ struct Row {
     created_at: DateTime<Utc>,
     is_bought: bool,
     is_rewarded: bool,
+    is_capped: bool,
     points: i64,
     rest: i64,
 }
@@ -347,7 +355,7 @@ struct Row {
 /// Who came by a customer's code, the last one first, those before `before`.
 pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i64) -> Result<Vec<Invitation>, Error> {
     const SQL: &str = "SELECT i.invited_id, c.name, c.surname, i.created_at, i.purchase_id IS NOT NULL AS is_bought, \
-        i.rewarded_at IS NOT NULL AS is_rewarded, \
+        i.rewarded_at IS NOT NULL AS is_rewarded, i.capped_at IS NOT NULL AS is_capped, \
         CAST(COALESCE((SELECT SUM(a.points) FROM rewards r JOIN reward_accruals a ON a.reward_id = r.id \
         WHERE r.purchase_id = i.purchase_id AND r.customer_id = i.inviter_id), 0) AS BIGINT) AS points, \
         CAST(COALESCE((SELECT SUM(a.points - a.taken_back - a.forgiven) FROM rewards r \
@@ -372,6 +380,7 @@ pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i
         place: row.invited_id.0,
         state: match (row.is_bought, row.is_rewarded) {
             (false, _) => State::Registered,
+            (true, false) if row.is_capped => State::Capped,
             (true, false) => State::Bought,
             (true, true) if row.points > 0 && row.rest == 0 => State::TakenBack,
             (true, true) => State::Rewarded { points: row.rest },

@@ -798,8 +798,13 @@ both_engines!(
             .map(|(_, state)| state)
             .collect();
         states.reverse();
-        assert_eq!(states, [State::Rewarded { points: 300_00 }, State::Bought]);
+        assert_eq!(states, [State::Rewarded { points: 300_00 }, State::Capped]);
         assert_eq!(rewards(db, anna.me()).await.len(), 1);
+        // With the receipt goes what was noted by it, and the next purchase is the first one.
+        void(db, &BY, "till", "V-1").await.expect("voided");
+        assert_eq!(friends(db, anna.me()).await[0].1, State::Registered);
+        buy("V-2", vera.me()).await;
+        assert_eq!(friends(db, anna.me()).await[0].1, State::Capped);
         // Next month another one counts; a purchase from before it is not made good.
         world.clock.set(at("2026-11-30T20:00:00Z"));
         let gleb = register(db, "+79000000003", Some(&code)).await;

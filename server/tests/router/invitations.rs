@@ -319,3 +319,28 @@ async fn a_code_is_typed_while_registering_and_afterwards() {
     let late = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
     late.assert_says("больше не ввести");
 }
+
+/// Whoever was rewarded often enough in a month is told so of every further friend.
+#[tokio::test]
+async fn a_friend_beyond_the_limit_of_the_month_is_told_as_such() {
+    let app = TestApp::build(false, |config| config.points.invitations_per_month = 1).await;
+    publish(&app, "Приведи друга", "referral", "", 30_000).await;
+    let mut anna = app.customer("Анна").await;
+    let path = link(&mut anna).await;
+    let code = path.rsplit('/').next().expect("a code").to_owned();
+    let mut friends = Vec::new();
+    for name in ["Борис", "Вера"] {
+        let mut friend = app.customer(name).await;
+        let entered = friend.send("/invite", "invite.enter", &[("code", &code)]).await;
+        entered.assert_leads_to("/invite?done=entered");
+        friends.push(friend);
+    }
+    app.world.clock.set(crm::testing::start() + Duration::days(2));
+    let beyond = "лимит месяца исчерпан";
+    for (friend, document) in friends.into_iter().zip(["B-1", "V-1"]) {
+        assert!(!anna.get("/invite").await.text().contains(beyond), "{document}");
+        friend.with_purchase(document, "Чайник", 1_000_00).await;
+    }
+    let page = anna.get("/invite").await.text();
+    assert!(page.contains("Награда ваша") && page.contains(beyond), "{page}");
+}
