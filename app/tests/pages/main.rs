@@ -12,3 +12,4 @@ mod purchases;
 mod search;
 mod stores;
 mod the_view_of_requests;
+mod words;

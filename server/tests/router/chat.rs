@@ -83,7 +83,7 @@ async fn an_unknown_phone_gets_a_card_step_by_step() {
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM customers").await, 0);
     let page = choose(&mut who, "Да").await;
-    assert!(last(&page).contains("Готово, карта ваша!"), "{}", page.text());
+    assert!(last(&page).contains("Готово, карта ваша."), "{}", page.text());
     assert!(page.body.contains("href=\"/card\""));
     assert!(!page.body.contains(&code), "the code is kept nowhere");
     assert_eq!(who.get("/card").await.status, StatusCode::OK);

@@ -65,13 +65,19 @@ async fn every_article_opens_and_leads_to_pages_that_are_there() {
 
 /// Pages of customers that no article leads to, each with why.
 const WITHOUT_AN_ARTICLE: [(&str, &str); 7] = [
-    ("/welcome", "whoever is new is led there, and the help itself leads there"),
+    (
+        "/welcome",
+        "whoever is new is led there, and the help itself leads there",
+    ),
     ("/card/offline", "the worker keeps it, nobody opens it"),
     ("/points/transfer/confirm", "a step of a form"),
     ("/profile/contacts/code", "a step of a form"),
     ("/confirm", "a step of a form"),
     ("/confirm/code", "a step of a form"),
-    ("/profile/providers", "not every shop has other services to sign in with"),
+    (
+        "/profile/providers",
+        "not every shop has other services to sign in with",
+    ),
 ];
 
 /// Whatever a customer can open is told of: a page that is new needs an article, or a word above of why not.
