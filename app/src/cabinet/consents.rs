@@ -282,7 +282,7 @@ fn panel(cx: &Cx, purpose: &Purpose, last: Option<&Consent>, is_for_child: bool)
             view! { <p class="muted">{t.child} " " <a href="/profile/children">{t.to_children}</a></p> }.into_html()
         }
         (false, true) => view! {
-            <p class="muted">{t.required} " " <a href="/support/new?topic=profile">{t.to_support}</a></p>
+            <p class="muted">{t.required} " " <a href="/profile/erase">{t.to_erase}</a></p>
         }
         .into_html(),
         (false, false) => ().into_html(),

@@ -263,3 +263,20 @@ async fn s15_partners_are_kept_by_whoever_has_the_right() {
         StatusCode::OK
     );
 }
+
+/// Whoever does not agree any more to what a card needs is led to where they leave, by the page and by the texts themselves.
+#[tokio::test]
+async fn a_consent_that_a_card_needs_is_taken_back_by_leaving() {
+    let app = TestApp::new().await;
+    let page = app.customer("Анна").await.get(PAGE).await;
+    let ways = page.body.matches("href=\"/profile/erase\"").count();
+    assert_eq!(ways, 2, "one at each that is required: {}", page.body);
+    let mut anybody = app.anybody();
+    for code in ["personal_data", "loyalty_rules"] {
+        let text = anybody.get(&format!("/consents/{code}")).await.text();
+        assert!(
+            text.contains("в личном кабинете страницу «Удалить мои данные»"),
+            "{text}"
+        );
+    }
+}
