@@ -4,6 +4,7 @@ use super::questions;
 use crate::cabinet::{back, welcome};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
+use crate::ui::frame::ways_to_reach;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::markdown::markdown;
@@ -126,6 +127,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {inside}
         {first_steps}
         {ask(&cx, "/support/new".to_owned())}
+        {ways_to_reach(&cx)}
     };
     Ok(Body::new(t.title, frame(&cx), view))
 }

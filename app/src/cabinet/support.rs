@@ -5,6 +5,7 @@ use super::{back, flash, looked, unsaid};
 use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Place};
+use crate::ui::frame::ways_to_reach;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, pairs, paragraphs};
@@ -207,6 +208,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </p>
         {list}
         {next.map(|href| super::more(&cx, href))}
+        {ways_to_reach(&cx)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Support), view))
 }

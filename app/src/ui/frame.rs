@@ -242,12 +242,11 @@ fn places(cx: &Cx, here: Place) -> impl IntoView + use<> {
     }
 }
 
-fn foot(cx: &Cx) -> impl IntoView + use<> {
-    let t = &cx.t().frame;
-    let signed_in = cx.customer.is_some();
+/// The phone and the e-mail address of the shop as links, as far as it has them.
+fn reach(cx: &Cx) -> [Option<Html>; 2] {
     let link = |scheme: &str, to: &str, shown: String| {
         let href = format!("{scheme}:{to}");
-        (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> })
+        (!to.is_empty()).then(|| view! { <a href=href>{shown}</a> }.into_html())
     };
     let shop = cx.shop();
     let (phone, email) = match (shop.phone.as_str(), shop.email.as_str()) {
@@ -255,10 +254,35 @@ fn foot(cx: &Cx) -> impl IntoView + use<> {
         ("", "") if cx.is_demonstration => ("+74951234567", "club@example.com"),
         given => given,
     };
-    let (phone, email) = (
+    [
         link("tel", phone, cx.phone(phone)),
         link("mailto", email, email.to_owned()),
-    );
+    ]
+}
+
+/// How to reach the shop otherwise, on the pages where somebody looks for help; nothing where it tells neither phone nor address.
+/// When its shops are open stands on a page that only customers have.
+pub(crate) fn ways_to_reach(cx: &Cx) -> Option<Html> {
+    let links: Vec<Html> = reach(cx).into_iter().flatten().collect();
+    let hours = cx
+        .customer
+        .as_ref()
+        .map(|_| view! { <a href="/stores">{cx.t().profile.stores_text}</a> });
+    (!links.is_empty()).then(|| {
+        view! {
+            <section class="section narrow no-print" aria-labelledby="reach">
+                <h2 id="reach">{cx.t().help.reach}</h2>
+                <p class="ways">{links} {hours}</p>
+            </section>
+        }
+        .into_html()
+    })
+}
+
+fn foot(cx: &Cx) -> impl IntoView + use<> {
+    let t = &cx.t().frame;
+    let signed_in = cx.customer.is_some();
+    let [phone, email] = reach(cx);
     view! {
         <footer class="foot">
             <a href="/help">{t.help}</a>

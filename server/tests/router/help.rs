@@ -654,7 +654,7 @@ async fn hard_words_lead_to_articles_that_are_there() {
 }
 
 #[tokio::test]
-async fn the_foot_tells_how_to_reach_a_shop_that_says_so() {
+async fn a_shop_that_says_so_is_reached_from_every_foot_and_from_the_help() {
     let app = TestApp::build(false, |config| {
         config.shop.phone = "8 (800) 555-35-35".into();
         config.shop.email = "club@example.com".into();
@@ -665,10 +665,27 @@ async fn the_foot_tells_how_to_reach_a_shop_that_says_so() {
         assert!(page.body.contains("href=\"tel:+78005553535\""), "{}", page.body);
         assert!(page.body.contains("href=\"mailto:club@example.com\""), "{}", page.body);
     }
-    let page = TestApp::new().await.anybody().get("/help").await;
-    assert!(
-        !page.body.contains("tel:") && !page.body.contains("mailto:"),
-        "{}",
-        page.body
-    );
+    // Where somebody looks for help it stands above the foot as well, and a customer finds the hours beside it.
+    let mut anybody = app.anybody();
+    for (page, knows_hours) in [
+        (anybody.get("/help").await, false),
+        (anna.get("/help").await, true),
+        (anna.get("/support").await, true),
+    ] {
+        page.assert_says("Связаться с магазином");
+        for link in ["href=\"tel:+78005553535\"", "href=\"mailto:club@example.com\""] {
+            assert_eq!(page.body.matches(link).count(), 2, "{}: {link}", page.path);
+        }
+        assert_eq!(leads_to(&page).contains("/stores"), knows_hours, "{}", page.path);
+    }
+    let app = TestApp::new().await;
+    let mut boris = app.customer("Борис").await;
+    for page in [app.anybody().get("/help").await, boris.get("/support").await] {
+        assert!(
+            !page.body.contains("tel:") && !page.body.contains("mailto:"),
+            "{}",
+            page.body
+        );
+        assert!(!page.text().contains("Связаться с магазином"), "{}", page.text());
+    }
 }
