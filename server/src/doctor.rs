@@ -174,6 +174,13 @@ fn settings(config: &Config) -> Vec<Line> {
             "listen on an address that only the machines that watch can reach, or close the port in the firewall",
         ));
     }
+    if !is_local && config.shop.phone.is_empty() && config.shop.email.is_empty() {
+        lines.push(warning(
+            CHECK,
+            "neither shop.phone nor shop.email is set",
+            "set one of them: who cannot sign in reads on no page how to reach the shop",
+        ));
+    }
     if lines.is_empty() {
         lines.push(ok(CHECK, "in order"));
     }

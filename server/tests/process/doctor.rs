@@ -315,6 +315,16 @@ async fn what_is_not_meant_for_customers_is_named() {
         .with("KABINET_MAIL__FROM", "club@example.com");
     let found = complaints(&here);
     assert!(no_codes(&found, "nobody new can register"), "{found:?}");
+    // And whoever cannot come in wants to call or to write.
+    let out_of_reach = |found: &[(String, String, String)]| {
+        found.iter().any(|(check, state, said)| {
+            check == "configuration" && state == "warning" && said.contains("neither shop.phone nor shop.email")
+        })
+    };
+    assert!(out_of_reach(&found), "{found:?}");
+    let here = here.with("KABINET_SHOP__EMAIL", "club@example.com");
+    let found = complaints(&here);
+    assert!(!out_of_reach(&found), "{found:?}");
 }
 
 #[tokio::test]
