@@ -1,6 +1,7 @@
 //! What browsers download: the files that the build made, and two made from configuration.
 
 use app::cx::{Module, Scan, Site};
+use app::texts::Texts;
 use crm::shop::Shop;
 use serde::Deserialize;
 use std::path::Path;
@@ -54,8 +55,9 @@ pub fn theme_css(shop: &Shop) -> String {
     format!(":root{{--brand-hue:{}}}", shop.hue)
 }
 
-/// The web app's manifest (W3C Web Application Manifest).
+/// The web app's manifest (W3C Web Application Manifest). Its shortcut leads from the icon on a home screen straight to the card.
 pub fn manifest(shop: &Shop) -> serde_json::Value {
+    let card = Texts::of(shop.language).card.title;
     serde_json::json!({
         "name": shop.name,
         "short_name": shop.name,
@@ -69,6 +71,9 @@ pub fn manifest(shop: &Shop) -> serde_json::Value {
             {"src": "/icon-192.png", "sizes": "192x192", "type": "image/png"},
             {"src": "/icon-512.png", "sizes": "512x512", "type": "image/png"},
             {"src": "/icon-maskable-512.png", "sizes": "512x512", "type": "image/png", "purpose": "maskable"}
+        ],
+        "shortcuts": [
+            {"name": card, "url": "/card", "icons": [{"src": "/icon-192.png", "sizes": "192x192", "type": "image/png"}]}
         ]
     })
 }

@@ -108,6 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     {rotating}
                     {means}
                     {cx.viewer.is_none().then(|| other_codes(&cx, card))}
+                    <p class="ways"><a href="/help/home-screen">{t.home_screen}</a></p>
                     {lost(&cx, card, is_last(card))}
                 </div>
             }

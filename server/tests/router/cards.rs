@@ -60,6 +60,28 @@ async fn blank(till: &TillApi, twelve: &str) -> String {
     number
 }
 
+/// The card is one tap away for whoever has the cabinet on the home screen, and its page says how it comes there.
+#[tokio::test]
+async fn the_card_comes_onto_the_home_screen() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let article = "/help/home-screen";
+    assert!(anna.get("/card").await.body.contains(&format!("href=\"{article}\"")));
+    assert_eq!(anna.get(article).await.status, StatusCode::OK);
+    let manifest = read(&app.anybody().get("/manifest.webmanifest").await);
+    let shortcut = &manifest["shortcuts"][0];
+    assert_eq!(shortcut["name"], "Карта", "in the language of the shop: {manifest}");
+    let at = shortcut["url"].as_str().expect("an address");
+    assert!(
+        at.starts_with(manifest["scope"].as_str().expect("a scope")),
+        "{manifest}"
+    );
+    assert_eq!(anna.get(at).await.status, StatusCode::OK);
+    let icon = shortcut["icons"][0]["src"].as_str().expect("an icon");
+    let icons = manifest["icons"].as_array().expect("icons");
+    assert!(icons.iter().any(|one| one["src"] == icon), "{manifest}");
+}
+
 #[tokio::test]
 async fn the_page_is_complete_without_a_script() {
     let app = TestApp::new().await;
