@@ -1,7 +1,9 @@
 //! The two engines hold the same thing.
 
+use crate::common::{assert_books_agree, customer, execute, fund, ready};
 use crm::db::scoped;
 use crm::on;
+use crm::testing::start;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
 struct Column {
@@ -164,3 +166,46 @@ crm::both_engines!(the_database_itself_refuses_to_change_history, async |world| 
         assert!(told.contains("append-only"), "{told}");
     }
 });
+
+/// On SQLite alone a row may take the place of another, and no trigger hears of the one that goes. That every table has the trigger
+/// is asked of the database, so that none is forgotten that comes later.
+#[tokio::test]
+async fn no_row_takes_the_place_of_history() {
+    const UNGUARDED: &str = "SELECT t.tbl_name FROM sqlite_master t WHERE t.type = 'trigger' \
+        AND t.name = t.tbl_name || '_no_delete' AND NOT EXISTS (SELECT 1 FROM sqlite_master r WHERE r.type = 'trigger' \
+        AND r.tbl_name = t.tbl_name AND r.name = t.tbl_name || '_no_replace')";
+    const GUARDED: &str =
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name = tbl_name || '_no_replace'";
+    const POSTED: &str = "SELECT CAST(SUM(ABS(amount)) AS BIGINT) FROM postings";
+    const REPLACE: [&str; 3] = [
+        "INSERT OR REPLACE INTO postings (id, transaction_id, account_id, amount) \
+         SELECT id, transaction_id, account_id, amount * 2 FROM postings",
+        "REPLACE INTO transactions SELECT * FROM transactions",
+        "INSERT OR REPLACE INTO audit SELECT * FROM audit",
+    ];
+    let world = &crm::testing::sqlite().await;
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    fund(db, anna, 30_00, start()).await;
+    const ROW: &str =
+        "INSERT INTO audit (id, at, actor, action, reason, network) VALUES ($1, $2, 'system', 'x', '', '')";
+    execute!(db, ROW, crm::id::AuditId::new(), start())
+        .await
+        .expect("written");
+    let mut conn = db.read().await.expect("a connection");
+    let unguarded: Vec<String> = on!(conn, |c| sqlx::query_scalar(UNGUARDED).fetch_all(c).await).expect("read");
+    assert_eq!(unguarded, [""; 0]);
+    let guarded: i64 = on!(conn, |c| sqlx::query_scalar(GUARDED).fetch_one(c).await).expect("read");
+    assert_eq!(guarded, 16);
+    let before: i64 = on!(conn, |c| sqlx::query_scalar(POSTED).fetch_one(c).await).expect("read");
+    drop(conn);
+    for sql in REPLACE {
+        let told = execute!(db, sql).await.expect_err("refused").to_string();
+        assert!(told.contains("append-only"), "{sql}: {told}");
+    }
+    let mut conn = db.read().await.expect("a connection");
+    let after: i64 = on!(conn, |c| sqlx::query_scalar(POSTED).fetch_one(c).await).expect("read");
+    assert_eq!(after, before);
+    drop(conn);
+    assert_books_agree(db).await;
+}

@@ -1,0 +1,2 @@
+-- On SQLite a row that takes the place of another (INSERT OR REPLACE) would pass by the triggers that keep history. PostgreSQL knows no
+-- such statement, and ON CONFLICT DO UPDATE meets the triggers as every update does: here there is nothing to do.
