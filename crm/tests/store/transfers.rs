@@ -949,3 +949,36 @@ both_engines!(what_is_owed_is_as_old_as_where_it_began, async |world| {
     assert_eq!(owed().await, [(30, 10_00, 1), (90, 10_00, 1)]);
     assert_books_agree(db).await;
 });
+
+both_engines!(points_on_their_way_are_owed_as_well, async |world| {
+    // What customers have, and what is between two of them.
+    const HELD: &str = "SELECT CAST(SUM(o.amount) AS BIGINT) FROM postings o JOIN accounts a ON a.id = o.account_id \
+                        WHERE a.kind IN ('active', 'pending', 'transfer')";
+    const BETWEEN: &str = "SELECT CAST(SUM(o.amount) AS BIGINT) FROM postings o JOIN accounts a ON a.id = o.account_id \
+                           WHERE a.kind = 'transfer'";
+    let db = &world.db;
+    let pair = pair(world).await;
+    let owed = async || -> Vec<(i64, i64, i64)> {
+        let mut conn = db.read().await.expect("a connection");
+        let owed = store::exports::liability(&mut conn, &BY).await.expect("what is owed");
+        drop(conn);
+        let sum: i64 = owed.iter().map(|one| one.points).sum();
+        assert_eq!(sum, people::one!(world, i64, HELD), "{owed:?}");
+        owed.iter().map(|one| (one.from_days, one.points, one.lots)).collect()
+    };
+    world.clock.set(start() + days(35));
+    assert_eq!(owed().await, [(0, 10_00, 1), (30, 10_00, 1)]);
+    give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+    assert_eq!(people::one!(world, i64, BETWEEN), 12_00);
+    assert_eq!(owed().await, [(0, 10_00, 2), (30, 10_00, 1)]);
+    world.clock.set(start() + days(36));
+    work(db, &BY).await.expect("the daily work is done");
+    assert_eq!(people::one!(world, i64, BETWEEN), 0);
+    assert_eq!(owed().await, [(0, 10_00, 2), (30, 10_00, 1)]);
+    let second = give(db, pair.anna, &pair.card, pair.family, 5_00).await.expect("sent");
+    assert_eq!(owed().await, [(0, 10_00, 3), (30, 10_00, 1)]);
+    let anna = sign_in(db, pair.anna).await;
+    transfers::cancel(db, &anna, second).await.expect("called back");
+    assert_eq!(owed().await, [(0, 10_00, 2), (30, 10_00, 1)]);
+    assert_books_agree(db).await;
+});

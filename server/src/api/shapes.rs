@@ -1077,7 +1077,7 @@ pub struct Liability {
 pub struct Owed {
     /// The program's code.
     pub program: String,
-    /// `pending` or `active`.
+    /// `pending` or `active`; what is on its way from one customer to another is `active`.
     pub state: &'static str,
     /// Earned at least so many days ago,
     pub from_days: i64,

@@ -76,7 +76,7 @@ pub async fn postings(conn: &mut Conn, _by: &System, from: NaiveDate, to: NaiveD
 pub struct Owed {
     /// The program's code.
     pub program: String,
-    /// Whether they can be spent yet.
+    /// Whether they can be spent yet. What is on its way to another customer could be before.
     pub state: LotState,
     /// The youngest of them were earned this many days ago.
     pub from_days: i64,
@@ -92,7 +92,8 @@ pub struct Owed {
 const AGES: [i64; 6] = [0, 30, 90, 180, 365, 730];
 
 /// What is owed just now, by the age of the lots. One that carries another one's points on, after a transfer or a return, is
-/// as old as that one. Debts of customers are not taken off: they stand in no lot.
+/// as old as that one, and what is on its way to another customer is as old as the lots that it was taken from. Debts of
+/// customers are not taken off: they stand in no lot.
 pub async fn liability(conn: &mut Conn, _by: &System) -> Result<Vec<Owed>, Error> {
     owed(conn).await
 }
@@ -103,6 +104,8 @@ pub(crate) async fn owed(conn: &mut Conn) -> Result<Vec<Owed>, Error> {
         JOIN transactions t ON t.at >= m.first AND t.at < m.next JOIN (WITH RECURSIVE \
         trail (program_id, state, remaining, transaction_id, origin_id) AS (\
         SELECT program_id, state, remaining, transaction_id, origin_id FROM lots WHERE remaining > 0 UNION ALL \
+        SELECT f.program_id, 'active', x.points, f.transaction_id, f.origin_id FROM transfers w \
+        JOIN allocations x ON x.transaction_id = w.out_id JOIN lots f ON f.id = x.lot_id WHERE w.state = 'pending' UNION ALL \
         SELECT b.program_id, b.state, b.remaining, o.transaction_id, o.origin_id FROM trail b JOIN lots o ON o.id = b.origin_id) \
         SELECT program_id, state, remaining, transaction_id FROM trail WHERE origin_id IS NULL) l \
         ON l.transaction_id = t.id JOIN programs p ON p.id = l.program_id";
