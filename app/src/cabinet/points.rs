@@ -318,6 +318,7 @@ pub(super) fn title(cx: &Cx, entry: &Entry) -> (String, &'static str) {
     let (title, text) = match entry.kind {
         TransactionKind::Accrual => (t.accrual, t.accrual_text),
         TransactionKind::Activation => (t.activation, t.activation_text),
+        TransactionKind::Expiry if entry.active > 0 => (t.expiry_undone, t.expiry_undone_text),
         TransactionKind::Expiry => (t.expiry, t.expiry_text),
         TransactionKind::Return => (t.taken_back, t.taken_back_text),
         TransactionKind::Redemption => (t.redemption, t.redemption_text),
@@ -460,10 +461,12 @@ fn parts(cx: &Cx, entry: &Entry, explained: Option<&Explained>) -> Html {
         TransactionKind::Expiry => |cx, day| cx.t().points.expired_on(day),
         _ => |cx, day| cx.t().points.would_expire(day),
     };
+    let expiry_now: fn(&Cx, String) -> String = match entry.kind {
+        TransactionKind::Expiry => expiry,
+        _ => |cx, day| cx.t().points.expire_now(day),
+    };
     let taken = (!entry.is_gain()).then(|| shares(cx, t.which, &explained.taken, expiry));
-    let back = shares(cx, t.which_came_back, &explained.given_back, |cx, day| {
-        cx.t().points.expire_now(day)
-    });
+    let back = shares(cx, t.which_came_back, &explained.given_back, expiry_now);
     let lots: Vec<_> = explained.lots.iter().map(|one| lot(cx, entry, one)).collect();
     view! { {lots} {taken} {back} }.into_html()
 }

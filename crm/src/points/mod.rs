@@ -92,7 +92,7 @@ pub enum TransactionKind {
     Accrual,
     /// Their waiting time is over.
     Activation,
-    /// Their term is over.
+    /// Their term is over; or, of what was sold before and came late, is not over after all.
     Expiry,
     /// What had earned them came back.
     Return,

@@ -127,6 +127,12 @@ pub fn spread(points: i64, shares: &[i64]) -> Option<Vec<i64>> {
 /// set for months by minutes; and who joins and buys at once may have paid before the record was there.
 pub const CLOCKS: Duration = Duration::minutes(10);
 
+/// True when a receipt of a moment comes too late for anybody to choose otherwise, whatever the clocks: the goods are gone, so what
+/// paid for them is written down and no more decided.
+pub fn is_late(sold_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    sold_at + CLOCKS <= now
+}
+
 /// True when a membership holds at a moment by a till's clock: from joining on, and no longer at the moment of leaving.
 pub fn is_member(joined_at: DateTime<Utc>, left_at: Option<DateTime<Utc>>, at: DateTime<Utc>) -> bool {
     joined_at - CLOCKS <= at && left_at.is_none_or(|left| at < left)
@@ -226,6 +232,15 @@ mod tests {
         assert!(!is_member(at(10), None, at(9) - CLOCKS));
         assert!(is_member(at(10), Some(at(20)), at(19)));
         assert!(!is_member(at(10), Some(at(20)), at(20)));
+    }
+
+    #[test]
+    fn a_receipt_is_late_when_no_clock_explains_it() {
+        let at = |s| DateTime::from_timestamp(s, 0).unwrap_or_default();
+        assert!(!is_late(at(10), at(10)));
+        assert!(!is_late(at(11), at(10) + CLOCKS));
+        assert!(is_late(at(10), at(10) + CLOCKS));
+        assert!(!is_late(at(86_400), at(10)), "a till's clock may be ahead");
     }
 
     #[test]

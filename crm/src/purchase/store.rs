@@ -184,7 +184,17 @@ pub(crate) async fn book_by(
         buyers.extend(customer);
         let unpayable = match p.points_used {
             0 => HashSet::new(),
-            _ => articles::unpayable(tx, p.lines.iter().map(|line| line.article)).await?,
+            used => {
+                let unpayable = articles::unpayable(tx, p.lines.iter().map(|line| line.article)).await?;
+                let bought = p.lines.iter().filter(|line| line.quantity > 0);
+                let costs: i64 = bought
+                    .filter(|line| !unpayable.contains(&line.article))
+                    .filter_map(|line| amount(line.quantity, line.price, line.discount))
+                    .sum();
+                // Points that have paid for more than what may be paid with points today paid for all of it: who captures them
+                // spreads them so. A receipt that is not late is refused then.
+                if costs < used { HashSet::new() } else { unpayable }
+            }
         };
         let mut sold = Vec::new();
         let mut returned = Vec::new();

@@ -11,7 +11,7 @@ use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::flaw::Flaw;
 use crm::points::store::SpendError;
-use crm::points::{Policy, Reservation, ReservationState};
+use crm::points::{Policy, Reservation, ReservationState, TransactionKind, store as points_store};
 use crm::purchase::claim::claim;
 use crm::purchase::store as purchases;
 use crm::purchase::void::void_in;
@@ -58,6 +58,18 @@ fn paying(document: &str, who: Subject, at: DateTime<Utc>, held: &Reservation, p
         redeem: Some((held.id, points)),
         ..sale(document)
     }
+}
+
+/// A line that brings back one piece of the first line of a receipt.
+fn back_of(document: &str) -> Item {
+    back("-", document).lines.remove(0)
+}
+
+/// What points paid for each line of a receipt.
+async fn receipt_of(db: &Db, who: Subject, id: crm::id::PurchaseId) -> Vec<i64> {
+    let receipt = crate::common::receipt(db, who, id).await;
+    let paid = |line: &crm::purchase::Line| line.paid.iter().map(|one| one.points).sum();
+    receipt.lines.iter().map(paid).collect()
 }
 
 /// How many points a reservation paid, and how many it should have paid and could not.
@@ -189,8 +201,8 @@ both_engines!(
             "{twice:?}"
         );
 
-        // What was sold after it had lapsed is another matter: 30 minutes, and 10 for the clocks.
-        let too_late = receipt::book(db, &till, &paying("S-2", anna, start() + minutes(41), &second, 1_00)).await;
+        // What is sold just now, after it had lapsed, is another matter: who sells can still choose.
+        let too_late = receipt::book(db, &till, &paying("S-2", anna, start() + minutes(60), &second, 1_00)).await;
         assert!(
             matches!(
                 too_late,
@@ -274,6 +286,266 @@ both_engines!(a_reserve_whose_points_are_all_gone_keeps_no_sale_out, async |worl
     assert_eq!(held(db, anna).await.0, 0, "nobody is in debt");
     assert_books_agree(db).await;
 });
+
+both_engines!(what_expired_after_a_sale_pays_for_it_all_the_same, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = customer(db).await;
+    fund(db, anna, 20_00, start()).await;
+    fund(db, anna, 20_00, start() + days(50)).await;
+    let over = start() + days(90);
+    world.clock.set(over - minutes(10));
+    let first = hold(db, &till, anna, "points-1", 5_00).await;
+    let second = hold(db, &till, anna, "points-2", 16_00).await;
+    run_due(world, over + minutes(60)).await;
+    assert_eq!(
+        lots(db, anna).await,
+        [(20_00, over + days(50))],
+        "what was promised is over"
+    );
+    let late = paying("S-1", anna, over - minutes(5), &first, 5_00);
+    let booked = receipt::book(db, &till, &late).await.expect("booked");
+    assert_eq!((points(&booked), booked.unpaid), (5_00, 0));
+    assert_eq!(held(db, anna).await, (20_00, 0), "only what was needed is back");
+    assert_books_agree(db).await;
+    // The statement tells what came back and where it went.
+    let mut conn = db.read().await.expect("a connection");
+    let told = points_store::history(&mut conn, anna, None, 3)
+        .await
+        .expect("a statement");
+    let moved: Vec<_> = told.iter().map(|one| (one.kind, one.active, one.balance)).collect();
+    assert_eq!(
+        moved,
+        [
+            (TransactionKind::Redemption, -5_00, 20_00),
+            (TransactionKind::Expiry, 5_00, 25_00),
+            (TransactionKind::Expiry, -20_00, 20_00),
+        ]
+    );
+    assert_eq!(told[1].purchase, Some(booked.id));
+    let explained = points_store::explain(&mut conn, anna, &told).await.expect("explained");
+    let back = &explained[&told[1].id].given_back;
+    assert_eq!(
+        back.iter()
+            .map(|share| (share.points, share.expires_at))
+            .collect::<Vec<_>>(),
+        [(5_00, over)]
+    );
+    drop(conn);
+    // The next one takes what is left of them, and one point of those that still last.
+    let late = paying("S-2", anna, over - minutes(4), &second, 16_00);
+    let booked = receipt::book(db, &till, &late).await.expect("booked");
+    assert_eq!((points(&booked), booked.unpaid), (16_00, 0));
+    assert_eq!(lots(db, anna).await, [(19_00, over + days(50))]);
+    // What it paid comes back as ever: what was over, where it can be spent for a while.
+    let returned = NewReceipt {
+        at: db.now(),
+        lines: vec![Item {
+            quantity: 2,
+            ..back_of("S-1")
+        }],
+        ..back("R-1", "S-1")
+    };
+    receipt::book(db, &till, &returned).await.expect("booked");
+    assert_eq!(held(db, anna).await, (24_00, 0));
+    run_due(world, over + days(400)).await;
+    assert_eq!(held(db, anna).await, (0, 0));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_brought_points_that_were_over_and_paid_takes_them_back,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        join(db, anna, "family", start()).await;
+        slip("S", anna, start()).line("apple", 1, 500_00).book(db).await;
+        leave(db, anna, "family", start() + minutes(1)).await;
+        let over = start() + days(90);
+        world.clock.set(over - minutes(10));
+        let promised = hold(db, &till, anna, "points-1", 10_00).await;
+        run_due(world, over + minutes(60)).await;
+        let late = paying("S-1", anna, over - minutes(5), &promised, 10_00);
+        assert_eq!(points(&receipt::book(db, &till, &late).await.expect("booked")), 10_00);
+        // What is over is not taken back; what was spent is owed.
+        slip("R", anna, db.now())
+            .line("apple", -1, 500_00)
+            .of_line("S", 1)
+            .book(db)
+            .await;
+        assert_eq!(held(db, anna).await, (-10_00, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(what_was_over_before_its_promise_stays_over, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = customer(db).await;
+    fund(db, anna, 20_00, start()).await;
+    fund(db, anna, 20_00, start() + days(50)).await;
+    let over = start() + days(90);
+    world.clock.set(over + minutes(5));
+    let promised = hold(db, &till, anna, "points-1", 10_00).await;
+    world.clock.set(over + minutes(60));
+    let family = program(db, "family").await;
+    spend(db, anna, family, 20_00).await;
+    // By a till's clock that lags it was sold before they were over.
+    let late = paying("S-1", anna, over - minutes(1), &promised, 10_00);
+    let booked = receipt::book(db, &till, &late).await.expect("booked");
+    assert_eq!((points(&booked), booked.unpaid), (0, 10_00));
+    assert_eq!(held(db, anna).await, (0, 0));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_a_promise_kept_from_expiring_pays_though_its_day_was_before_the_sale,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        fund(db, anna, 20_00, start()).await;
+        fund(db, anna, 20_00, start() + days(50)).await;
+        let over = start() + days(90);
+        world.clock.set(over - minutes(5));
+        let promised = hold(db, &till, anna, "points-1", 20_00).await;
+        world.clock.set(over + minutes(60));
+        let late = paying("S-1", anna, over + minutes(10), &promised, 20_00);
+        let booked = receipt::book(db, &till, &late).await.expect("booked");
+        assert_eq!((points(&booked), booked.unpaid), (20_00, 0));
+        assert_eq!(lots(db, anna).await, [(20_00, over + days(50))]);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
+    a_late_sale_is_booked_though_its_promise_still_holds_and_its_points_are_gone,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        join(db, anna, "family", start()).await;
+        slip("S", anna, start()).line("apple", 2, 500_00).book(db).await;
+        leave(db, anna, "family", start() + minutes(1)).await;
+        let promised = hold(db, &till, anna, "points-1", 20_00).await;
+        slip("R", anna, start() + minutes(2))
+            .line("apple", -1, 500_00)
+            .of_line("S", 1)
+            .book(db)
+            .await;
+        world.clock.set(start() + minutes(20));
+        let online = paying("S-1", anna, db.now(), &promised, 20_00);
+        let refused = receipt::book(db, &till, &online).await;
+        assert!(
+            matches!(
+                refused,
+                Err(ReceiptError::Spend(SpendError::NotEnough { missing: 10_00 }))
+            ),
+            "who sells can still choose: {refused:?}"
+        );
+        let late = paying("S-1", anna, start() + minutes(5), &promised, 20_00);
+        let booked = receipt::book(db, &till, &late).await.expect("the goods are gone");
+        assert_eq!((points(&booked), booked.unpaid), (10_00, 10_00));
+        assert_eq!(paid(world, &promised).await, ("captured".into(), 10_00, 10_00));
+        let balance = balance(db, anna).await;
+        assert_eq!((balance.active, balance.reserved), (0, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(what_was_sold_after_the_term_of_its_promise_is_booked, async |world| {
+    let db = ready(world).await;
+    let till = &till(db, "one", "shop", &Scope::ALL).await;
+    let anna = rich(db).await;
+    let first = hold(db, till, anna, "points-1", 10_00).await;
+    let second = hold(db, till, anna, "points-2", 19_00).await;
+    let let_go = &hold(db, till, anna, "points-3", 1_00).await;
+    db.write(|tx| scoped(redeem::cancel(tx, till, let_go.id)))
+        .await
+        .expect("let go");
+    run_due(world, start() + minutes(120)).await;
+    let online = receipt::book(db, till, &paying("S-1", anna, db.now(), &first, 10_00)).await;
+    assert!(
+        matches!(
+            online,
+            Err(ReceiptError::Spend(SpendError::Ended(ReservationState::Expired)))
+        ),
+        "{online:?}"
+    );
+    let late = paying("S-1", anna, start() + minutes(90), &first, 10_00);
+    let booked = receipt::book(db, till, &late).await.expect("booked");
+    assert_eq!((points(&booked), booked.unpaid), (10_00, 0));
+    let others = hold(db, till, anna, "points-4", 15_00).await;
+    let late = paying("S-2", anna, start() + minutes(90), &second, 19_00);
+    let booked = receipt::book(db, till, &late).await.expect("booked");
+    assert_eq!((points(&booked), booked.unpaid), (5_00, 14_00), "other promises stand");
+    assert_eq!(paid(world, &others).await, ("held".into(), 0, 0));
+    // What its own till has let go cannot have paid.
+    let contradicts = receipt::book(db, till, &paying("S-3", anna, start() + minutes(5), let_go, 1_00)).await;
+    assert!(
+        matches!(
+            contradicts,
+            Err(ReceiptError::Spend(SpendError::Ended(ReservationState::Cancelled)))
+        ),
+        "{contradicts:?}"
+    );
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_was_sold_is_not_held_against_what_the_shop_allows_today,
+    async |world| {
+        ready(world).await;
+        let policy = Policy {
+            pay_share: 30,
+            pay_least: 5,
+            pay_step: 2,
+            ..Policy::default()
+        };
+        let db = &with_policy(world, policy).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = rich(db).await;
+        join(db, anna, "club", start()).await;
+        let first = hold(db, &till, anna, "points-1", 15_00).await;
+        let second = hold(db, &till, anna, "points-2", 11_00).await;
+        execute!(db, "UPDATE articles SET payable = FALSE WHERE code = 'gift'")
+            .await
+            .expect("changed");
+        let of = |document: &str, lines: &[(&str, i64)], held: &Reservation| NewReceipt {
+            lines: lines
+                .iter()
+                .map(|(article, price)| Item {
+                    article: (*article).into(),
+                    quantity: 1,
+                    price: *price,
+                    ..Item::default()
+                })
+                .collect(),
+            ..paying(document, anna, start() + minutes(1), held, held.points)
+        };
+        let most = of("S-1", &[("tea", 20_00), ("gift", 100_00)], &first);
+        let none = of("S-2", &[("gift", 100_00)], &second);
+        for new in [&most, &none] {
+            let online = receipt::book(db, &till, new).await;
+            assert!(
+                matches!(online, Err(ReceiptError::Spend(SpendError::TooMuch { .. }))),
+                "{online:?}"
+            );
+        }
+        world.clock.set(start() + minutes(60));
+        let booked = receipt::book(db, &till, &most).await.expect("booked");
+        assert_eq!((points(&booked), booked.unpaid), (15_00, 0));
+        let lines = receipt_of(db, anna, booked.id).await;
+        assert_eq!(lines, [15_00, 0], "where what may be paid today is enough, it is that");
+        assert_eq!(booked.earned[0].points, 15 + 3_00, "3 % of 5.00 and of 100.00");
+        let booked = receipt::book(db, &till, &none).await.expect("booked");
+        assert_eq!((points(&booked), booked.unpaid), (11_00, 0));
+        assert_eq!(receipt_of(db, anna, booked.id).await, [11_00]);
+        assert_eq!(booked.earned[0].points, 2_67, "3 % of 89.00");
+        assert_books_agree(db).await;
+    }
+);
 
 both_engines!(points_pay_no_more_of_a_receipt_than_the_shop_allows, async |world| {
     ready(world).await;

@@ -55,8 +55,8 @@ pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote
 }
 
 /// Books a sale, once: the same number with the same content is left as it is. What counts is its own time, however late it
-/// comes. Without a customer it can be claimed in the cabinet by its code. Points of a reservation that held at that time pay
-/// though it has lapsed since, as many as are left. A coupon that is not good keeps nothing from being booked: `presented` says
+/// comes. Without a customer it can be claimed in the cabinet by its code. What was sold ten minutes ago or before, or while its
+/// reservation held, is paid by as many of its points as are left, though it has lapsed since: `unpaid` says how many were not. A coupon that is not good keeps nothing from being booked: `presented` says
 /// why it does nothing.
 #[utoipa::path(post, path = "/api/v1/purchases", tag = "purchases", request_body = NewPurchase, security(("key" = ["purchases", "points"])),
     params(("Idempotency-Key" = String, Header, description = "8 to 100 characters", min_length = 8, max_length = 100)),

@@ -231,6 +231,7 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
             let why = match code {
                 "accrual" => t.accrual,
                 "activation" => t.activation,
+                "expiry" if event.amount > 0 => t.expiry_undone,
                 "expiry" => t.expiry,
                 "return" => t.points_return,
                 "redemption" => t.redemption,

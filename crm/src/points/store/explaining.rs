@@ -220,7 +220,7 @@ async fn given_back(conn: &mut Conn, of: Subject, entries: &[Entry]) -> Result<V
     let back = |entry: &&Entry| {
         matches!(
             entry.kind,
-            TransactionKind::Refund | TransactionKind::Transfer | TransactionKind::Void
+            TransactionKind::Expiry | TransactionKind::Refund | TransactionKind::Transfer | TransactionKind::Void
         )
     };
     let query = ListQuery::new(SELECT)

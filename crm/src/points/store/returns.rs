@@ -202,13 +202,15 @@ struct OwedRow {
     is_funded: bool,
 }
 
-/// What a line earned in a program and what became of it. What expired of lots that carry its own on has expired of it.
+/// What a line earned in a program and what became of it. What expired of lots that carry its own on has expired of it,
+/// unless it came back for a late sale.
 async fn owed(tx: &mut Tx, line: LineId, program: ProgramId) -> Result<OwedRow, sqlx::Error> {
     const SQL: &str = concat!(
         "SELECT a.points, a.taken_back, a.forgiven, l.quantity, ",
         returned!(),
         ", t.id AS lot_id, t.points AS lot_points, t.remaining AS lot_remaining, t.state AS lot_state, t.expires_at AS lot_expires_at, \
-         CAST(COALESCE((SELECT SUM(x.points) FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
+         CAST(COALESCE((SELECT SUM(x.points - COALESCE((SELECT SUM(b.points) FROM restorations b WHERE b.allocation_id = x.id), 0)) \
+         FROM allocations x JOIN transactions y ON y.id = x.transaction_id \
          WHERE y.kind = 'expiry' AND x.lot_id IN (SELECT o.id FROM lots o WHERE o.id = t.id \
          OR (o.origin_id = t.id AND o.customer_id = t.customer_id))), 0) AS BIGINT) AS lot_expired, \
          CAST((SELECT SUM(taken_back) FROM accruals WHERE lot_id = t.id) AS BIGINT) AS lot_taken_back, \

@@ -4,15 +4,15 @@
 //! expire until it ends. What it captures is taken from the lots that expire first, and spread over the lines of the
 //! receipt that it paid, so that a return knows which points to give back.
 //!
-//! A receipt that comes late, of goods that were sold while the promise held, is paid by what is left of the points: the goods
-//! are gone, and a receipt that is refused would lose the purchase as well. Nobody gets into debt by it.
+//! A receipt that comes late is paid by what is left of the points: the goods are gone, and a receipt that is refused would lose
+//! the purchase as well. What expired since they were sold comes back for it. Nobody gets into debt by it.
 
 use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
 use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
 use crate::contact::change;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
-use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
+use crate::id::{AllocationId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
 use crate::on;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Utc};
@@ -156,7 +156,7 @@ pub async fn capture_in(
 ) -> Result<Reservation, SpendError> {
     let (now, customer) = (tx.now(), of.id());
     let payable = match purchase {
-        Some(purchase) => payable(tx, customer, purchase).await?,
+        Some(purchase) => payable(tx, customer, purchase, 0).await?,
         None => Vec::new(),
     };
     settle(tx, customer, now).await?;
@@ -180,14 +180,16 @@ pub async fn capture_in(
         points,
         unpaid: 0,
         promised: 0,
+        expired: Vec::new(),
         purchase,
     };
     take(tx, &held, taking, &payable).await?;
     find(tx, of, id).await
 }
 
-/// The same for a receipt that may come late: of a reservation that lapsed after `sold_at` it takes what is there and nobody
-/// else was promised, be it nothing; what is missing is written down as unpaid.
+/// The same for a receipt that may come late. What was sold within the term of a reservation that has lapsed since, and whatever is
+/// late by all clocks ([`rules::is_late`]), takes what is there, be it nothing, and what is missing is written down as unpaid. What
+/// expired since it was sold is there as well, and goes first, as it would have gone then.
 pub(crate) async fn capture_late(
     tx: &mut Tx,
     by: &System,
@@ -200,24 +202,74 @@ pub(crate) async fn capture_late(
     settle(tx, customer, now).await?;
     let held = find(tx, of, id).await?;
     // By the till's clock.
-    let was_held = held.created_at - rules::CLOCKS <= sold_at && sold_at < held.expires_at + rules::CLOCKS;
-    if held.state != ReservationState::Expired || !was_held {
+    let is_promised = held.created_at - rules::CLOCKS <= sold_at;
+    let is_within = is_promised && sold_at < held.expires_at + rules::CLOCKS;
+    let is_late = rules::is_late(sold_at, now);
+    let is_sold = match held.state {
+        ReservationState::Held => is_late,
+        ReservationState::Expired => is_within || is_promised && is_late,
+        // Who let the points go themselves, or has spent them on something else, says what cannot be.
+        ReservationState::Captured | ReservationState::Cancelled => false,
+    };
+    if !is_sold {
         return capture_in(tx, by, of, id, points, Some(purchase)).await;
     }
     if points <= 0 || points > held.points {
         return Err(SpendError::Amount);
     }
-    let payable = payable(tx, customer, purchase).await?;
-    let (balance, promised) = active(tx, customer, held.program_id).await?;
-    let there = points.min((balance - promised).max(0));
+    let payable = payable(tx, customer, purchase, points).await?;
+    let (balance, reserved) = active(tx, customer, held.program_id).await?;
+    // What still holds comes before other promises, and keeps its points from expiring: only what is missing can be over.
+    let (promised, over) = match held.state {
+        ReservationState::Held => (0, points - balance.clamp(0, points)),
+        _ => (reserved, points),
+    };
+    // Nothing is sold under a promise before it is made, whatever the till's clock says; and while it held, nothing of it expired.
+    let since = if is_within { held.created_at } else { sold_at };
+    let expired = expired_since(tx, &held, (since, sold_at.max(since)), over).await?;
+    let back: i64 = expired.iter().map(|(.., points)| points).sum();
+    let there = back + (points - back).min((balance - promised).max(0));
     let taking = Taking {
         points: there,
         unpaid: points - there,
         promised,
+        expired,
         purchase: Some(purchase),
     };
     take(tx, &held, taking, &payable).await?;
     find(tx, of, id).await
+}
+
+/// What expired of a customer's lots after a moment, up to so many points, those that expired first first: only of lots that could be
+/// spent at the second moment.
+async fn expired_since(
+    tx: &mut Tx,
+    held: &Reservation,
+    (since, spent_at): (DateTime<Utc>, DateTime<Utc>),
+    mut points: i64,
+) -> Result<Vec<(AllocationId, LotId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, lot_id, points FROM (SELECT x.id, x.lot_id, l.expires_at, \
+        CAST(x.points - COALESCE((SELECT SUM(r.points) FROM restorations r WHERE r.allocation_id = x.id), 0) AS BIGINT) AS points \
+        FROM lots l JOIN allocations x ON x.lot_id = l.id \
+        JOIN transactions t ON t.id = x.transaction_id AND t.kind = 'expiry' \
+        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.expires_at > $3 AND l.activates_at <= $4) o \
+        WHERE o.points > 0 ORDER BY o.expires_at, o.lot_id, o.id";
+    if points == 0 {
+        return Ok(Vec::new());
+    }
+    let mut rows: Vec<(AllocationId, LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(held.customer_id)
+        .bind(held.program_id)
+        .bind(since)
+        .bind(spent_at)
+        .fetch_all(c)
+        .await)?;
+    for (.., part) in &mut rows {
+        *part = points.min(*part);
+        points -= *part;
+    }
+    rows.retain(|(.., part)| *part > 0);
+    Ok(rows)
 }
 
 /// What of a reservation is taken.
@@ -227,6 +279,8 @@ struct Taking {
     unpaid: i64,
     /// What others were promised of the lots that expire first.
     promised: i64,
+    /// Of the points: what had expired of lots, and comes back for it.
+    expired: Vec<(AllocationId, LotId, i64)>,
     purchase: Option<PurchaseId>,
 }
 
@@ -236,6 +290,7 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
         points,
         unpaid,
         promised,
+        expired,
         purchase,
     } = taking;
     let (now, place) = (tx.now(), (held.program_id, held.customer_id));
@@ -249,8 +304,19 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
             payable.iter().map(|(line, _)| Some(*line)).zip(parts).collect()
         }
     };
-    let drawn = draw_first(tx, (held.customer_id, held.program_id), points, promised).await?;
     let mut book = Book::new();
+    let back: i64 = expired.iter().map(|(.., points)| points).sum();
+    if back > 0 {
+        // The expiry is undone, and what it gives back is spent at once: so it pays no debt, and its lot stays over.
+        let changes = [(AccountKind::Active, back)];
+        let (kind, against) = (TransactionKind::Expiry, Some(AccountKind::Expired));
+        let transaction = book.post(now, kind, place, purchase, now, &changes, against);
+        for (allocation, lot, part) in &expired {
+            book.restore(*allocation, transaction, *lot, *part);
+        }
+    }
+    let mut drawn: Vec<(LotId, i64)> = expired.into_iter().map(|(_, lot, part)| (lot, part)).collect();
+    drawn.extend(draw_first(tx, (held.customer_id, held.program_id), points - back, promised).await?);
     let transaction = (points > 0).then(|| {
         let changes = [(AccountKind::Active, -points)];
         let (kind, against) = (TransactionKind::Redemption, Some(AccountKind::Spent));
@@ -292,13 +358,19 @@ pub(crate) async fn redeemed_on(
 
 /// What of a receipt can be paid with points, line by line: what was bought, less what points paid already. Nothing of a
 /// line of which anything came back. [`Error::NotFound`] for a receipt of somebody else, and for one that was voided.
-/// Nobody returns anything of it until the transaction ends.
-async fn payable(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Result<Vec<(LineId, i64)>, SpendError> {
+/// Nobody returns anything of it until the transaction ends. Where points have paid for more (`sold`) than may be paid with points by
+/// what articles are today, they paid for all lines.
+async fn payable(
+    tx: &mut Tx,
+    customer: CustomerId,
+    purchase: PurchaseId,
+    sold: i64,
+) -> Result<Vec<(LineId, i64)>, SpendError> {
     const HEAD: &str = "UPDATE purchases SET total = total WHERE id = $1 AND customer_id = $2 AND voided_at IS NULL";
     const LOCK: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id = $1";
     const LINES: &str = "SELECT l.id, CAST(l.amount - COALESCE((SELECT SUM(w.points) FROM line_payments w \
-        WHERE w.line_id = l.id), 0) AS BIGINT) FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
-        WHERE l.purchase_id = $1 AND a.payable AND l.quantity > 0 AND l.amount > 0 AND l.returned = 0 ORDER BY l.ordinal";
+        WHERE w.line_id = l.id), 0) AS BIGINT), a.payable FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
+        WHERE l.purchase_id = $1 AND l.quantity > 0 AND l.amount > 0 AND l.returned = 0 ORDER BY l.ordinal";
     let rows = on!(tx, |c| sqlx::query(HEAD)
         .bind(purchase)
         .bind(customer)
@@ -309,7 +381,10 @@ async fn payable(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Res
         return Err(Error::NotFound.into());
     }
     on!(tx, |c| sqlx::query(LOCK).bind(purchase).execute(c).await.map(drop))?;
-    Ok(on!(tx, |c| sqlx::query_as(LINES).bind(purchase).fetch_all(c).await)?)
+    let lines: Vec<(LineId, i64, bool)> = on!(tx, |c| sqlx::query_as(LINES).bind(purchase).fetch_all(c).await)?;
+    let costs: i64 = lines.iter().filter(|(.., may)| *may).map(|(_, left, _)| left).sum();
+    let paid = lines.into_iter().filter(|(.., may)| *may || costs < sold);
+    Ok(paid.map(|(line, left, _)| (line, left)).collect())
 }
 
 /// Which lot pays how much of which line: both in their order.
