@@ -921,6 +921,109 @@ async fn draw_first(
     Ok(drawn)
 }
 
+/// What expired of a lot, and did not come back.
+#[derive(sqlx::FromRow)]
+struct Expired {
+    id: AllocationId,
+    lot_id: LotId,
+    points: i64,
+    activates_at: DateTime<Utc>,
+    /// What of it is still to be had.
+    #[sqlx(skip)]
+    left: i64,
+}
+
+/// What expired of a customer's lots after a moment, what expired first first: for what had happened by then, and comes late. In
+/// time it would have been taken from these lots before others.
+struct Over(Vec<Expired>);
+
+/// A part of what expired: of which lot, and how many points.
+type Undone = (AllocationId, LotId, i64);
+
+impl Over {
+    async fn since(
+        tx: &mut Tx,
+        (customer, program): (CustomerId, ProgramId),
+        since: DateTime<Utc>,
+    ) -> Result<Self, sqlx::Error> {
+        const SQL: &str = "SELECT o.id, o.lot_id, o.points, o.activates_at FROM (SELECT x.id, x.lot_id, l.activates_at, \
+            l.expires_at, CAST(x.points - COALESCE((SELECT SUM(r.points) FROM restorations r \
+            WHERE r.allocation_id = x.id), 0) AS BIGINT) AS points FROM lots l JOIN allocations x ON x.lot_id = l.id \
+            JOIN transactions t ON t.id = x.transaction_id AND t.kind = 'expiry' \
+            WHERE l.customer_id = $1 AND l.program_id = $2 AND l.expires_at > $3) o \
+            WHERE o.points > 0 ORDER BY o.expires_at, o.lot_id, o.id";
+        if since >= tx.now() {
+            return Ok(Self(Vec::new()));
+        }
+        let mut rows: Vec<Expired> = on!(tx, |c| sqlx::query_as(SQL)
+            .bind(customer)
+            .bind(program)
+            .bind(since)
+            .fetch_all(c)
+            .await)?;
+        for one in &mut rows {
+            one.left = one.points;
+        }
+        Ok(Self(rows))
+    }
+
+    /// How much of a lot there was, and how much of it is still to be had.
+    fn of(&self, lot: LotId) -> (i64, i64) {
+        let of_it = || self.0.iter().filter(|one| one.lot_id == lot);
+        (of_it().map(|one| one.points).sum(), of_it().map(|one| one.left).sum())
+    }
+
+    /// Takes up to so many points of those that fit.
+    fn take(&mut self, mut points: i64, fits: impl Fn(&Expired) -> bool) -> Vec<Undone> {
+        let mut taken = Vec::new();
+        for one in self.0.iter_mut().filter(|one| one.left > 0 && fits(one)) {
+            let part = one.left.min(points);
+            if part == 0 {
+                break;
+            }
+            one.left -= part;
+            points -= part;
+            taken.push((one.id, one.lot_id, part));
+        }
+        taken
+    }
+
+    /// What a return of a moment takes of it: so many points of its own lot, and up to so many in place of what other lots have
+    /// left, of those that could be spent then. Tells how many these are, too.
+    fn take_back(&mut self, (lot, own): (LotId, i64), others: i64, at: DateTime<Utc>) -> (Vec<Undone>, i64) {
+        let mut undone = self.take(own, |one| one.lot_id == lot);
+        let of_others = self.take(others, |one| one.activates_at <= at);
+        let points = of_others.iter().map(|(.., part)| part).sum();
+        undone.extend(of_others);
+        (undone, points)
+    }
+}
+
+impl Book {
+    /// Undoes what expired, for something of `purchase` that takes it again in the same transaction of the database: so it pays no
+    /// debt, and its lots stay over. No partner has a part in it ([`Book::funded`]). Tells how many points that is.
+    fn undo_expiry(
+        &mut self,
+        now: DateTime<Utc>,
+        whose: (ProgramId, CustomerId),
+        purchase: Option<PurchaseId>,
+        undone: &[Undone],
+    ) -> i64 {
+        let points: i64 = undone.iter().map(|(.., part)| part).sum();
+        if points > 0 {
+            let funded = std::mem::take(&mut self.funded);
+            let changes = [(AccountKind::Active, points)];
+            let (kind, against) = (TransactionKind::Expiry, Some(AccountKind::Expired));
+            let transaction = self.post(now, kind, whose, purchase, now, &changes, against);
+            self.funded = funded;
+            for (allocation, lot, part) in undone {
+                self.restore(*allocation, transaction, *lot, *part);
+            }
+        }
+        points
+    }
+}
+
 /// How many lots one transaction of the daily work takes.
 const BATCH: i64 = 2048;
 

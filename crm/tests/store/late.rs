@@ -15,7 +15,7 @@ use crm::points::{Policy, Reservation, ReservationState, TransactionKind, store 
 use crm::purchase::claim::claim;
 use crm::purchase::store as purchases;
 use crm::purchase::void::void_in;
-use crm::testing::start;
+use crm::testing::{World, start};
 use crm::till::counter::CounterError;
 use crm::till::receipt::{self, Item, NewReceipt, Receipt, ReceiptError};
 use crm::till::{Scope, redeem};
@@ -73,7 +73,7 @@ async fn receipt_of(db: &Db, who: Subject, id: crm::id::PurchaseId) -> Vec<i64> 
 }
 
 /// How many points a reservation paid, and how many it should have paid and could not.
-async fn paid(world: &crm::testing::World, held: &Reservation) -> (String, i64, i64) {
+async fn paid(world: &World, held: &Reservation) -> (String, i64, i64) {
     const SQL: &str = "SELECT state, captured, unpaid FROM reservations WHERE id = $1";
     let mut conn = world.db.read().await.expect("a connection");
     crm::on!(conn, |c| sqlx::query_as(SQL).bind(held.id).fetch_one(c).await).expect("read")
@@ -543,6 +543,108 @@ both_engines!(
         assert_eq!((points(&booked), booked.unpaid), (11_00, 0));
         assert_eq!(receipt_of(db, anna, booked.id).await, [11_00]);
         assert_eq!(booked.earned[0].points, 2_67, "3 % of 89.00");
+        assert_books_agree(db).await;
+    }
+);
+
+/// Somebody's lots after a return of the 80th day that came then, or two weeks later, and after another one that came in time.
+async fn after_a_return(world: &World, spent: i64, is_late: bool) -> [Vec<(i64, DateTime<Utc>)>; 2] {
+    let db = &world.db;
+    world.clock.set(start());
+    let who = customer(db).await;
+    join(db, who, "family", start()).await;
+    let document = |name: &str| format!("{name}-{}", who.id());
+    slip(&document("S"), who, start())
+        .line("apple", 2, 250_00)
+        .book(db)
+        .await;
+    world.clock.set(start() + days(1));
+    let family = program(db, "family").await;
+    spend(db, who, family, spent).await;
+    for day in [2, 50] {
+        let at = start() + days(day);
+        world.clock.set(at);
+        slip(&document(&day.to_string()), who, at)
+            .line("plum", 1, 500_00)
+            .book(db)
+            .await;
+    }
+    let back = |day: i64| {
+        slip(&document(&format!("R{day}")), who, start() + days(day))
+            .line("apple", -1, 250_00)
+            .of_line(&document("S"), 1)
+    };
+    if !is_late {
+        world.clock.set(start() + days(80));
+        back(80).book(db).await;
+    }
+    run_due(world, start() + days(95)).await;
+    if is_late {
+        back(80).book(db).await;
+    }
+    let first = lots(db, who).await;
+    world.clock.set(start() + days(96));
+    back(96).book(db).await;
+    [first, lots(db, who).await]
+}
+
+both_engines!(
+    a_late_return_takes_what_has_expired_since_before_what_still_lasts,
+    async |world| {
+        let db = ready(world).await;
+        let last = start() + days(140);
+        // All of what the line had earned was spent, or a part of it: then the rest was there when it came back.
+        for (spent, left) in [(10_00, 5_00), (4_00, 6_00)] {
+            let in_time = after_a_return(world, spent, false).await;
+            assert_eq!(in_time, [vec![(10_00, last)], vec![(left, last)]], "{spent}");
+            assert_eq!(after_a_return(world, spent, true).await, in_time, "{spent}");
+        }
+        assert_books_agree(db).await;
+    }
+);
+
+/// What somebody who owes 3.00 has after a return of points that waited, which came then or when they had paid the debt.
+async fn after_a_return_of_what_waits(world: &World, is_late: bool) -> (i64, i64) {
+    let db = &world.db;
+    world.clock.set(start());
+    let who = customer(db).await;
+    join(db, who, "club", start()).await;
+    let document = |name: &str| format!("{name}-{}", who.id());
+    let at = |day: i64| start() + days(day);
+    slip(&document("D"), who, at(0)).line("apple", 1, 100_00).book(db).await;
+    world.clock.set(at(15));
+    let club = program(db, "club").await;
+    spend(db, who, club, 3_00).await;
+    world.clock.set(at(16));
+    slip(&document("RD"), who, at(16))
+        .line("apple", -1, 100_00)
+        .of_line(&document("D"), 1)
+        .book(db)
+        .await;
+    assert_eq!(held(db, who).await, (-3_00, 0));
+    world.clock.set(at(20));
+    slip(&document("P"), who, at(20)).line("plum", 1, 200_00).book(db).await;
+    let back = slip(&document("RP"), who, at(22))
+        .line("plum", -1, 200_00)
+        .of_line(&document("P"), 1);
+    if !is_late {
+        world.clock.set(at(22));
+        back.book(db).await;
+    }
+    run_due(world, at(40)).await;
+    if is_late {
+        assert_eq!(held(db, who).await, (3_00, 0), "what came has paid the debt");
+        back.book(db).await;
+    }
+    held(db, who).await
+}
+
+both_engines!(
+    a_return_of_what_waited_takes_the_same_when_it_comes_after_its_day,
+    async |world| {
+        let db = ready(world).await;
+        assert_eq!(after_a_return_of_what_waits(world, false).await, (-3_00, 0));
+        assert_eq!(after_a_return_of_what_waits(world, true).await, (-3_00, 0));
         assert_books_agree(db).await;
     }
 );

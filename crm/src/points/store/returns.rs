@@ -2,8 +2,8 @@
 //! the lots that it came from, and a void does the opposite of the return that it undoes.
 
 use super::{
-    AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw, draw_first, rewards,
-    rules, settle,
+    AccountKind, Activated, Book, LotState, NewLot, Over, SpendError, TransactionKind, Undone, active, draw,
+    draw_first, rewards, rules, settle,
 };
 use crate::db::{self, Bind, Conn, ListQuery, Tx};
 use crate::error::Error;
@@ -283,7 +283,7 @@ async fn back_to_partners(
 ///
 /// It takes from the line's own lot first, pending or active, then from the customer's other active lots, and then below
 /// zero down to the shop's floor; what is beyond that is let go for good. It takes what is reserved as well: a promise to a
-/// till is no shield.
+/// till is no shield. What expired after `at` is taken as it would have been then, before other lots.
 pub(crate) async fn take_back(
     tx: &mut Tx,
     kind: TransactionKind,
@@ -298,40 +298,48 @@ pub(crate) async fn take_back(
     for accruals in accruals.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (customer, program, _) = accruals[0];
         settle(tx, customer, at).await?;
+        let mut over = Over::since(tx, (customer, program), at).await?;
+        let mut undone: Vec<Undone> = Vec::new();
         let (mut balance, _) = active(tx, customer, program).await?;
         let (mut from_pending, mut from_active) = (0, 0);
         let mut drawn: Vec<(LotId, i64, LineId)> = Vec::new();
         for (_, _, line) in accruals {
             let row = owed(tx, *line, program).await?;
             let owed = rules::owed(row.points, row.quantity, row.returned) - row.taken_back - row.forgiven;
+            let (was_over, is_over) = over.of(row.lot_id);
             let lot = rules::Lot {
                 points: row.lot_points,
-                remaining: row.lot_remaining,
-                expired: row.lot_expired,
+                remaining: row.lot_remaining + is_over,
+                expired: row.lot_expired - was_over,
                 taken_back: row.lot_taken_back,
             };
             let back = lot.take_back(owed);
             if back.own + back.others == 0 {
                 continue;
             }
-            if back.own > 0 {
-                draw(tx, row.lot_id, back.own).await?;
-                drawn.push((row.lot_id, back.own, *line));
+            let own = back.own.min(row.lot_remaining);
+            if own > 0 {
+                draw(tx, row.lot_id, own).await?;
+                drawn.push((row.lot_id, own, *line));
             }
-            let others = draw_first(tx, (customer, program), back.others, 0).await?;
+            let (expired, less) = over.take_back((row.lot_id, back.own - own), back.others, at);
+            let again: i64 = expired.iter().map(|(.., part)| part).sum();
+            drawn.extend(expired.iter().map(|(_, lot, part)| (*lot, *part, *line)));
+            undone.extend(expired);
+            let others = draw_first(tx, (customer, program), back.others - less, 0).await?;
             let lent: i64 = others.iter().map(|(_, points)| points).sum();
             drawn.extend(others.into_iter().map(|(lot, points)| (lot, points, *line)));
             let own_active = match row.lot_state {
                 LotState::Pending => 0,
-                LotState::Active | LotState::Expired => back.own,
+                LotState::Active | LotState::Expired => own,
             };
             balance -= own_active + lent;
             // What others cannot give stays as a debt: the active balance goes below zero.
-            let debt = (back.others - lent).min((balance - floor).max(0));
+            let debt = (back.others - less - lent).min((balance - floor).max(0));
             balance -= debt;
-            from_pending += back.own - own_active;
-            from_active += own_active + lent + debt;
-            let taken = back.own + lent + debt;
+            from_pending += own - own_active;
+            from_active += own_active + again + lent + debt;
+            let taken = own + again + lent + debt;
             count_taken(tx, *line, program, taken, back.own + back.others - taken).await?;
             // What is let go the partner has paid for all the same.
             if row.is_funded {
@@ -343,6 +351,7 @@ pub(crate) async fn take_back(
             continue;
         }
         total += from_pending + from_active;
+        book.undo_expiry(now, (program, customer), Some(purchase), &undone);
         let transaction = book.post(
             now,
             kind,

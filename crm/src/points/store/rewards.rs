@@ -3,7 +3,9 @@
 
 use super::super::{LotState, Reward};
 use super::returns::{Restoring, taken_for_reward};
-use super::{AccountKind, Activated, Book, NewLot, Programs, TransactionKind, active, draw, draw_first, rules, settle};
+use super::{
+    AccountKind, Activated, Book, NewLot, Over, Programs, TransactionKind, active, draw, draw_first, rules, settle,
+};
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, RewardId, RuleId, TransactionId};
@@ -180,7 +182,7 @@ pub(super) async fn follow(
 }
 
 /// Takes from the reward's own lot first, then from the customer's other active lots, and then below zero down to the shop's
-/// floor, as a return takes what a line earned.
+/// floor, as a return takes what a line earned, with what expired after `at`.
 #[expect(
     clippy::too_many_arguments,
     reason = "a posting is these words; a struct would only name them again"
@@ -196,33 +198,38 @@ async fn take(
     owed: i64,
 ) -> Result<(), sqlx::Error> {
     let floor = tx.shop().points.floor();
+    let mut over = Over::since(tx, (customer, program), at).await?;
     let (mut balance, _) = active(tx, customer, program).await?;
+    let (was_over, is_over) = over.of(row.lot_id);
     let lot = rules::Lot {
         points: row.points,
-        remaining: row.lot_remaining,
-        expired: row.lot_expired,
+        remaining: row.lot_remaining + is_over,
+        expired: row.lot_expired - was_over,
         taken_back: row.taken_back,
     };
     let back = lot.take_back(owed);
-    if back.own > 0 {
-        draw(tx, row.lot_id, back.own).await?;
+    let own = back.own.min(row.lot_remaining);
+    if own > 0 {
+        draw(tx, row.lot_id, own).await?;
     }
-    let others = draw_first(tx, (customer, program), back.others, 0).await?;
+    let (undone, less) = over.take_back((row.lot_id, back.own - own), back.others, at);
+    let others = draw_first(tx, (customer, program), back.others - less, 0).await?;
     let lent: i64 = others.iter().map(|(_, points)| points).sum();
     let own_active = match row.lot_state {
         LotState::Pending => 0,
-        LotState::Active | LotState::Expired => back.own,
+        LotState::Active | LotState::Expired => own,
     };
     balance -= own_active + lent;
-    let debt = (back.others - lent).min((balance - floor).max(0));
-    let taken = back.own + lent + debt;
+    let debt = (back.others - less - lent).min((balance - floor).max(0));
+    let again = book.undo_expiry(tx.now(), (program, customer), None, &undone);
+    let taken = own + again + lent + debt;
     count_taken(tx, reward, program, taken, back.own + back.others - taken).await?;
     if taken == 0 {
         return Ok(());
     }
     let changes = [
-        (AccountKind::Pending, own_active - back.own),
-        (AccountKind::Active, -(own_active + lent + debt)),
+        (AccountKind::Pending, own_active - own),
+        (AccountKind::Active, -(own_active + again + lent + debt)),
     ];
     book.funded
         .extend(row.partner_key.clone().map(|partner| (partner, -taken)));
@@ -236,8 +243,9 @@ async fn take(
         &changes,
         Some(AccountKind::Issued),
     );
-    let own = (back.own > 0).then_some((row.lot_id, back.own));
-    for (lot, points) in own.into_iter().chain(others) {
+    let own = (own > 0).then_some((row.lot_id, own));
+    let again = undone.into_iter().map(|(_, lot, part)| (lot, part));
+    for (lot, points) in own.into_iter().chain(again).chain(others) {
         book.allocate(lot, transaction, points, None);
     }
     Ok(())

@@ -8,11 +8,11 @@
 //! the purchase as well. What expired since they were sold comes back for it. Nobody gets into debt by it.
 
 use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
-use super::{AccountKind, BATCH, Book, TransactionKind, active, draw_first, lock, rules, settle};
+use super::{AccountKind, BATCH, Book, Over, TransactionKind, Undone, active, draw_first, lock, rules, settle};
 use crate::contact::change;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
-use crate::id::{AllocationId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
+use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, TransactionId};
 use crate::on;
 use crate::who::{Subject, System};
 use chrono::{DateTime, Utc};
@@ -226,8 +226,10 @@ pub(crate) async fn capture_late(
     };
     // Nothing is sold under a promise before it is made, whatever the till's clock says; and while it held, nothing of it expired.
     let since = if is_within { held.created_at } else { sold_at };
-    let expired = expired_since(tx, &held, (since, sold_at.max(since)), over).await?;
-    let back: i64 = expired.iter().map(|(.., points)| points).sum();
+    let spent_at = sold_at.max(since);
+    let mut expired = Over::since(tx, (customer, held.program_id), since).await?;
+    let expired = expired.take(over, |one| one.activates_at <= spent_at);
+    let back: i64 = expired.iter().map(|(.., part)| part).sum();
     let there = back + (points - back).min((balance - promised).max(0));
     let taking = Taking {
         points: there,
@@ -240,38 +242,6 @@ pub(crate) async fn capture_late(
     find(tx, of, id).await
 }
 
-/// What expired of a customer's lots after a moment, up to so many points, those that expired first first: only of lots that could be
-/// spent at the second moment.
-async fn expired_since(
-    tx: &mut Tx,
-    held: &Reservation,
-    (since, spent_at): (DateTime<Utc>, DateTime<Utc>),
-    mut points: i64,
-) -> Result<Vec<(AllocationId, LotId, i64)>, sqlx::Error> {
-    const SQL: &str = "SELECT id, lot_id, points FROM (SELECT x.id, x.lot_id, l.expires_at, \
-        CAST(x.points - COALESCE((SELECT SUM(r.points) FROM restorations r WHERE r.allocation_id = x.id), 0) AS BIGINT) AS points \
-        FROM lots l JOIN allocations x ON x.lot_id = l.id \
-        JOIN transactions t ON t.id = x.transaction_id AND t.kind = 'expiry' \
-        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.expires_at > $3 AND l.activates_at <= $4) o \
-        WHERE o.points > 0 ORDER BY o.expires_at, o.lot_id, o.id";
-    if points == 0 {
-        return Ok(Vec::new());
-    }
-    let mut rows: Vec<(AllocationId, LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL)
-        .bind(held.customer_id)
-        .bind(held.program_id)
-        .bind(since)
-        .bind(spent_at)
-        .fetch_all(c)
-        .await)?;
-    for (.., part) in &mut rows {
-        *part = points.min(*part);
-        points -= *part;
-    }
-    rows.retain(|(.., part)| *part > 0);
-    Ok(rows)
-}
-
 /// What of a reservation is taken.
 struct Taking {
     points: i64,
@@ -280,7 +250,7 @@ struct Taking {
     /// What others were promised of the lots that expire first.
     promised: i64,
     /// Of the points: what had expired of lots, and comes back for it.
-    expired: Vec<(AllocationId, LotId, i64)>,
+    expired: Vec<Undone>,
     purchase: Option<PurchaseId>,
 }
 
@@ -305,16 +275,7 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
         }
     };
     let mut book = Book::new();
-    let back: i64 = expired.iter().map(|(.., points)| points).sum();
-    if back > 0 {
-        // The expiry is undone, and what it gives back is spent at once: so it pays no debt, and its lot stays over.
-        let changes = [(AccountKind::Active, back)];
-        let (kind, against) = (TransactionKind::Expiry, Some(AccountKind::Expired));
-        let transaction = book.post(now, kind, place, purchase, now, &changes, against);
-        for (allocation, lot, part) in &expired {
-            book.restore(*allocation, transaction, *lot, *part);
-        }
-    }
+    let back = book.undo_expiry(now, place, purchase, &expired);
     let mut drawn: Vec<(LotId, i64)> = expired.into_iter().map(|(_, lot, part)| (lot, part)).collect();
     drawn.extend(draw_first(tx, (held.customer_id, held.program_id), points - back, promised).await?);
     let transaction = (points > 0).then(|| {
