@@ -9,6 +9,7 @@ use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
 use crate::rules::{publish, rule};
+use crate::tills::till;
 use chrono::Duration;
 use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TierId, TransferId};
@@ -16,13 +17,15 @@ use crm::lang::Localized;
 use crm::on;
 use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
 use crm::points::{NewTransfer, Policy, Receiver, ReservationState};
-use crm::purchase::LineOutcome;
 use crm::purchase::void::{VoidError, void};
+use crm::purchase::{Kind, LineOutcome, Way};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
 use crm::rule::{Span, Window};
 use crm::shop::Shop;
 use crm::testing::{World, start};
-use crm::who::Subject;
+use crm::till::Scope;
+use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
+use crm::who::{Subject, Till};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -61,6 +64,13 @@ enum Event {
         sale: Option<usize>,
     },
     Cancel(usize),
+    /// A receipt that comes late.
+    Late {
+        hold: usize,
+        part: i64,
+        lines: Vec<(i64, i64)>,
+        minutes: i64,
+    },
     Send {
         from: usize,
         program: usize,
@@ -91,6 +101,8 @@ const THRESHOLDS: [i64; 3] = [10_00, 1_000_00, 6_000_00];
 /// In days.
 const WINDOW: u32 = 40;
 const GRACE: u32 = 15;
+/// How many minutes ago a late sale was: no clock explains it, and its own points have not come and gone yet.
+const AGO: [i64; 5] = [10, 25, 45, 24 * 60, 10 * 24 * 60];
 
 fn tier_id(place: usize) -> TierId {
     TierId(uuid::Uuid::from_u128(place as u128 + 1))
@@ -145,6 +157,8 @@ fn event() -> impl Strategy<Value = Event> {
         5 => (some(), 1..=4_i64, prop::option::weighted(0.8, some()))
             .prop_map(|(hold, part, sale)| Event::Capture { hold, part, sale }),
         1 => some().prop_map(Event::Cancel),
+        4 => (some(), 1..=4_i64, prop::collection::vec(line(), 1..4), prop::sample::select(&AGO[..]))
+            .prop_map(|(hold, part, lines, minutes)| Event::Late { hold, part, lines, minutes }),
         2 => (0..2_usize, 0..2_usize, points()).prop_map(|(from, program, points)| Event::Send { from, program, points }),
         1 => some().prop_map(Event::CallBack),
         2 => (1..50_i64).prop_map(Event::Minutes),
@@ -157,6 +171,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Told<'w> {
     world: &'w World,
     db: &'w Db,
+    till: &'w Till,
     programs: [ProgramId; 2],
     who: [Subject; 2],
     cards: [String; 2],
@@ -270,6 +285,12 @@ impl Told<'_> {
                 }
             }
             Event::Capture { hold, part, sale } if self.model.holds() > 0 => self.capture(hold, part, sale).await,
+            Event::Late {
+                hold,
+                part,
+                lines,
+                minutes,
+            } if self.model.holds() > 0 => self.late(hold, part, &lines, Duration::minutes(minutes)).await,
             Event::Cancel(hold) if self.model.holds() > 0 => {
                 let hold = hold % self.model.holds();
                 let who = self.who[self.model.hold_owner(hold)];
@@ -363,6 +384,50 @@ impl Told<'_> {
         }
     }
 
+    /// What was sold a while ago, and is told only now: within two weeks, before its own points have come and gone.
+    async fn late(&mut self, hold: usize, part: i64, lines: &[(i64, i64)], ago: Duration) {
+        let hold = hold % self.model.holds();
+        let at = self.model.now - ago;
+        let worth: i64 = lines.iter().map(|(quantity, price)| quantity * price).sum();
+        // Each line is paid with money as well, so that it earns.
+        let points = (self.model.held_points(hold) * part / 4).max(1).min(worth / 2);
+        if points == 0 || at < start() {
+            return;
+        }
+        let owner = self.model.hold_owner(hold);
+        let document = self.document();
+        let item = |(n, (quantity, price)): (usize, &(i64, i64))| Item {
+            article: n.to_string(),
+            quantity: *quantity,
+            price: *price,
+            ..Item::default()
+        };
+        let receipt = NewReceipt {
+            kind: Kind::Sale,
+            document: document.clone(),
+            at,
+            store: None,
+            customer: Some(self.who[owner].id()),
+            card: None,
+            lines: lines.iter().enumerate().map(item).collect(),
+            redeem: Some((self.holds[hold], points)),
+            code: None,
+            way: Way::default(),
+            coupons: Vec::new(),
+        };
+        let done = receipt::book(self.db, self.till, &receipt).await;
+        if !self.model.takes_late(hold, at) {
+            assert!(matches!(done, Err(ReceiptError::Spend(_))), "{done:?}");
+            return;
+        }
+        let paid = self.model.sell_late(hold, lines, at, points);
+        let booked = done.expect("booked");
+        let told: i64 = booked.paid.iter().map(|one| one.points).sum();
+        assert_eq!((told, booked.unpaid), (paid, points - paid));
+        self.sales_at.push(self.counted.add(owner, at, worth));
+        self.sales.push(document);
+    }
+
     async fn purchase(&self, sale: usize) -> crm::id::PurchaseId {
         const SQL: &str = "SELECT id FROM purchases WHERE source = 'till' AND document = $1";
         let mut conn = self.db.read().await.expect("a connection");
@@ -454,7 +519,7 @@ async fn standing(db: &Db, who: Subject, program: ProgramId) -> (Option<TierId>,
     (reckoned.expect("a member").1.tier, kept)
 }
 
-async fn live(world: &World, db: &Db, events: Vec<Event>) {
+async fn live(world: &World, db: &Db, till: &Till, events: Vec<Event>) {
     world.clock.set(start());
     // Days go back for those of the last history, and tiers with them: they are no members any more.
     for sql in ["DELETE FROM tier_standings", "DELETE FROM memberships"] {
@@ -474,6 +539,7 @@ async fn live(world: &World, db: &Db, events: Vec<Event>) {
     let mut told = Told {
         world,
         db,
+        till,
         programs: [program(db, "club").await, program(db, "family").await],
         who,
         cards: cards.try_into().expect("two cards"),
@@ -550,7 +616,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         .enable_all()
         .build()
         .expect("a runtime");
-    let (world, db) = runtime.block_on(async {
+    let (world, db, till) = runtime.block_on(async {
         let world = world().await;
         ready(&world).await;
         publish_tiers(&world.db).await;
@@ -566,7 +632,9 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
             ..Shop::default()
         };
         let db = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
-        (world, db)
+        // Its receipts are of the same source as all others.
+        let till = till(&db, "late", "till", &Scope::ALL).await;
+        (world, db, till)
     });
     let config = Config {
         cases,
@@ -575,7 +643,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
-        runtime.block_on(live(&world, &db, events));
+        runtime.block_on(live(&world, &db, &till, events));
         Ok(())
     });
     drop(db);

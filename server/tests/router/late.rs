@@ -121,3 +121,48 @@ async fn what_points_paid_while_the_till_was_cut_off_is_booked() {
         []
     );
 }
+
+#[tokio::test]
+async fn what_expired_before_its_receipt_came_is_told_in_the_cabinet() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let who = anna.id().await.to_string();
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    app.execute("UPDATE memberships SET joined_at = '2020-01-01T00:00:00Z'")
+        .await;
+    let now = app.world.db.now();
+    // Fourteen days of waiting and a year after it there is a quarter of an hour left.
+    let long_ago = now - Duration::days(14 + 365) + minutes(15);
+    let earned = till.post("/purchases", &sale("S-0", &who, long_ago)).await;
+    assert_eq!(earned.status, StatusCode::CREATED, "{}", earned.body);
+    let held = till
+        .post("/reservations", &json!({"customer": who, "points": 3_000}))
+        .await;
+    assert_eq!(held.status, StatusCode::CREATED, "{}", held.body);
+    app.world.clock.set(now + minutes(60));
+    let expired = anna.browser.get("/points").await.text();
+    assert!(
+        expired.contains("Сгорели") && !expired.contains("Сгорание отменено"),
+        "{expired}"
+    );
+
+    let mut late = sale("S-1", &who, now + minutes(5));
+    late["redeem"] = json!({"reservation": read(&held)["reservation"], "points": 3_000});
+    let booked = till.post("/purchases", &late).await;
+    assert_eq!(booked.status, StatusCode::CREATED, "{}", booked.body);
+    let booked = read(&booked);
+    assert_eq!(
+        (&booked["paid"][0]["points"], &booked["unpaid"]),
+        (&json!(3_000), &json!(0)),
+        "{booked}"
+    );
+    let told = anna.browser.get("/points").await.text();
+    for words in ["Сгорание отменено", "Ради него они вернулись", "Оплата баллами"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(
+        crm::points::store::verify(&app.world.db, &BY).await.expect("verified"),
+        []
+    );
+}

@@ -31,6 +31,8 @@ struct Lot {
     is_active: bool,
     /// What expired of it, and of what carries it on.
     lapsed: i64,
+    /// What expired of it alone, and did not come back for a late sale.
+    over: i64,
     /// The lot in which these points of this customer began.
     root: usize,
 }
@@ -89,8 +91,11 @@ struct Hold {
     who: usize,
     program: usize,
     points: i64,
+    since: Time,
     until: Time,
     is_open: bool,
+    /// It paid, or was let go.
+    is_done: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -238,6 +243,7 @@ impl Model {
             until,
             is_active: from <= self.now,
             lapsed: 0,
+            over: 0,
             root: root.unwrap_or(n),
         });
         n
@@ -287,6 +293,7 @@ impl Model {
                 if self.lots[lot].until <= self.now {
                     let over = self.lots[lot].left - kept;
                     self.lots[lot].left = kept;
+                    self.lots[lot].over += over;
                     let root = self.lots[lot].root;
                     self.lots[root].lapsed += over;
                 }
@@ -341,6 +348,11 @@ impl Model {
 
     /// Something is bought: quantity and price line by line.
     pub(crate) fn sell(&mut self, who: usize, lines: &[(i64, i64)]) -> usize {
+        self.sell_at(who, lines, self.now, 0)
+    }
+
+    /// The same at a moment that may be over by now, paid with points in part.
+    fn sell_at(&mut self, who: usize, lines: &[(i64, i64)], at: Time, by_points: i64) -> usize {
         let mut sale = Sale {
             who,
             is_void: false,
@@ -355,31 +367,36 @@ impl Model {
                 })
                 .collect(),
         };
+        let amounts: Vec<i64> = sale.lines.iter().map(|line| line.amount).collect();
+        let by_points = Self::spread(by_points, &amounts);
+        let money: Vec<i64> = amounts
+            .iter()
+            .zip(by_points)
+            .map(|(amount, part)| amount - part)
+            .collect();
         for program in 0..self.terms.len() {
             let terms = self.terms[program];
             let partners = if program == 0 { &PARTNERS[..] } else { &[] };
-            let funded: Vec<Vec<i64>> = sale
-                .lines
+            let funded: Vec<Vec<i64>> = money
                 .iter()
-                .map(|line| {
-                    let costing = i64::from(line.amount > 0);
+                .map(|money| {
+                    let costing = i64::from(*money > 0);
                     let pays = partners
                         .iter()
-                        .map(|(_, share, once)| line.amount * share / 10_000 + once * costing);
+                        .map(|(_, share, once)| money * share / 10_000 + once * costing);
                     pays.collect()
                 })
                 .collect();
-            let points: Vec<i64> = sale
-                .lines
+            let points: Vec<i64> = money
                 .iter()
                 .zip(&funded)
-                .map(|(line, funded)| line.amount * terms.share / 10_000 + funded.iter().sum::<i64>())
+                .map(|(money, funded)| money * terms.share / 10_000 + funded.iter().sum::<i64>())
                 .collect();
             let whole: i64 = points.iter().sum();
             if whole == 0 {
                 continue;
             }
-            let from = self.now + Duration::days(terms.delay);
+            let from = at + Duration::days(terms.delay);
             let lot = self.new_lot(who, program, whole, from, from + Duration::days(terms.term), None);
             if self.lots[lot].is_active {
                 self.pay_debt(lot, whole);
@@ -605,8 +622,10 @@ impl Model {
             who,
             program,
             points,
+            since: self.now,
             until: self.now + term,
             is_open: true,
+            is_done: false,
         });
         Ok(self.holds.len() - 1)
     }
@@ -621,6 +640,7 @@ impl Model {
 
     pub(crate) fn release(&mut self, hold: usize) {
         self.holds[hold].is_open = false;
+        self.holds[hold].is_done = true;
         self.expire();
     }
 
@@ -652,47 +672,110 @@ impl Model {
         if let Some(most) = sale.map(|sale| self.most(sale)).filter(|most| *most < points) {
             return Err(Refusal::TooMuch(most));
         }
-        let mut lots: std::collections::VecDeque<Taking> = self.draw(who, program, points, 0).into();
+        let lots = self.draw(who, program, points, 0);
         if let Some(sale) = sale {
-            let payable = self.payable(sale);
-            let whole: i64 = payable.iter().map(|(_, amount)| amount).sum();
-            // The largest remainder: whole parts first, then one each to the largest rests.
-            let mut parts: Vec<(usize, i64, i64)> = payable
-                .iter()
-                .map(|(line, amount)| (*line, points * amount / whole, points * amount % whole))
-                .collect();
-            let mut over = points - parts.iter().map(|(_, part, _)| part).sum::<i64>();
-            let mut order: Vec<usize> = (0..parts.len()).collect();
-            order.sort_by_key(|n| (-parts[*n].2, *n));
-            for n in order {
-                if over > 0 {
-                    parts[n].1 += 1;
-                    over -= 1;
-                }
-            }
-            for (line, mut part, _) in parts {
-                if part == 0 {
-                    continue;
-                }
-                let payment = self.sales[sale].lines[line].paid.entry(program).or_default();
-                payment.points += part;
-                while part > 0 {
-                    let Some(mut first) = lots.pop_front() else { break };
-                    let now = first.points.min(part);
-                    part -= now;
-                    payment.takings.push(Taking {
-                        lot: first.lot,
-                        points: now,
-                    });
-                    first.points -= now;
-                    if first.points > 0 {
-                        lots.push_front(first);
-                    }
-                }
-            }
+            self.pay(sale, program, points, lots);
         }
         self.release(hold);
         Ok(())
+    }
+
+    /// Points over lines by the largest remainder: whole parts first, then one each to the largest rests.
+    fn spread(points: i64, shares: &[i64]) -> Vec<i64> {
+        let whole = shares.iter().sum::<i64>().max(1);
+        let mut parts: Vec<i64> = shares.iter().map(|share| points * share / whole).collect();
+        let mut over = points - parts.iter().sum::<i64>();
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        order.sort_by_key(|n| (-(points * shares[*n] % whole), *n));
+        for n in order {
+            if over > 0 {
+                parts[n] += 1;
+                over -= 1;
+            }
+        }
+        parts
+    }
+
+    /// Points out of lots pay for a sale.
+    fn pay(&mut self, sale: usize, program: usize, points: i64, lots: Vec<Taking>) {
+        let mut lots = std::collections::VecDeque::from(lots);
+        let payable = self.payable(sale);
+        let shares: Vec<i64> = payable.iter().map(|(_, amount)| *amount).collect();
+        for ((line, _), mut part) in payable.into_iter().zip(Self::spread(points, &shares)) {
+            if part == 0 {
+                continue;
+            }
+            let payment = self.sales[sale].lines[line].paid.entry(program).or_default();
+            payment.points += part;
+            while part > 0 {
+                let Some(mut first) = lots.pop_front() else { break };
+                let now = first.points.min(part);
+                part -= now;
+                payment.takings.push(Taking {
+                    lot: first.lot,
+                    points: now,
+                });
+                first.points -= now;
+                if first.points > 0 {
+                    lots.push_front(first);
+                }
+            }
+        }
+    }
+
+    /// Whether a sale of some while ago may be paid by what was promised: it still is, or was before the sale and is neither spent nor
+    /// let go.
+    pub(crate) fn takes_late(&self, hold: usize, at: Time) -> bool {
+        let hold = &self.holds[hold];
+        hold.is_open || !hold.is_done && hold.since - Self::clocks() <= at
+    }
+
+    fn clocks() -> Duration {
+        Duration::minutes(10)
+    }
+
+    /// Something was sold a while ago, and was to be paid by what was promised: how many of the points are there for it. What has
+    /// expired since then is, and goes first; as long as the promise holds it has lost nothing, and only makes up for what is missing.
+    pub(crate) fn sell_late(&mut self, hold: usize, lines: &[(i64, i64)], at: Time, points: i64) -> i64 {
+        let Hold {
+            who,
+            program,
+            since: made,
+            until,
+            is_open,
+            ..
+        } = self.holds[hold];
+        let sale = self.sell_at(who, lines, at, points);
+        let active = self.active(who, program);
+        let (others, mut wanted) = if is_open {
+            (0, points - active.clamp(0, points))
+        } else {
+            (self.reserved(who, program), points)
+        };
+        let held_then = made - Self::clocks() <= at && at < until + Self::clocks();
+        let since = if held_then { made } else { at };
+        let mut over: Vec<usize> = (0..self.lots.len())
+            .filter(|n| (self.lots[*n].who, self.lots[*n].program) == (who, program))
+            .filter(|n| self.lots[*n].until > since && self.lots[*n].from <= at.max(since))
+            .collect();
+        over.sort_by_key(|n| (self.lots[*n].until, *n));
+        let mut takings = Vec::new();
+        for lot in over {
+            let part = self.lots[lot].over.min(wanted);
+            if part > 0 {
+                wanted -= part;
+                self.lots[lot].over -= part;
+                let root = self.lots[lot].root;
+                self.lots[root].lapsed -= part;
+                takings.push(Taking { lot, points: part });
+            }
+        }
+        let back: i64 = takings.iter().map(|taking| taking.points).sum();
+        let there = back + (points - back).min((active - others).max(0));
+        takings.extend(self.draw(who, program, there - back, others));
+        self.pay(sale, program, there, takings);
+        self.release(hold);
+        there
     }
 
     /// Points are sent; how many are missing where there are not enough.
