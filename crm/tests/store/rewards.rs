@@ -739,6 +739,34 @@ both_engines!(
 );
 
 both_engines!(
+    a_return_that_comes_late_takes_of_a_reward_what_has_expired_since,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, code, club) = host(db).await;
+        let boris = register(db, "+79000000001", Some(&code)).await;
+        later(world);
+        slip("F-1", boris.me(), db.now()).line("tea", 2, 60_00).book(db).await;
+        world.clock.set(start() + days(20));
+        points::run_due(db, &BY).await.expect("done");
+        assert_eq!(held(db, anna.me()).await, (300_00, 0));
+        spend(db, anna.me(), club, 250_00).await;
+        world.clock.set(start() + days(30));
+        slip("A", anna.me(), db.now()).line("coat", 1, 5_000_00).book(db).await;
+        world.clock.set(start() + days(385));
+        points::run_due(db, &BY).await.expect("done");
+        assert_eq!(held(db, anna.me()).await, (150_00, 0), "the rest of the reward is over");
+        // Half of it is owed: fifty were there on that day, so a hundred come from what was earned since.
+        slip("R-1", boris.me(), start() + days(300))
+            .line("tea", -1, 60_00)
+            .of_line("F-1", 1)
+            .book(db)
+            .await;
+        assert_eq!(held(db, anna.me()).await, (50_00, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
     an_invitation_is_for_who_is_new_and_counts_so_often_a_month,
     async |world| {
         ready(world).await;
