@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The API from outside, against a server of this machine that ends with this script: schemathesis sends whatever the OpenAPI
-# document allows and forbids, and end2end/till/day.py plays a day at three tills. Prints a line for each, ok or not.
+# document allows and forbids, and end2end/till/day.py plays a day at three tills. The till that the documentation gives away is
+# tried by itself before. Prints a line for each, ok or not.
 #
 #   tools/tills.sh <program> <site folder>
 set -uo pipefail
@@ -45,6 +46,7 @@ schemathesis() {
     --exclude-path /api/v1/openapi.json --max-failures 20) || { tail -5 "$work/serve"; return 1; }
 }
 
+verdict "a till's journal" python3 end2end/till/journal.py
 verdict "schemathesis: no 5xx, no answer that is not documented" schemathesis
 [[ -z $server ]] || { kill "$server"; wait "$server" 2>/dev/null; server=; }
 unset KABINET_DATABASE_URL KABINET_LISTEN KABINET_PUBLIC_URL KABINET_LIMITS__REQUESTS_PER_TILL
