@@ -1159,8 +1159,10 @@ test("forms of the desk", async ({ page, another, signIns }) => {
   await right(desk, "queue.agent", { capacity: "3" });
   // Everybody is called the same here: one of them is who sits before the page.
   const here = new URL(desk.url()).pathname;
-  for (const agent of await desk.locator('input[name="agent"]').evaluateAll((all) => all.map((one) => (one as HTMLInputElement).value)))
-    await send(desk.request, signIns.url, here, "queue.agent", { agent, capacity: "3" });
+  const agents = await desk.locator('form:has(input[name="agent"])').evaluateAll((all) =>
+    all.map((form) => ["agent", "seen"].map((name) => form.querySelector<HTMLInputElement>(`input[name="${name}"]`)!.value)));
+  for (const [agent, was] of agents)
+    await send(desk.request, signIns.url, here, "queue.agent", { agent, seen: was, capacity: "3" });
   await desk.goto("/admin/requests");
   await right(desk, "queue.presence");
   await expect(desk.getByText("Обращения по очереди вы берёте")).toBeVisible();

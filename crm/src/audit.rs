@@ -3,7 +3,7 @@
 pub mod log;
 pub mod seal;
 
-use crate::db::{Conn, Tx};
+use crate::db::{self, Conn, Tx};
 use crate::error::Error;
 use crate::id::{ArticleId, AuditId, CategoryId, CustomerId, HelpArticleId, PromotionId, StoreId};
 use crate::lang::Localized;
@@ -324,6 +324,36 @@ pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) 
         changed: read_back(&reason),
     };
     Ok(rows.into_iter().map(act).collect())
+}
+
+/// What is asked about, where somebody wants to know who changed it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last<'a> {
+    /// A thing, by its id.
+    Of(Uuid),
+    /// What has none, by what was done: an action, and what the reason begins with.
+    Done(&'a str, &'a str),
+}
+
+/// When staff changed something last, and the name of who did: for a colleague who was not quick enough.
+pub async fn last_change(conn: &mut Conn, _by: &Staff, of: Last<'_>) -> Result<Option<(DateTime<Utc>, String)>, Error> {
+    const OF: &str = "SELECT a.at, s.name FROM audit a JOIN staff s ON s.id = a.actor_id WHERE a.object_id = $1 \
+                      AND a.action NOT LIKE '%.read' AND a.action <> 'audit.export' \
+                      ORDER BY a.at DESC, a.id DESC LIMIT 1";
+    const DONE: &str = "SELECT a.at, s.name FROM audit a JOIN staff s ON s.id = a.actor_id WHERE a.action = $1 \
+                        AND a.reason LIKE $2 ESCAPE '\\' ORDER BY a.at DESC, a.id DESC LIMIT 1";
+    let found = match of {
+        Last::Of(id) => on!(conn, |c| sqlx::query_as(OF).bind(id).fetch_optional(c).await)?,
+        Last::Done(action, begins) => {
+            let begins = format!("{}%", db::like(begins));
+            on!(conn, |c| sqlx::query_as(DONE)
+                .bind(action)
+                .bind(&begins)
+                .fetch_optional(c)
+                .await)?
+        }
+    };
+    Ok(found)
 }
 
 #[cfg(test)]

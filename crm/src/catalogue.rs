@@ -184,13 +184,14 @@ pub async fn write(
     .await
 }
 
-/// Throws a draft away. [`Error::Stale`] where there is none.
-pub async fn discard(db: &Db, by: &Staff, item: Item) -> Result<(), Error> {
+/// Throws a draft away. `seen` is its [`changed_at`](draft::Draft::changed_at) as it was shown: [`Error::Stale`] where it is another
+/// one by now, or none.
+pub async fn discard(db: &Db, by: &Staff, item: Item, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Shops)?;
     db.write(|tx| {
         scoped(async move {
             hold(tx, item).await?;
-            draft::forget::<Edit>(tx, item.id()).await?;
+            draft::discard::<Edit>(tx, item.id(), seen).await?;
             Ok(by
                 .record(tx, &item.action("discard"), None, Some(item.id()), "")
                 .await?)

@@ -130,7 +130,13 @@ pub(crate) async fn give_back<T: Drafted>(tx: &mut Tx, id: Uuid, by: StaffId, co
     }
 }
 
-/// Throws a draft away. [`Error::Stale`] where there is none.
+/// Throws a draft away that is as it was seen. [`Error::Stale`] where it is another one by now, or none.
+pub(crate) async fn discard<T: Drafted>(tx: &mut Tx, id: Uuid, seen: DateTime<Utc>) -> Result<(), Error> {
+    is_as_seen::<T>(tx, id, Some(seen)).await?;
+    forget::<T>(tx, id).await
+}
+
+/// Throws away what became a version. [`Error::Stale`] where there is no draft.
 pub(crate) async fn forget<T: Drafted>(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
     let rows = on!(tx, |c| sqlx::query(T::SQL.forget)
         .bind(id)

@@ -5,7 +5,7 @@ use super::versions::list;
 use crate::cx::Cx;
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
-use crm::audit::{self, Act, Changed, Object};
+use crm::audit::{self, Act, Changed, Last, Object};
 use islands::AppError;
 use leptos::prelude::*;
 use serde_json::Value;
@@ -56,6 +56,29 @@ pub(super) async fn section(
         </section>
     };
     Ok(view.into_html())
+}
+
+/// Where a colleague was quicker with what a form was sent to change: who changed it last, and when.
+pub(super) async fn quicker(cx: &Cx, of: Last<'_>) -> Result<Option<Html>, AppError> {
+    let Some(sent) = &cx.outcome else { return Ok(None) };
+    if sent.error != AppError::Stale {
+        return Ok(None);
+    }
+    let last = audit::last_change(&mut cx.db.read().await?, cx.staff()?, of).await?;
+    let words = cx.t().admin_changes.last;
+    let said = last.map(|(at, by)| {
+        view! { <p class="notice">{words} " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p> }.into_html()
+    });
+    Ok(said)
+}
+
+/// The thing that a field of the form that was sent and not taken names.
+pub(super) fn sent(cx: &Cx, field: &str) -> Last<'static> {
+    let sent = cx.outcome.iter().flat_map(|sent| &sent.values);
+    let id = sent
+        .filter(|(name, _)| name == field)
+        .find_map(|(_, id)| id.parse().ok());
+    Last::Of(id.unwrap_or_default())
 }
 
 /// What somebody did, in a word.

@@ -52,13 +52,15 @@ impl Form for PublishItem {
 
 /// Throws the draft at hand away.
 #[derive(Deserialize)]
-pub struct DiscardItem {}
+pub struct DiscardItem {
+    seen: i64,
+}
 
 impl Form for DiscardItem {
     const NAME: &'static str = "catalogue.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        catalogue::discard(&cx.db, cx.staff()?, at_hand(cx)?).await?;
+        catalogue::discard(&cx.db, cx.staff()?, at_hand(cx)?, versions::seen(self.seen)?).await?;
         Ok(done_here(cx, "discarded"))
     }
 }
@@ -172,7 +174,8 @@ fn drafted(cx: &Cx, draft: &Draft, changes: Html, may_publish: bool) -> Html {
             {changed(cx, draft.changed_at, Some(&draft.changed_by))}
             {changes}
             {publish}
-            <FormBox<DiscardItem> class="actions">
+            <FormBox<DiscardItem> class="actions" stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{of_rules.discard}</button>
             </FormBox<DiscardItem>>
         </section>

@@ -1,5 +1,6 @@
 //! Series of coupons, as marketers write them, and the coupons that they hand out themselves.
 
+use super::changes;
 use super::rules::fields::{optional, whole};
 use crate::cabinet::{back, flash, fresh_first, purchases};
 use crate::cx::Cx;
@@ -7,6 +8,7 @@ use crate::format;
 use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Check, Field, FormBox, Head, pairs, table_or};
+use crm::audit::Last;
 use crm::coupon::store::managing::{self as coupons, Entry};
 use crm::coupon::{Series, show};
 use crm::flaw::{Check as Flaws, Flaw};
@@ -239,6 +241,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_coupons;
     let id: SeriesId = cx.param("id")?;
     let entry = coupons::read(&cx.db, cx.staff()?, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let record = &entry.record;
     let title = cx.pick(&record.name);
     let done = [
@@ -260,6 +263,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
+        {quicker}
         <p>{state(&cx, &entry)} " " <code>{record.code.clone()}</code> " " {whose}</p>
         <dl class="tiles-num">
             <div><dt>{t.issued}</dt><dd>{format::integer(entry.issued)}</dd></div>

@@ -1,9 +1,11 @@
 //! What the chat goes by, in numbers: how long it waits, how long it remembers, how much it tells at once.
 
+use super::changes;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::{Field, FormBox};
+use crm::audit::Last;
 use crm::dialogue::settings;
 use islands::AppError;
 use leptos::prelude::*;
@@ -34,6 +36,7 @@ impl Form for SetDialogue {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_dialogue;
     let (held, seen) = settings::list(&cx.db, cx.staff()?).await?;
+    let quicker = changes::quicker(&cx, Last::Done("dialogue.set", "")).await?;
     let words = [
         ("state_minutes", t.state_minutes, t.state_minutes_hint),
         ("kept_days", t.kept_days, t.kept_days_hint),
@@ -58,6 +61,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {back("/admin/texts?kind=phrase", cx.t().admin_texts.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &[("saved", cx.t().admin_rules.done_saved)])}
+        {quicker}
         <p class="lead">{t.lead}</p>
         <section class="narrow">
             <FormBox<SetDialogue> labels=labels stale=cx.t().admin_shops.stale>

@@ -1,6 +1,7 @@
 //! Odd patterns as staff look through them: what rules found, what speaks for it, what is decided; and the limits of the rules.
 
 use super::acts::was_about;
+use super::changes;
 use super::full_name;
 use super::versions;
 use crate::cabinet::{back, flash, fresh_first, more, place, show_place, unsaid};
@@ -10,6 +11,7 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::texts::AdminFraud;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, DataTable, Field, FormBox, Head, Moment, pairs};
+use crm::audit::Last;
 use crm::fraud::store::{self as alerts, NewSetting};
 use crm::fraud::{Alert, Evidence, EvidenceKind, Field as Limit, Limits, Party, Row, Rule, Setting, State, Stop, stop};
 use crm::id::{CustomerId, FraudAlertId};
@@ -269,6 +271,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let before = cx.query("after").and_then(place);
     let (alert, parties, mut evidence) = alerts::open(&cx.db, staff, id, before, PAGE as i64 + 1).await?;
     let settings = alerts::settings(&mut cx.db.read().await?, staff).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let is_more = evidence.len() > PAGE;
     evidence.truncate(PAGE);
     let next = evidence.last().filter(|_| is_more).map(|last| {
@@ -319,6 +322,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1>{name.clone()}</h1>
         {flash(&cx, &done)}
         {said}
+        {quicker}
         <p>{state(t, alert.state)} " " {t.found_at(cx.moment(at))} " " {decided(&cx, &alert)}</p>
         <section class="panel" aria-labelledby="found">
             <h2 id="found">{t.pattern}</h2>
@@ -492,11 +496,13 @@ fn decide(cx: &Cx, alert: &Alert) -> Html {
 pub async fn rules(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_fraud;
     let settings = alerts::settings(&mut cx.db.read().await?, cx.staff()?).await?;
+    let quicker = changes::quicker(&cx, Last::Done("fraud.rule", "")).await?;
     let all: Vec<_> = settings.iter().map(|one| setting(&cx, one)).collect();
     let view = view! {
         {back(HERE, t.title)}
         <h1>{t.rules_title}</h1>
         {flash(&cx, &[("saved", t.done_saved)])}
+        {quicker}
         <p class="lead">{t.rules_lead}</p>
         <div class="narrow">{all}</div>
     };

@@ -107,14 +107,17 @@ impl Form for DraftHelp {
 
 /// Throws the draft of the article at hand away.
 #[derive(Deserialize)]
-pub struct DiscardHelp {}
+pub struct DiscardHelp {
+    seen: i64,
+}
 
 impl Form for DiscardHelp {
     const NAME: &'static str = "help.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let code: String = cx.param("code")?;
-        let is_there = help::discard(&cx.db, cx.staff()?, &code).await?;
+        let seen = versions::seen(self.seen)?;
+        let is_there = help::discard(&cx.db, cx.staff()?, &code, seen).await?;
         Ok(Next::to(match is_there {
             true => format!("{HERE}/{code}?done=discarded"),
             false => format!("{HERE}?done=discarded"),
@@ -552,7 +555,8 @@ fn drafted(cx: &Cx, choices: &Choices, draft: &Draft, current: Option<&Version>,
             <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
             {versions::faults(cx, lacks)}
             {publish}
-            <FormBox<DiscardHelp> class="actions">
+            <FormBox<DiscardHelp> class="actions" stale=t.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{of_rules.discard}</button>
             </FormBox<DiscardHelp>>
         </section>

@@ -1,11 +1,13 @@
 //! The parts of the help, as staff name and order them.
 
+use super::changes;
 use super::rules::fields::{line, whole};
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Field, FormBox, pairs};
+use crm::audit::Last;
 use crm::help::store::parts::{self, Part};
 use crm::lang::Localized;
 use islands::AppError;
@@ -61,6 +63,7 @@ impl Form for ChangePart {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
     let all = parts::list(&cx.db, cx.staff()?).await?;
+    let quicker = changes::quicker(&cx, Last::Done("help.part_change", "")).await?;
     let mut forms = Vec::with_capacity(all.len());
     for part in all {
         forms.push(form(&cx, part)?);
@@ -71,6 +74,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.parts}</h1>
         <p class="lead">{t.parts_lead}</p>
         {flash(&cx, &[("added", t.done_part_added), ("saved", of_rules.done_saved)])}
+        {quicker}
         <div class="narrow stack">{forms}</div>
         <AddBox<AddPart> title=t.new_part labels=labels>
             <Field name="key" label=t.code hint=t.part_code_hint/>

@@ -1,5 +1,6 @@
 //! Service levels as leads write them: when there is work, how soon requests are answered and solved, and how often that was kept.
 
+use super::changes;
 use super::rules::fields::line;
 use super::versions::seen;
 use crate::cabinet::{back, flash, gone};
@@ -217,6 +218,7 @@ fn asked(cx: &Cx) -> NaiveDateTime {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_levels;
     let setup = levels::list(&cx.db, cx.staff()?).await?;
+    let quicker = changes::quicker(&cx, changes::sent(&cx, "id")).await?;
     let said = [
         ("calendar_added", t.done_calendar_added),
         ("policy_added", t.done_policy_added),
@@ -238,6 +240,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <h1>{t.title}</h1>
         {flash(&cx, &said)}
+        {quicker}
         {gone(&cx)}
         <p class="lead">{t.lead}</p>
         <nav class="actions" aria-label=t.title>

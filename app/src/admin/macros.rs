@@ -1,5 +1,6 @@
 //! Macros as staff write them: their own, and with a right of its own those of everybody.
 
+use super::changes;
 use super::queues::status_code;
 use super::sorting::{priorities, priority_word};
 use super::versions::seen;
@@ -8,6 +9,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Check, Field, FormBox, Head, Select, TextArea, pairs, table_or};
+use crm::audit::Last;
 use crm::id::MacroId;
 use crm::lang::Lang;
 use crm::request::Status;
@@ -142,6 +144,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_macros;
     let staff = cx.staff()?;
     let one = macros::look_at(&cx.db, staff, cx.param("id")?).await?;
+    let quicker = changes::quicker(&cx, Last::Of(one.id.0)).await?;
     let title = one.name.clone();
     // What is everybody's is read by everybody, and changed by those with the right.
     let may_change = !one.is_shared || staff.has(Right::Macros);
@@ -174,6 +177,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed)])}
+        {quicker}
         <p>
             <code>{one.code.clone()}</code> " " {one.digit.map(|digit| view! { <kbd>{digit}</kbd> })} " "
             {does(&cx, &one)}

@@ -1,10 +1,12 @@
 //! Partners whom data of customers may be passed to: what each gets and why, in the words that customers agree to.
 
+use super::changes;
 use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Field, FormBox, Head, TextArea, pairs, table_or};
+use crm::audit::Last;
 use crm::id::PartnerId;
 use crm::lang::Localized;
 use crm::partner::{self as partners, Partner, Words};
@@ -141,6 +143,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_partners;
     let id: PartnerId = cx.param("id")?;
     let partner = partners::read(&cx.db, cx.staff()?, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let title = cx.pick(&partner.name);
     let done = [
         ("added", t.done_added),
@@ -158,6 +161,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
+        {quicker}
         <p class="facts">
             {state(&cx, &partner)} <code>{partner.code.clone()}</code>
             <a href=format!("/consents/{}", partner.purpose())>{t.read(partner.version)}</a>

@@ -1,6 +1,7 @@
 //! Loyalty programs, as staff write them: what each has given and to how many, its terms with every version of them, open or
 //! closed.
 
+use super::changes;
 use super::rules::fields::{hundredths, line, whole};
 use super::versions::{self, difference, in_time, moment};
 use crate::cabinet::{back, flash, fresh_first};
@@ -10,6 +11,7 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Check, DataTable, Field, FormBox, Head, TextArea, pairs};
+use crm::audit::Last;
 use crm::content::{days, percent};
 use crm::flaw::Check as Flaws;
 use crm::lang::Localized;
@@ -126,14 +128,16 @@ impl Form for DraftProgram {
 
 /// Throws the draft of the program at hand away.
 #[derive(Deserialize)]
-pub struct DiscardProgram {}
+pub struct DiscardProgram {
+    seen: i64,
+}
 
 impl Form for DiscardProgram {
     const NAME: &'static str = "program.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let code: String = cx.param("code")?;
-        programs::discard(&cx.db, cx.staff()?, &code).await?;
+        programs::discard(&cx.db, cx.staff()?, &code, versions::seen(self.seen)?).await?;
         Ok(Next::to(format!("{HERE}/{code}?done=discarded")))
     }
 }
@@ -367,6 +371,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let (program, versions) = programs::history(&cx.db, staff, &code).await?;
     let givers = rules::givers(&mut cx.db.read().await?, staff, program.id).await?;
     let draft = programs::draft(&mut cx.db.read().await?, staff, program.id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(program.id.0)).await?;
     let now = cx.db.now();
     let ahead = versions.first().filter(|version| version.published_at > now);
     let current = versions.iter().find(|version| version.published_at <= now);
@@ -395,6 +400,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{name.clone()}</bdi></h1>
         {flash(&cx, &done)}
         <p>{state(&cx, &program)}</p>
+        {quicker}
         {closed}
         <dl class="tiles-num">
             <div><dt>{t.members}</dt><dd>{format::integer(program.members)}</dd></div>
@@ -509,7 +515,8 @@ fn drafted(cx: &Cx, draft: &Draft, current: &Version, may_publish: bool) -> Html
             <p class="actions"><a class="btn" href=format!("{}/preview", cx.path)>{t.preview}</a></p>
             <p class="hint">{t.edit_hint}</p>
             {publish}
-            <FormBox<DiscardProgram> class="actions">
+            <FormBox<DiscardProgram> class="actions" stale=t.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{of_rules.discard}</button>
             </FormBox<DiscardProgram>>
         </section>

@@ -2,7 +2,7 @@
 //! carry it out; and what came of it.
 
 use super::changes;
-use super::versions::{changed, difference, gone, moment, warnings};
+use super::versions::{self, changed, difference, gone, moment, warnings};
 use crate::cabinet::{back, flash, fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -124,14 +124,16 @@ impl Form for NotePromotion {
 
 /// Throws the next version of the promotion at hand away.
 #[derive(Deserialize)]
-pub struct DiscardPromotion {}
+pub struct DiscardPromotion {
+    seen: i64,
+}
 
 impl Form for DiscardPromotion {
     const NAME: &'static str = "promotion.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: PromotionId = cx.param("id")?;
-        promotions::discard(&cx.db, cx.staff()?, id).await?;
+        promotions::discard(&cx.db, cx.staff()?, id, versions::seen(self.seen)?).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=discarded")))
     }
 }
@@ -585,12 +587,14 @@ fn note(cx: &Cx, note: &str) -> Html {
 /// The next version of what is published: what it would change.
 fn drafted(cx: &Cx, draft: &Draft, difference: Html) -> Html {
     let (t, discard) = (&cx.t().admin_promotions, cx.t().admin_rules.discard);
+    let seen = draft.changed_at.timestamp_micros().to_string();
     view! {
         <section class="panel" aria-labelledby="preview">
             <h2 id="preview">{t.preview_changes}</h2>
             {changed(cx, draft.changed_at, Some(&draft.changed_by))}
             {difference}
             <FormBox<DiscardPromotion> class="actions" stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=seen/>
                 <button class="btn btn-danger-quiet">{discard}</button>
             </FormBox<DiscardPromotion>>
         </section>

@@ -1,5 +1,6 @@
 //! Questions that customers ask in public, as staff look through them: new ones first, each shown, declined or moved to support.
 
+use super::changes;
 use super::{full_name, versions};
 use crate::account::questions as shown;
 use crate::cabinet::{back, flash, place, show_place, unsaid};
@@ -8,6 +9,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, Field, FormBox, Head, Moment, Select, TextArea, pairs, paragraphs};
+use crm::audit::Last;
 use crm::help::store as help;
 use crm::id::QuestionId;
 use crm::question::store as questions;
@@ -190,6 +192,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let staff = cx.staff()?;
     let id: QuestionId = cx.param("id")?;
     let whole = questions::open(&cx.db, staff, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let articles = help::shown(&mut cx.db.read().await?).await?;
     let none = (String::new(), t.no_article.to_owned());
     let articles: Vec<_> = std::iter::once(none)
@@ -239,6 +242,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {back(HERE, t.title)}
         <h1>{t.one}</h1>
         {flash(&cx, &done)}
+        {quicker}
         {gone}
         <p>{state(&cx, whole.state)} " " {outcome(&cx, &whole)}</p>
         <section class="panel" aria-labelledby="asked">

@@ -1,5 +1,6 @@
 //! Queues of requests, as a lead sets them up: what they allow, who works in them, which topics lead there.
 
+use super::changes;
 use super::sorting::priorities;
 use super::status_word;
 use super::versions::seen;
@@ -8,12 +9,13 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Check, Choices, DataTable, Field, FormBox, Head, Select, pairs, table_or};
+use crm::audit::Last;
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
 use crm::request::Status;
 use crm::request::desk::{self, Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
-use crm::request::store::queues;
+use crm::request::store::queues::{self, Begins};
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
@@ -41,7 +43,8 @@ impl Form for AddQueue {
 }
 
 /// Says what requests about each topic begin with, by the topics' ids behind a `t`: what begins with a digit would be read as a place
-/// in a list. `was` is what was shown of each: a topic that stays as it was is left alone, whatever a colleague made of it meanwhile.
+/// in a list. `was` is what was shown of each: a topic that stays as it was is left alone, whatever a colleague made of it meanwhile,
+/// and none is changed that a colleague changed.
 #[derive(Deserialize)]
 pub struct SetBeginnings {
     #[serde(default)]
@@ -60,7 +63,8 @@ impl Form for SetBeginnings {
         let mut changed = Vec::new();
         for (id, code) in &self.priority {
             let queue = self.queue.get(id).map(String::as_str).unwrap_or_default();
-            if self.was.get(id).is_some_and(|was| *was == shown(queue, code)) {
+            let was = self.was.get(id);
+            if was.is_some_and(|was| *was == shown(queue, code)) {
                 continue;
             }
             let topic = id.strip_prefix('t').and_then(|id| id.parse::<TopicId>().ok());
@@ -70,7 +74,8 @@ impl Form for SetBeginnings {
                 queue => Some(queue.parse().map_err(|_| not_a_choice("queue", id))?),
             };
             let priority = Priority::from_code(code).ok_or_else(|| not_a_choice("priority", id))?;
-            changed.push((topic, queue, priority));
+            let seen = was.and_then(|was| read(was)).ok_or(AppError::Refused)?;
+            changed.push((topic, seen, (queue, priority)));
         }
         queues::set_beginnings(&cx.db, cx.staff()?, &changed)
             .await
@@ -90,6 +95,16 @@ impl Form for SetBeginnings {
 /// What is shown of a topic, in one word.
 fn shown(queue: &str, priority: &str) -> String {
     format!("{priority} {queue}")
+}
+
+/// The same, read.
+fn read(shown: &str) -> Option<Begins> {
+    let (priority, queue) = shown.split_once(' ')?;
+    let queue = match queue {
+        "" => None,
+        id => Some(id.parse().ok()?),
+    };
+    Some((queue, Priority::from_code(priority)?))
 }
 
 /// Changes the queue at hand. `seen` is when it was written down as it was shown.
@@ -129,9 +144,10 @@ impl Form for ChangeQueue {
     }
 }
 
-/// Says how many requests of the queue at hand a colleague is given.
+/// Says how many requests of the queue at hand a colleague is given. `seen` is how many they were given as it was shown.
 #[derive(Deserialize)]
 pub struct SetAgent {
+    seen: String,
     agent: StaffId,
     capacity: String,
 }
@@ -142,7 +158,8 @@ impl Form for SetAgent {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: QueueId = cx.param("id")?;
         let capacity = desk::capacity(&self.capacity).map_err(|flaw| AppError::field("capacity", flaw))?;
-        queues::set_agent(&cx.db, cx.staff()?, id, self.agent, capacity).await?;
+        let seen = desk::capacity(&self.seen).map_err(|_| AppError::Refused)?;
+        queues::set_agent(&cx.db, cx.staff()?, id, self.agent, seen, capacity).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=agent")))
     }
 }
@@ -171,6 +188,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let all = queues::list(&mut conn, staff).await?;
     let topics = queues::beginnings(&mut conn, staff).await?;
     drop(conn);
+    let quicker = changes::quicker(&cx, Last::Done("queue.topic", "")).await?;
     let rows: Vec<_> = all
         .iter()
         .map(|queue| {
@@ -191,6 +209,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {back("/admin/requests", cx.t().admin_requests.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &[("topic", t.done_topic)])}
+        {quicker}
         <p class="lead">{t.lead}</p>
         {list}
         <AddBox<AddQueue> title=t.new labels=labels>
@@ -224,7 +243,7 @@ fn beginnings(cx: &Cx, topics: Vec<Beginning>, all: &[Queue]) -> Html {
         view! { <DataTable label=t.topics heads=heads rows=rows.into_html()/> }.into_html()
     };
     view! {
-        <FormBox<SetBeginnings> labels=labels>
+        <FormBox<SetBeginnings> labels=labels stale=cx.t().admin_shops.stale>
             {table()}
             <button class="btn">{t.save}</button>
         </FormBox<SetBeginnings>>
@@ -277,12 +296,14 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_queues;
     let id: QueueId = cx.param("id")?;
     let (queue, agents) = queues::read(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let title = cx.pick(&queue.name);
     let agents: Vec<_> = agents.iter().map(|one| agent(&cx, one)).collect();
     let view = view! {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed), ("agent", t.done_agent)])}
+        {quicker}
         <p><code>{queue.code.clone()}</code></p>
         <section class="section narrow" aria-labelledby="settings">
             <h2 id="settings">{t.settings}</h2>
@@ -337,7 +358,7 @@ fn settings(cx: &Cx, queue: &Queue) -> Html {
         ("reopen_days", t.reopen_days),
     ]);
     view! {
-        <FormBox<ChangeQueue> labels=labels>
+        <FormBox<ChangeQueue> labels=labels stale=cx.t().admin_shops.stale>
             <input type="hidden" name="seen" value=seen/>
             <Field name="name_ru" label=t.name_ru value=name_ru/>
             <Field name="name_en" label=t.name_en value=name_en/>
@@ -366,6 +387,7 @@ fn agent(cx: &Cx, agent: &Agent) -> Html {
     let (id, about) = (format!("queue-agent-{}", agent.id), agent.id.to_string());
     let label = t.capacity(&agent.name);
     let capacity = agent.capacity.map(|capacity| capacity.to_string()).unwrap_or_default();
+    let seen = capacity.clone();
     let hint = match (agent.capacity, agent.takes_requests) {
         (None, _) => t.not_here,
         (Some(_), true) => t.is_present,
@@ -373,7 +395,8 @@ fn agent(cx: &Cx, agent: &Agent) -> Html {
     };
     let labels = vec![("capacity".to_owned(), label.clone())];
     view! {
-        <FormBox<SetAgent> id=id labels=labels>
+        <FormBox<SetAgent> id=id labels=labels stale=cx.t().admin_shops.stale>
+            <input type="hidden" name="seen" value=seen/>
             <input type="hidden" name="agent" value=about/>
             <Field name="capacity" label=label hint=hint value=capacity inputmode="numeric" optional=true/>
             <button class="btn">{t.save}</button>

@@ -1,5 +1,6 @@
 //! One request: its neighbours in the queue, the conversation with notes between colleagues, and the customer.
 
+use super::changes;
 use super::request_parts::{links, merging, prepared};
 use super::view::View;
 use super::{contacts, due, full_name, keys, passed, sorting, status, status_word, store_name};
@@ -9,6 +10,7 @@ use crate::route::{Body, File, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{FilesField, FormBox, Moment, TextArea, icon, pairs, paragraphs};
 use chrono::{DateTime, Utc};
+use crm::audit::Last;
 use crm::card::{State, store as cards};
 use crm::contact::Kind;
 use crm::customer::store as customers;
@@ -188,6 +190,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let all_macros = prepared_answers::list(&mut conn, staff).await?;
     let values = values(&cx, &mut conn, subject, &thread).await?;
     drop(conn);
+    let quicker = changes::quicker(&cx, Last::Of(thread.id.0)).await?;
     let belongs = sorting::section(&cx, &thread, &topics, &sorted).await?;
     let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
@@ -203,6 +206,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 data-since=staff.last_change().to_string()
             >
                 {head(&cx, &view, &thread, receipt.as_ref(), &sorted.steps, &owed)}
+                {quicker}
                 {belongs}
                 {done(&cx, &view, &neighbours, thread.number)}
                 {links::section(&cx, &thread, &all_links, &bought)}

@@ -1,5 +1,6 @@
 //! Roles: what each lets somebody do, and those that the shop makes itself.
 
+use super::changes;
 use super::rules::fields::line;
 use super::versions::list;
 use crate::cabinet::{back, flash, fresh_first, unsaid};
@@ -7,6 +8,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Choices, Field, FormBox, pairs};
+use crm::audit::Last;
 use crm::flaw::Flaw;
 use crm::lang::Localized;
 use crm::staff::roles::{self, Entry, NewRole};
@@ -47,9 +49,10 @@ impl Form for AddRole {
     }
 }
 
-/// Changes a role.
+/// Changes a role. `seen` is what it said when it was shown.
 #[derive(Deserialize)]
 pub struct ChangeRole {
+    seen: String,
     role: String,
     name_ru: String,
     name_en: String,
@@ -62,8 +65,9 @@ impl Form for ChangeRole {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
+        let seen: NewRole = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
         let new = entered(&self.name_ru, &self.name_en, &self.rights)?;
-        roles::change(&cx.db, &by, &Role::new(self.role), &new).await?;
+        roles::change(&cx.db, &by, &Role::new(self.role), &seen, &new).await?;
         Ok(Next::to(format!("{HERE}?done=saved")))
     }
 }
@@ -142,6 +146,13 @@ fn choices(cx: &Cx, ticked: &[Right]) -> Result<Vec<(String, String, bool)>, App
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_roles;
     let all = roles::list(&cx.db, cx.staff()?).await?;
+    let role = cx
+        .outcome
+        .iter()
+        .flat_map(|sent| &sent.values)
+        .find(|(name, _)| name == "role");
+    let begins = role.map(|(_, role)| format!("{role};")).unwrap_or_default();
+    let quicker = changes::quicker(&cx, Last::Done("role.change", &begins)).await?;
     let first = fresh_first(&cx);
     let mut folds = Vec::with_capacity(all.len());
     for role in &all {
@@ -175,6 +186,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {back("/admin/staff", cx.t().admin_staff.title)}
         <h1>{t.title}</h1>
         {flash(&cx, &words)}
+        {quicker}
         {unsaid(&cx, &[RemoveRole::NAME], "role", removable, t.stale_remove)}
         <p class="lead">{t.lead}</p>
         <div class="narrow stack">{folds}</div>
@@ -240,8 +252,10 @@ fn form(cx: &Cx, role: &Entry, id: String) -> Result<Html, AppError> {
         }
     });
     let (ru, en) = (role.name.ru.clone(), role.name.en.clone());
+    let seen = serde_json::to_string(&role.words()).map_err(|_| AppError::Internal)?;
     let view = view! {
-        <FormBox<ChangeRole> id=id labels=labels(cx, &[])>
+        <FormBox<ChangeRole> id=id labels=labels(cx, &[]) stale=cx.t().admin_shops.stale>
+            <input type="hidden" name="seen" value=seen/>
             <input type="hidden" name="role" value=code/>
             <Field name="name_ru" label=t.name_ru value=ru/>
             <Field name="name_en" label=t.name_en value=en/>

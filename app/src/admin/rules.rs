@@ -5,6 +5,7 @@ pub mod fields;
 mod simulation;
 pub mod words;
 
+use super::changes;
 use super::versions::{self, Versions, in_time, list, moment};
 use crate::cabinet::{back, flash, fresh_first, unsaid};
 use crate::cx::Cx;
@@ -14,6 +15,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Check, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use chrono::{DateTime, Utc};
+use crm::audit::Last;
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::RuleId;
 use crm::lang::Localized;
@@ -124,14 +126,16 @@ impl Form for BeginDraft {
 
 /// Throws the draft of the rule at hand away.
 #[derive(Deserialize)]
-pub struct DiscardDraft {}
+pub struct DiscardDraft {
+    seen: i64,
+}
 
 impl Form for DiscardDraft {
     const NAME: &'static str = "rule.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let id = at(cx)?;
-        rules::discard(&cx.db, cx.staff()?, id).await?;
+        let (id, seen) = (at(cx)?, versions::seen(self.seen)?);
+        rules::discard(&cx.db, cx.staff()?, id, seen).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=discarded")))
     }
 }
@@ -530,6 +534,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_rules;
     let (staff, id) = (cx.staff()?, at(&cx)?);
     let versions = rules::history(&cx.db, staff, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let written: Vec<&Rule> = versions
         .iter()
         .filter_map(|version| version.definition.as_ref())
@@ -584,6 +589,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
         {gone(&cx, draft)}
+        {quicker}
         {standing}
         {ahead}
         {match draft.and_then(|draft| Some((draft, draft.definition.as_ref()?))) {
@@ -683,7 +689,8 @@ fn editor(words: &Words<'_>, version: &Version, rule: &Rule, is_fresh: bool) -> 
             {wrong}
             {warnings}
             {publish}
-            <FormBox<DiscardDraft> class="actions">
+            <FormBox<DiscardDraft> class="actions" stale=t.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{t.discard}</button>
             </FormBox<DiscardDraft>>
         </section>

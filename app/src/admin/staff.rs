@@ -1,6 +1,7 @@
 //! The people who work here: who they are, what they may do, inviting somebody, letting somebody in no more. What takes something
 //! away from them takes a reason, and all of it a proof of who does it.
 
+use super::changes;
 use super::once;
 use crate::account::sign_in::staff_onward;
 use crate::cabinet::{back, flash, fresh_first};
@@ -8,6 +9,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, pairs};
+use crm::audit::Last;
 use crm::contact::change::is_link;
 use crm::id::StaffId;
 use crm::request::store::bulk;
@@ -61,9 +63,10 @@ impl Form for InviteAgain {
     }
 }
 
-/// Gives the member at hand another role.
+/// Gives the member at hand another role. `seen` is the one that they had when they were shown.
 #[derive(Deserialize)]
 pub struct SetRole {
+    seen: String,
     role: String,
     reason: String,
 }
@@ -74,7 +77,8 @@ impl Form for SetRole {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
         let id = at(cx)?;
-        managing::set_role(&cx.db, &by, id, &Role::new(self.role), &self.reason).await?;
+        let (seen, role) = (Role::new(self.seen), Role::new(self.role));
+        managing::set_role(&cx.db, &by, id, &seen, &role, &self.reason).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=role")))
     }
 }
@@ -312,12 +316,14 @@ fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: String) -> Ht
 fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     let t = &cx.t().admin_staff;
     let (was_sent, role) = (cx.was_sent(SetRole::NAME), member.role.code().to_owned());
+    let seen = role.clone();
     let labels = pairs([("role", t.role), ("reason", t.reason)]);
     view! {
         <details class="fold" open=was_sent>
             <summary>{t.set_role}</summary>
             <p class="hint">{t.set_role_hint}</p>
-            <FormBox<SetRole> labels=labels>
+            <FormBox<SetRole> labels=labels stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=seen/>
                 <Select name="role" label=t.role hint=t.role_hint options=given value=role/>
                 <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
                 <button class="btn">{t.set_role}</button>
@@ -439,6 +445,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_staff;
     let me = cx.staff()?;
     let (member, roles) = managing::read(&cx.db, me, at(&cx)?).await?;
+    let quicker = changes::quicker(&cx, Last::Of(member.id.0)).await?;
     let work = managing::open_work(&mut cx.db.read().await?, me, member.id).await?;
     let first = fresh_first(&cx);
     let acts = match member.is_changed_by(me) && first.is_none() {
@@ -479,6 +486,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &words)}
         {handed_over(&cx)}
+        {quicker}
         {once::panel(&cx, member.id, t.link, t.link_once)}
         <p>{state(&cx, &member)}</p>
         <dl class="kv panel">

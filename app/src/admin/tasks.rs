@@ -1,5 +1,6 @@
 //! Tasks: what staff are to do for customers. Each sees their own; whoever has the right sees those of others, and who is late.
 
+use super::changes;
 use super::{full_name, versions};
 use crate::cabinet::{flash, show_place, unsaid};
 use crate::cx::Cx;
@@ -146,6 +147,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         false => Vec::new(),
     };
     drop(conn);
+    let quicker = changes::quicker(&cx, changes::sent(&cx, "task")).await?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let next = found.last().filter(|_| more).map(|last| {
@@ -174,6 +176,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         {flash(&cx, &done(&cx))}
         {gone}
+        {quicker}
         {tabs(&cx, tab, sees_all, load)}
         {control}
         {whose}

@@ -1,6 +1,7 @@
 //! Texts of the shop as staff edit them: what messages, consents, topics and the dialogue say, both languages side by side, with
 //! a draft, what it will look like, and what was said before.
 
+use super::changes;
 use super::rules::fields::whole;
 use super::versions::{self, Versions, changed, difference};
 use crate::cabinet::{flash, fresh_first};
@@ -10,6 +11,7 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{AddBox, Check, ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, paragraphs};
+use crm::audit::Last;
 use crm::lang::{Lang, Localized};
 use crm::outbox::render;
 use crm::shop::Shop;
@@ -187,14 +189,17 @@ impl Form for DraftText {
 
 /// Throws the draft of the text at hand away.
 #[derive(Deserialize)]
-pub struct DiscardText {}
+pub struct DiscardText {
+    seen: i64,
+}
 
 impl Form for DiscardText {
     const NAME: &'static str = "text.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (kind, code): (Kind, String) = (cx.param("kind")?, cx.param("code")?);
-        let is_there = texts::discard(&cx.db, cx.staff()?, kind, &code).await?;
+        let seen = versions::seen(self.seen)?;
+        let is_there = texts::discard(&cx.db, cx.staff()?, kind, &code, seen).await?;
         Ok(Next::to(match is_there {
             true => format!("{}?done=discarded", cx.path),
             false => format!("{HERE}?kind={}&done=discarded", kind.as_str()),
@@ -414,11 +419,13 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let (t, of_rules) = (&cx.t().admin_texts, &cx.t().admin_rules);
     let (kind, code): (Kind, String) = (cx.param("kind")?, cx.param("code")?);
     let Held {
+        id,
         current,
         versions: mut all,
         agreed,
         above,
     } = texts::read(&cx.db, cx.staff()?, kind, &code).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.map(|id| id.0).unwrap_or_default())).await?;
     // What nobody of the staff published came with the program.
     for version in all.iter_mut().filter(|version| version.published_at.is_some()) {
         version.published_by.get_or_insert_with(|| t.by_program.to_owned());
@@ -461,6 +468,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         <h1><bdi>{title.clone()}</bdi></h1>
         {flash(&cx, &done)}
         {gone(&cx, draft.is_some())}
+        {quicker}
         <p><code>{code.clone()}</code></p>
         {means}
         {now}
@@ -494,18 +502,16 @@ fn gone(cx: &Cx, has_draft: bool) -> Option<Html> {
 fn drafted(cx: &Cx, kind: Kind, code: &str, draft: &texts::Version, current: Option<&Text>) -> Option<Html> {
     let (t, of_rules) = (&cx.t().admin_texts, &cx.t().admin_rules);
     let text = draft.definition.as_ref()?;
+    let seen = draft.changed_at.timestamp_micros();
     let publish = match fresh_first(cx) {
         Some(first) => first,
-        None => {
-            let seen = draft.changed_at.timestamp_micros().to_string();
-            view! {
-                <FormBox<PublishText> labels=labels(cx, kind) stale=t.stale class="actions">
-                    <input type="hidden" name="seen" value=seen/>
-                    <button class="btn btn-primary">{of_rules.publish}</button>
-                </FormBox<PublishText>>
-            }
-            .into_html()
+        None => view! {
+            <FormBox<PublishText> labels=labels(cx, kind) stale=t.stale class="actions">
+                <input type="hidden" name="seen" value=seen.to_string()/>
+                <button class="btn btn-primary">{of_rules.publish}</button>
+            </FormBox<PublishText>>
         }
+        .into_html(),
     };
     let view = view! {
         <section class="panel" id="draft" aria-labelledby="draft-title">
@@ -515,7 +521,8 @@ fn drafted(cx: &Cx, kind: Kind, code: &str, draft: &texts::Version, current: Opt
             <h3>{t.preview}</h3>
             {preview(cx, kind, code, text)}
             {publish}
-            <FormBox<DiscardText> class="actions">
+            <FormBox<DiscardText> class="actions" stale=t.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{of_rules.discard}</button>
             </FormBox<DiscardText>>
         </section>

@@ -1,6 +1,7 @@
 //! Tiers of a program, written as rules are: a draft is put together part by part, tried on the members of today, and
 //! published; what was published is replaced, never changed.
 
+use super::changes;
 use super::rules::fields::{hundredths, optional, whole};
 use super::rules::named;
 use super::rules::words::Words;
@@ -12,6 +13,7 @@ use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
+use crm::audit::Last;
 use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::TierId;
 use crm::program::store::managing::{self as programs, Entry};
@@ -75,13 +77,16 @@ impl Form for BeginTiers {
 
 /// Throws the draft away.
 #[derive(Deserialize)]
-pub struct DiscardTiers {}
+pub struct DiscardTiers {
+    seen: i64,
+}
 
 impl Form for DiscardTiers {
     const NAME: &'static str = "tiers.discard";
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        tiers::discard(&cx.db, cx.staff()?, program(cx).await?.id).await?;
+        let (id, seen) = (program(cx).await?.id, versions::seen(self.seen)?);
+        tiers::discard(&cx.db, cx.staff()?, id, seen).await?;
         Ok(Next::to(format!("{}?done=discarded", cx.path)))
     }
 }
@@ -348,6 +353,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let counts: HashMap<_, _> = tiers::counts(&mut conn, staff, program.id).await?.into_iter().collect();
     drop(conn);
+    let quicker = changes::quicker(&cx, Last::Of(program.id.0)).await?;
     let name = cx.pick(&program.name);
     let now = cx.db.now();
     let Versions {
@@ -406,6 +412,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="lead">{t.lead}</p>
         {flash(&cx, &done)}
         {gone(&cx, draft.map(|(_, tiers)| tiers))}
+        {quicker}
         {standing}
         {ahead}
         {match draft {
@@ -483,7 +490,8 @@ fn editor(cx: &Cx, version: &Version, tiers: &Tiers, is_fresh: bool, preview: Op
             {ask}
             {preview}
             {publish}
-            <FormBox<DiscardTiers> class="actions">
+            <FormBox<DiscardTiers> class="actions" stale=of_rules.stale>
+                <input type="hidden" name="seen" value=seen.to_string()/>
                 <button class="btn btn-danger-quiet">{of_rules.discard}</button>
             </FormBox<DiscardTiers>>
         </section>

@@ -1,5 +1,6 @@
 //! Webhooks: which of the shop's other systems are told of what happened, and what became of it.
 
+use super::changes;
 use super::once;
 use crate::cabinet::{back, flash, fresh_first, gone, place, show_place};
 use crate::cx::Cx;
@@ -8,6 +9,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, pairs};
 use chrono::Duration;
+use crm::audit::Last;
 use crm::flaw::Flaw;
 use crm::id::{DeliveryId, WebhookId};
 use crm::webhook::delivery::INTERRUPTED;
@@ -16,6 +18,7 @@ use crm::webhook::{Because, Kind, State};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 
 const HERE: &str = "/admin/webhooks";
 /// How many deliveries a page shows.
@@ -57,9 +60,10 @@ impl Form for AddWebhook {
     }
 }
 
-/// Changes the receiver at hand.
+/// Changes the receiver at hand. `seen` is what it said when it was shown.
 #[derive(Deserialize)]
 pub struct ChangeWebhook {
+    seen: String,
     url: String,
     description: String,
     #[serde(default)]
@@ -72,7 +76,10 @@ impl Form for ChangeWebhook {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
         let (id, new) = (at(cx)?, entered(self.url, self.description, &self.events)?);
-        webhooks::change(&cx.db, &by, id, &new).await?;
+        let seen = serde_json::from_str::<(String, String, Vec<String>)>(&self.seen);
+        let (url, description, events) = seen.map_err(|_| AppError::Refused)?;
+        let seen = entered(url, description, &events)?;
+        webhooks::change(&cx.db, &by, id, &seen, &new).await?;
         Ok(Next::to(format!("{HERE}/{id}?done=changed")))
     }
 }
@@ -328,6 +335,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_webhooks;
     let (staff, id) = (cx.staff()?, at(&cx)?);
     let one = webhooks::get(&cx.db, staff, id).await?;
+    let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let after = cx.query("after").and_then(place);
     // One more than is shown tells whether there is another page.
     let (mut conn, limit) = (cx.db.read().await?, PAGE as i64 + 1);
@@ -354,6 +362,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         .outcome
         .as_ref()
         .filter(|outcome| outcome.error == AppError::Stale && one.off.is_some())
+        .filter(|outcome| outcome.form != ChangeWebhook::NAME)
         .map(|_| view! { <p class="notice notice-warn" role="alert">{t.stale}</p> });
     let first = fresh_first(&cx);
     let settings = first.is_none().then(|| settings(&cx, &one));
@@ -363,6 +372,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &done)}
         {gone(&cx)}
         {late}
+        {quicker}
         <p>{state(&cx, &one)} " " <bdi>{one.url.clone()}</bdi></p>
         {once::panel(&cx, id, t.secret_made, t.secret_once)}
         {facts(&cx, &one)}
@@ -523,10 +533,13 @@ fn settings(cx: &Cx, one: &Entry) -> Html {
         ("false", t.switch_off)
     };
     let (inside, before) = (cx.clone(), one.clone());
+    let events: Vec<_> = one.events.iter().map(|kind| kind.as_str()).collect();
+    let seen = json!([one.url, one.description, events]).to_string();
     view! {
         <section class="section narrow" aria-labelledby="settings">
             <h2 id="settings">{t.settings}</h2>
-            <FormBox<ChangeWebhook> labels=labels(cx)>
+            <FormBox<ChangeWebhook> labels=labels(cx) stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=seen/>
                 {fields(&inside, before.url.clone(), before.description.clone(), &before.events)}
                 <button class="btn btn-primary">{t.save}</button>
             </FormBox<ChangeWebhook>>

@@ -105,12 +105,13 @@ pub async fn draft_of(conn: &mut Conn, by: &Staff, id: RuleId) -> Result<Version
         .ok_or(Error::NotFound)
 }
 
-/// Throws the draft of a rule away. [`Error::NotFound`] where there is none.
-pub async fn discard(db: &Db, by: &Staff, id: RuleId) -> Result<(), Error> {
+/// Throws the draft of a rule away. `seen` is its [`changed_at`](Version::changed_at) as it was shown: [`Error::Stale`] where it was
+/// changed since. [`Error::NotFound`] where there is none.
+pub async fn discard(db: &Db, by: &Staff, id: RuleId, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            versions::discard::<Rule>(tx, id.0).await?;
+            versions::discard::<Rule>(tx, id.0, seen).await?;
             Ok(by.record(tx, "rule.discard", None, Some(id.0), "").await?)
         })
     })

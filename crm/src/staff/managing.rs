@@ -369,16 +369,23 @@ fn reason(typed: &str) -> Result<String, Error> {
     flaw::text(typed, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))
 }
 
-/// Gives a member of staff another role; their sessions end. Fields: `role` as with [`invite`], `reason`. [`Error::Stale`] for the
-/// last administrator.
-pub async fn set_role(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, role: &Role, typed: &str) -> Result<(), Error> {
+/// Gives a member of staff another role; their sessions end. `seen` is the one that they had when they were shown:
+/// [`Error::Stale`] where it is another one by now, and for the last administrator. Fields: `role` as with [`invite`], `reason`.
+pub async fn set_role(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    id: StaffId,
+    seen: &Role,
+    role: &Role,
+    typed: &str,
+) -> Result<(), Error> {
     by.may(Right::Staff)?;
     let reason = &reason(typed)?;
     db.write(|tx| {
         scoped(async move {
             let member = hold(tx, by, id).await?;
             check_role(tx, by, role).await?;
-            if member.is_last && *role != member.role {
+            if member.role != *seen || (member.is_last && *role != member.role) {
                 return Err(Error::Stale);
             }
             give_role(tx, id, role).await?;

@@ -9,7 +9,7 @@ use crate::lang::Localized;
 use crate::on;
 use crate::till;
 use crate::who::{Fresh, Staff};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 /// The longest name, in characters.
@@ -31,6 +31,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What staff say of it.
+    pub fn words(&self) -> NewRole {
+        NewRole {
+            name: self.name.clone(),
+            rights: self.rights.clone(),
+        }
+    }
+
     /// Whether somebody may give it, take it away, and change what it lets somebody do: who has all of its rights, so that
     /// nobody gets more by a colleague than they have. Administrators may always.
     pub fn is_within(&self, by: &Staff) -> bool {
@@ -79,7 +87,7 @@ pub(super) async fn get(conn: &mut Conn, role: &Role) -> Result<Option<Entry>, s
 }
 
 /// What staff say of a role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRole {
     /// Its name.
     pub name: Localized,
@@ -137,10 +145,10 @@ fn rights(rights: &[Right]) -> String {
     rights.iter().map(|right| right.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Changes a role that the shop made; what it lets somebody do counts from the next page on. Flaws as with [`create`].
-/// [`Error::NotFound`] for none, [`Error::Forbidden`] for one that came with the program, for one's own, and for one with rights
+/// Changes a role that the shop made; what it lets somebody do counts from the next page on. `seen` is what it said when it was
+/// shown: [`Error::Stale`] where it says something else by now. Flaws as with [`create`]. [`Error::NotFound`] for none, [`Error::Forbidden`] for one that came with the program, for one's own, and for one with rights
 /// that whoever changes it has not.
-pub async fn change(db: &Db, by: &Fresh<'_, Staff>, role: &Role, new: &NewRole) -> Result<(), Error> {
+pub async fn change(db: &Db, by: &Fresh<'_, Staff>, role: &Role, seen: &NewRole, new: &NewRole) -> Result<(), Error> {
     const SQL: &str = "UPDATE roles SET name = $2, rights = $3 WHERE code = $1";
     by.may(Right::Staff)?;
     let mut check = Check::new();
@@ -148,11 +156,10 @@ pub async fn change(db: &Db, by: &Fresh<'_, Staff>, role: &Role, new: &NewRole) 
     check.result()?;
     db.write(|tx| {
         scoped(async move {
-            let held = hold(tx, by, role).await?;
-            let before = NewRole {
-                name: held.name,
-                rights: held.rights,
-            };
+            let before = hold(tx, by, role).await?.words();
+            if before != *seen {
+                return Err(Error::Stale);
+            }
             on!(tx, |c| sqlx::query(SQL)
                 .bind(role)
                 .bind(Json(&new.name))

@@ -142,6 +142,8 @@ pub async fn list(db: &Db, by: &Staff, kind: Kind) -> Result<Vec<Entry>, Error> 
 /// One text as staff see it.
 #[derive(Clone, Debug)]
 pub struct Held {
+    /// Its id; none: nobody edited it yet.
+    pub id: Option<TextId>,
     /// What counts of it; none: it was never published.
     pub current: Option<Text>,
     /// Its versions since it was edited first, the newest first, its draft among them.
@@ -181,6 +183,7 @@ pub async fn read(db: &Db, by: &Staff, kind: Kind, code: &str) -> Result<Held, E
                 above = others.map(|(other, text)| (other, text.head)).collect();
             }
             Ok(Held {
+                id,
                 current,
                 versions,
                 agreed,
@@ -332,15 +335,15 @@ pub async fn draft(
     .await
 }
 
-/// Throws the draft of a text away; a topic that was never published goes with it. Tells whether the text is still there.
-/// [`Error::Stale`] where there is no draft.
-pub async fn discard(db: &Db, by: &Staff, kind: Kind, code: &str) -> Result<bool, Error> {
+/// Throws the draft of a text away; a topic that was never published goes with it. Tells whether the text is still there. `seen` is
+/// the [`changed_at`](Version::changed_at) of the draft that was shown: [`Error::Stale`] where it is another one by now, or none.
+pub async fn discard(db: &Db, by: &Staff, kind: Kind, code: &str, seen: DateTime<Utc>) -> Result<bool, Error> {
     const SQL: &str = "DELETE FROM texts WHERE id = $1";
     by.may(Right::Texts)?;
     db.write(|tx| {
         scoped(async move {
             let (id, current) = hold(tx, kind, code).await?;
-            versions::discard::<Text>(tx, id.0).await.map_err(stale)?;
+            versions::discard::<Text>(tx, id.0, seen).await.map_err(stale)?;
             if current.is_none() {
                 on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
             }

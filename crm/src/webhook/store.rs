@@ -200,15 +200,37 @@ async fn changed(tx: &mut Tx, by: &Staff, id: WebhookId, action: &str, rows: u64
     Ok(())
 }
 
-/// Changes address, description and what it wants to be told of. What waits goes to the new address. Fails with flaws as
-/// [`create`] does, and with [`Error::NotFound`].
-pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: WebhookId, new: &NewWebhook) -> Result<(), Error> {
+/// Changes address, description and what it wants to be told of. What waits goes to the new address. `seen` is what it said when it
+/// was shown: fails with [`Error::Stale`] where it says something else by now, with flaws as [`create`] does, and with
+/// [`Error::NotFound`].
+pub async fn change(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    id: WebhookId,
+    seen: &NewWebhook,
+    new: &NewWebhook,
+) -> Result<(), Error> {
+    // Nobody else changes it meanwhile.
+    const HOLD: &str = "UPDATE webhooks SET url = url WHERE id = $1 AND removed_at IS NULL \
+                        RETURNING url, description, events";
     const SQL: &str = "UPDATE webhooks SET url = $2, description = $3, events = $4, failing_since = NULL \
                        WHERE id = $1 AND removed_at IS NULL";
     by.may(Right::Tills)?;
     let new = &new.check(db)?;
     db.write(|tx| {
         scoped(async move {
+            let held: Option<(String, String, Json<Vec<String>>)> =
+                on!(tx, |c| sqlx::query_as(HOLD).bind(id).fetch_optional(c).await)?;
+            let (url, description, events) = held.ok_or(Error::NotFound)?;
+            let events = events.iter().filter_map(|word| Kind::from_word(word)).collect();
+            let held = NewWebhook {
+                url,
+                description,
+                events,
+            };
+            if held != *seen {
+                return Err(Error::Stale);
+            }
             let rows = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .bind(&new.url)

@@ -64,7 +64,8 @@ async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Ru
     queues::change(&world.db, by, id, seen, name, mode, rules)
         .await
         .expect("changed");
-    queues::set_beginnings(&world.db, by, &[(topic, Some(id), Priority::Normal)])
+    let (was, is) = ((None, Priority::Normal), (Some(id), Priority::Normal));
+    queues::set_beginnings(&world.db, by, &[(topic, was, is)])
         .await
         .expect("set");
     id
@@ -181,9 +182,11 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
     sql!(world, "UPDATE topics SET parent_id = $1 WHERE id = $2", card, below);
     let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
     let id = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
-    queues::set_beginnings(&world.db, &lead, &[(below, None, Priority::Urgent)])
-        .await
-        .expect("set");
+    let urgent = [(below, (None, Priority::Normal), (None, Priority::Urgent))];
+    queues::set_beginnings(&world.db, &lead, &urgent).await.expect("set");
+    // Whoever still sees it as it was overwrites nothing.
+    let late = queues::set_beginnings(&world.db, &lead, &urgent).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
     let mut numbers = Vec::new();
     for topic in ["card", "lost", "other"] {
         numbers.push(write_about(world, &anna, topic, "x").await);
@@ -229,8 +232,12 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
 
     // Of several topics all are set, or none.
     let nowhere = [
-        (other, Some(id), Priority::Low),
-        (card, Some(QueueId::new()), Priority::Low),
+        (other, (None, Priority::Normal), (Some(id), Priority::Low)),
+        (
+            card,
+            (Some(id), Priority::Normal),
+            (Some(QueueId::new()), Priority::Low),
+        ),
     ];
     let refused = queues::set_beginnings(&world.db, &lead, &nowhere).await;
     let flaw = (card.to_string(), Flaw::NotAChoice);
@@ -242,7 +249,8 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
 
     // Who leads nothing sets nothing up.
     let agent = staff(world, "agent").await;
-    let refused = queues::set_beginnings(&world.db, &agent, &[(card, None, Priority::Low)]).await;
+    let low = (None, Priority::Low);
+    let refused = queues::set_beginnings(&world.db, &agent, &[(card, low, low)]).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
     let refused = queues::create(&world.db, &agent, "mine", &text("mine")).await;
     assert!(matches!(refused, Err(Error::Forbidden)));
@@ -258,7 +266,7 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     let nobodys = write(world, &anna, "x").await;
     assert_eq!(assignee(world, nobodys).await, None, "nobody is of the queue");
     for (agent, capacity) in [(&vera, 2), (&igor, 3)] {
-        queues::set_agent(&world.db, &lead, id, agent.id(), Some(capacity))
+        queues::set_agent(&world.db, &lead, id, agent.id(), None, Some(capacity))
             .await
             .expect("of the queue");
     }
@@ -313,11 +321,13 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     );
     // Who goes is given no more, and who is of no queue neither.
     queues::set_presence(&world.db, &igor, false).await.expect("away");
-    queues::set_agent(&world.db, &lead, id, vera.id(), None)
+    let late = queues::set_agent(&world.db, &lead, id, vera.id(), Some(1), None).await;
+    assert!(matches!(late, Err(Error::Stale)), "she takes two: {late:?}");
+    queues::set_agent(&world.db, &lead, id, vera.id(), Some(2), None)
         .await
         .expect("out of the queue");
     assert_eq!(next().await.1, None);
-    let nobody = queues::set_agent(&world.db, &lead, id, StaffId::new(), Some(1)).await;
+    let nobody = queues::set_agent(&world.db, &lead, id, StaffId::new(), None, Some(1)).await;
     assert!(matches!(nobody, Err(Error::NotFound)));
 });
 
@@ -337,7 +347,7 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
         ..Rules::default()
     };
     let id = queue(world, &lead, card, Mode::ByHand, &rules).await;
-    queues::set_agent(&world.db, &lead, id, vera.id(), Some(5))
+    queues::set_agent(&world.db, &lead, id, vera.id(), None, Some(5))
         .await
         .expect("of the queue");
     let number = write(world, &anna, "x").await;
@@ -481,7 +491,7 @@ crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |w
     let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
     let db = &world.db;
     let full = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
-    queues::set_agent(db, &lead, full, vera.id(), Some(1))
+    queues::set_agent(db, &lead, full, vera.id(), None, Some(1))
         .await
         .expect("of the queue");
     queues::set_presence(db, &vera, true).await.expect("there");
@@ -496,14 +506,14 @@ crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |w
     sql!(world, "UPDATE queues SET code = 'full'");
     let id = queue(world, &lead, other, Mode::RoundRobin, &Rules::default()).await;
     sql!(world, "UPDATE requests SET queue_id = $1 WHERE number = $2", id, number);
-    queues::set_agent(db, &lead, id, igor.id(), Some(1))
+    queues::set_agent(db, &lead, id, igor.id(), None, Some(1))
         .await
         .expect("of the queue");
     queues::set_presence(db, &igor, true).await.expect("there");
     queues::run_due(db, &SYSTEM).await.expect("given");
     assert_eq!(assignee(world, number).await, Some(igor.id()));
     // Whose role opens no requests any more is given none, though nobody took them out of the queue.
-    queues::set_agent(db, &lead, id, igor.id(), Some(9))
+    queues::set_agent(db, &lead, id, igor.id(), Some(1), Some(9))
         .await
         .expect("of the queue");
     let his = igor.id();

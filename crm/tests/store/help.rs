@@ -129,7 +129,7 @@ crm::both_engines!(an_article_is_shown_from_its_moment_until_its_last_day, async
     draft(world, &mara, &code, &content("Другая")).await;
     let twice = publish(world, &mara, &code, None).await;
     assert!(matches!(twice, Err(Error::Stale)), "one lies ahead already: {twice:?}");
-    managing::discard(db, &mara, &code).await.expect("discarded");
+    managing::discard(db, &mara, &code, db.now()).await.expect("discarded");
     managing::cancel(db, &mara, &code).await.expect("taken back");
     let late = managing::cancel(db, &mara, &code).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
@@ -261,13 +261,18 @@ crm::both_engines!(drafts_are_written_by_one_at_a_time_and_published_whole, asyn
     let stale = managing::publish(db, &mara, "unfinished", seen.expect("a draft"), None).await;
     assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
 
+    let stale = managing::discard(db, &mara, "unfinished", seen.expect("a draft")).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+
     // What was never published goes with its draft, and what was stays.
-    assert!(!managing::discard(db, &mara, "unfinished").await.expect("discarded"));
+    let gone = managing::discard(db, &mara, "unfinished", db.now()).await;
+    assert!(!gone.expect("discarded"));
     let gone = managing::read(db, &mara, "unfinished").await;
     assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
     draft(world, &mara, "lost-card", &content("Иначе")).await;
-    assert!(managing::discard(db, &mara, "lost-card").await.expect("discarded"));
-    let nothing = managing::discard(db, &mara, "lost-card").await;
+    let stays = managing::discard(db, &mara, "lost-card", db.now()).await;
+    assert!(stays.expect("discarded"));
+    let nothing = managing::discard(db, &mara, "lost-card", db.now()).await;
     assert!(matches!(nothing, Err(Error::Stale)), "{nothing:?}");
 });
 
@@ -474,7 +479,7 @@ crm::both_engines!(only_whoever_has_the_right_writes_the_help, async |world| {
         parts::change(db, &agent, &part(), &both("Моё"), 1).await.err(),
         managing::create(db, &agent, "mine", &content("Моя")).await.err(),
         managing::write(db, &agent, "tiers", None, &content("Моя")).await.err(),
-        managing::discard(db, &agent, "tiers").await.err(),
+        managing::discard(db, &agent, "tiers", start()).await.err(),
         managing::publish(db, &agent, "tiers", start(), None).await.err(),
         managing::cancel(db, &agent, "tiers").await.err(),
         managing::withdraw(db, &agent, "tiers").await.err(),

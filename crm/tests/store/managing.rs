@@ -148,13 +148,13 @@ crm::both_engines!(
             assert!(is_flaw(refused, "role", &Flaw::NotAChoice), "{beyond}");
         }
         let (id, _) = invite(world, &keeper, "vera", "reader").await.expect("within");
-        let up = managing::set_role(db, &fresh, id, &Role::new("agent"), "Просил").await;
+        let up = managing::set_role(db, &fresh, id, &Role::new("reader"), &Role::new("agent"), "Просил").await;
         assert!(is_flaw(up, "role", &Flaw::NotAChoice));
         // Nothing of whoever may do more, nor of oneself.
         for other in [ada.id(), keeper.id()] {
             let reader = Role::new("reader");
             let tried = [
-                managing::set_role(db, &fresh, other, &reader, "x").await,
+                managing::set_role(db, &fresh, other, &reader, &reader, "x").await,
                 managing::disable(db, &fresh, other, "x").await,
                 managing::enable(db, &fresh, other).await,
                 managing::end_all_sessions(db, &fresh, other, "x").await,
@@ -169,7 +169,8 @@ crm::both_engines!(
         let points = roles::create(db, &fresh, "points", &new_role(&[Right::Points])).await;
         assert!(is_flaw(points, "rights", &Flaw::NotAChoice));
         for theirs in ["keeper", "agent", "administrator"] {
-            let changed = roles::change(db, &fresh, &Role::new(theirs), &new_role(&[Right::Requests])).await;
+            let (role, new) = (Role::new(theirs), new_role(&[Right::Requests]));
+            let changed = roles::change(db, &fresh, &role, &new, &new).await;
             assert!(matches!(changed, Err(Error::Forbidden)), "{theirs}");
         }
         // Without the right nothing at all.
@@ -235,9 +236,9 @@ crm::both_engines!(the_last_administrator_who_can_come_in_stays, async |world| {
     let deputy = moments_after(world, "deputy", "Дина", "deputy").await;
     let fresh = deputy.fresh(db).expect("fresh");
     let tried = async || {
-        let agent = Role::new("agent");
+        let (administrator, agent) = (Role::new(Role::ADMINISTRATOR), Role::new("agent"));
         [
-            managing::set_role(db, &fresh, ada.id(), &agent, "x").await,
+            managing::set_role(db, &fresh, ada.id(), &administrator, &agent, "x").await,
             managing::disable(db, &fresh, ada.id(), "x").await,
         ]
     };
@@ -283,7 +284,7 @@ crm::both_engines!(s14_another_role_a_reset_and_shutting_out_end_sessions, async
             &Flaw::Missing
         ));
     }
-    managing::set_role(db, &fresh, one_, &Role::new("lead"), "Повысили")
+    managing::set_role(db, &fresh, one_, &Role::new("agent"), &Role::new("lead"), "Повысили")
         .await
         .expect("lead");
     managing::disable(db, &fresh, two, "Уволился").await.expect("shut out");
@@ -325,9 +326,13 @@ crm::both_engines!(
         let cashier = Role::new("cashier");
         let vera = moments_after(world, "vera", "Вера", "cashier").await;
         assert!(vera.has(Right::Requests) && !vera.has(Right::Customers));
-        roles::change(db, &fresh, &cashier, &new_role(&[Right::Customers]))
+        let (first, other) = (new_role(&[Right::Requests]), new_role(&[Right::Customers]));
+        roles::change(db, &fresh, &cashier, &first, &other)
             .await
             .expect("changed");
+        // Whoever still sees it as it was overwrites nothing.
+        let late = roles::change(db, &fresh, &cashier, &first, &new_role(&[Right::Points])).await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
         assert!(
             matches!(roles::remove(db, &fresh, &cashier).await, Err(Error::Stale)),
             "she has it"
@@ -347,7 +352,10 @@ crm::both_engines!(
             .expect("read")
             .expect("in");
         assert!(!vera.has(Right::Requests) && vera.has(Right::Customers));
-        managing::set_role(db, &fresh, vera.id(), &Role::new("agent"), "Другая работа")
+        let agent = Role::new("agent");
+        let late = managing::set_role(db, &fresh, vera.id(), &agent, &Role::new("lead"), "x").await;
+        assert!(matches!(late, Err(Error::Stale)), "she is none: {late:?}");
+        managing::set_role(db, &fresh, vera.id(), &cashier, &agent, "Другая работа")
             .await
             .expect("given");
         roles::remove(db, &fresh, &cashier).await.expect("nobody has it");

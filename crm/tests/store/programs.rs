@@ -200,7 +200,7 @@ both_engines!(programs_are_written_by_who_has_the_right, async |world| {
         managing::create(db, &fresh, "tea", true, &terms(1)).await.err(),
         managing::draft(&mut conn, &agent, ProgramId::new()).await.err(),
         managing::write(db, &agent, "club", None, &terms(1)).await.err(),
-        managing::discard(db, &agent, "club").await.err(),
+        managing::discard(db, &agent, "club", start()).await.err(),
         managing::publish(db, &fresh, "club", start(), None).await.err(),
         managing::withdraw(db, &fresh, "club").await.err(),
         managing::set_automatic(db, &agent, "club", false).await.err(),
@@ -240,10 +240,10 @@ both_engines!(terms_that_lie_ahead_count_from_their_moment_on, async |world| {
     managing::withdraw(db, &fresh, "tea").await.expect("taken back");
     let none = managing::withdraw(db, &fresh, "tea").await;
     assert!(matches!(none, Err(Error::Stale)), "{none:?}");
-    managing::discard(db, &mara, "tea")
+    managing::discard(db, &mara, "tea", db.now())
         .await
         .expect("the other draft had stayed");
-    let none = managing::discard(db, &mara, "tea").await;
+    let none = managing::discard(db, &mara, "tea", db.now()).await;
     assert!(matches!(none, Err(Error::Stale)), "{none:?}");
     managing::write(db, &mara, "tea", None, &terms(1_000))
         .await

@@ -180,7 +180,9 @@ crm::both_engines!(only_what_a_colleague_consented_to_is_offered, async |world| 
     assert_eq!(read().await.state(start()), State::Running);
     let waiting = managing::list(&world.db, &ada, Some(State::Approval), None, 9).await;
     assert_eq!(waiting.expect("listed").len(), 1, "among those that wait");
-    managing::discard(&world.db, &mara, id).await.expect("thrown away");
+    managing::discard(&world.db, &mara, id, world.db.now())
+        .await
+        .expect("thrown away");
     let gone = managing::approve(&world.db, &fresh, id, &longer).await;
     assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
     managing::change(&world.db, &mara, id, &new, &longer)

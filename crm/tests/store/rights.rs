@@ -111,10 +111,10 @@ async fn a_day(world: &World) {
     rules::change(db, &mara, given, None, &ten).await.expect("a draft");
     let fresh = mara.fresh(db).expect("fresh");
     rules::withdraw(db, &fresh, given, None).await.expect("withdrawn");
-    rules::discard(db, &mara, given).await.expect("thrown away");
+    rules::discard(db, &mara, given, db.now()).await.expect("thrown away");
     let two = crate::tiers::two(Downgrade::Earned, None);
     tiers::change(db, &mara, club, None, &two).await.expect("a draft");
-    tiers::discard(db, &mara, club).await.expect("thrown away");
+    tiers::discard(db, &mara, club, db.now()).await.expect("thrown away");
 
     run_due(world, start() + days(400)).await;
     // Of whoever is erased the log forgets what says who it was, and so do its seals.

@@ -159,8 +159,11 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
         .await
         .expect("published");
     rules::change(db, &mara, id, None, &one(90_00)).await.expect("a draft");
-    rules::discard(db, &mara, id).await.expect("thrown away");
-    assert!(matches!(rules::discard(db, &mara, id).await, Err(Error::NotFound)));
+    let stale = rules::discard(db, &mara, id, db.now() - Duration::seconds(1)).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+    rules::discard(db, &mara, id, db.now()).await.expect("thrown away");
+    let none = rules::discard(db, &mara, id, db.now()).await;
+    assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
     assert_eq!(second.version, 2);
     let list = rules::list(db, &mara).await.expect("listed");
     let version = |version: &Option<rules::Version>| version.as_ref().map(|one| one.version);

@@ -113,7 +113,7 @@ fn a_server_can_await_these(
         texts::list(&db, &agent, Kind::Topic).await?;
         texts::create_topic(&db, &agent, "", &Text::default()).await?;
         texts::draft(&db, &agent, Kind::Topic, "", None, &Text::default()).await?;
-        texts::discard(&db, &agent, Kind::Topic, "").await?;
+        texts::discard(&db, &agent, Kind::Topic, "", now).await?;
         texts::publish(&db, &agent.fresh(&db)?, Kind::Topic, "", now).await?;
         find::search(&db, &agent, "").await?;
         find::everything(&db, &agent, "").await?;
@@ -130,7 +130,7 @@ fn a_server_can_await_these(
         adjustments::awaiting(&db, &agent, None, 1).await?;
         let id = rules::create(&db, &agent, &rule).await?;
         rules::change(&db, &agent, id, None, &rule).await?;
-        rules::discard(&db, &agent, id).await?;
+        rules::discard(&db, &agent, id, db.now()).await?;
         rules::list(&db, &agent).await?;
         rules::history(&db, &agent, id).await?;
         drop(rules::publish(&db, &agent.fresh(&db)?, id, db.now(), None).await);
@@ -192,7 +192,7 @@ fn a_server_can_await_these_of_tiers(db: Db, customer: Customer, agent: Staff, s
     movable(async move {
         let program = ProgramId::new();
         tiers::change(&db, &agent, program, None, &gold).await?;
-        tiers::discard(&db, &agent, program).await?;
+        tiers::discard(&db, &agent, program, db.now()).await?;
         tiers::withdraw(&db, &agent.fresh(&db)?, program, None).await?;
         tiers::verify(&db, &system).await?;
         tiers::preview(&db, &agent, program, &gold).await?;
@@ -222,14 +222,14 @@ fn a_server_can_await_these_of_staff(db: Db, admin: Staff, system: System, new: 
         colleagues::invite(&db, by, &new).await?;
         colleagues::invite_again(&db, by, id).await?;
         colleagues::join(&db, "", "", Lang::Ru, visitor).await?;
-        colleagues::set_role(&db, by, id, &new.role, "").await?;
+        colleagues::set_role(&db, by, id, &new.role, &new.role, "").await?;
         colleagues::disable(&db, by, id, "").await?;
         colleagues::enable(&db, by, id).await?;
         colleagues::end_all_sessions(&db, by, id, "").await?;
         colleagues::reset_factors(&db, by, id, "").await?;
         roles::list(&db, &admin).await?;
         roles::create(&db, by, "", &role).await?;
-        roles::change(&db, by, &new.role, &role).await?;
+        roles::change(&db, by, &new.role, &role, &role).await?;
         roles::remove(&db, by, &new.role).await?;
         audit::log::list(&db, &admin, &audit::log::Filter::default(), None, 1).await?;
         audit::log::export(&db, &admin, &audit::log::Filter::default()).await?;

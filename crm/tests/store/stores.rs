@@ -256,7 +256,7 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         articles::list(&mut conn, &agent, "", "", 1).await.err(),
         managing::create(db, &agent, &new).await.err(),
         change(db, &agent, item, &seen, &other).await.err(),
-        catalogue::discard(db, &agent, item).await.err(),
+        catalogue::discard(db, &agent, item, db.now()).await.err(),
         catalogue::coming(&mut conn, &agent, item).await.err(),
         managing::set_open(db, &agent, id, false).await.err(),
         category::read(db, &agent, CategoryId::new()).await.err(),
@@ -639,7 +639,9 @@ crm::both_engines!(what_lies_ahead_is_taken_back, async |world| {
         matches!(&publish, Err(Error::Invalid(flaws)) if flaws == &[("parent".to_owned(), Flaw::Circle)]),
         "{publish:?}"
     );
-    catalogue::discard(db, &mara, item).await.expect("thrown away");
-    let twice = catalogue::discard(db, &mara, item).await;
+    catalogue::discard(db, &mara, item, db.now())
+        .await
+        .expect("thrown away");
+    let twice = catalogue::discard(db, &mara, item, db.now()).await;
     assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
 });

@@ -153,8 +153,12 @@ crm::both_engines!(what_is_published_is_what_is_sent_and_history_stays, async |w
         .map(|one| (one.version, one.effective_at.is_some()))
         .collect();
     assert_eq!(told, [(4, false), (3, true), (2, true), (1, true)]);
-    assert!(texts::discard(db, &mara, kind, code).await.expect("thrown away"));
-    let gone = texts::discard(db, &mara, kind, code).await;
+    let seen = held.versions[0].changed_at;
+    let stale = texts::discard(db, &mara, kind, code, seen - TimeDelta::seconds(1)).await;
+    assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+    let stays = texts::discard(db, &mara, kind, code, seen).await;
+    assert!(stays.expect("thrown away"));
+    let gone = texts::discard(db, &mara, kind, code, seen).await;
     assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
     let agent = people::agent(world).await;
     let refused = texts::read(db, &agent, kind, code).await;

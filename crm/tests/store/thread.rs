@@ -576,7 +576,8 @@ crm::both_engines!(a_macro_sorts_a_request_in_the_same_stroke, async |world| {
     let id = queues::create(db, &lead, "billing", &text("billing"))
         .await
         .expect("a queue");
-    queues::set_beginnings(db, &lead, &[(card, Some(id), Priority::Normal)])
+    let (was, is) = ((None, Priority::Normal), (Some(id), Priority::Normal));
+    queues::set_beginnings(db, &lead, &[(card, was, is)])
         .await
         .expect("set");
     sql!(world, "UPDATE queues SET close_by = 'assignee'");

@@ -239,8 +239,8 @@ both_engines!(withdrawn_tiers_are_nobodys, async |world| {
     let two = two(Downgrade::Earned, None);
     tiers::change(db, &mara, club, None, &two).await.expect("a draft");
     assert!(!published().await);
-    tiers::discard(db, &mara, club).await.expect("thrown away");
-    let nothing = tiers::discard(db, &mara, club).await;
+    tiers::discard(db, &mara, club, db.now()).await.expect("thrown away");
+    let nothing = tiers::discard(db, &mara, club, db.now()).await;
     assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
     publish(db, club, &two).await;
     assert!(published().await);
@@ -285,7 +285,7 @@ both_engines!(withdrawn_tiers_are_nobodys, async |world| {
     let agent = people::agent(world).await;
     let refused = tiers::withdraw(db, &agent.fresh(db).expect("fresh"), club, None).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
-    let refused = tiers::discard(db, &agent, club).await;
+    let refused = tiers::discard(db, &agent, club, db.now()).await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
 });
 

@@ -578,10 +578,16 @@ both_engines!(what_is_wrong_with_a_receiver_is_said_at_its_field, async |world| 
     assert_eq!(wrong(&inside).await, [field("url", Flaw::PrivateAddress)]);
     let (id, _) = add(world, &boss, &[Kind::PurchaseBooked]).await;
     let plain = new("http://erp.example.com/", &[Kind::PurchaseBooked]);
-    let changed = store::change(&world.db, &by, id, &plain).await;
+    let first = new("https://erp.example.com/hooks", &[Kind::PurchaseBooked]);
+    let changed = store::change(&world.db, &by, id, &first, &plain).await;
     assert!(matches!(changed, Err(Error::Invalid(flaws)) if flaws == [field("url", Flaw::NotAUrl)]));
     let better = new("https://erp.example.com/v2", &Kind::ALL);
-    store::change(&world.db, &by, id, &better).await.expect("changed");
+    store::change(&world.db, &by, id, &first, &better)
+        .await
+        .expect("changed");
+    // Whoever still sees it as it was overwrites nothing.
+    let late = store::change(&world.db, &by, id, &first, &first).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
     let one = entry(world, &boss, id).await;
     assert_eq!(
         (one.url.as_str(), one.events.as_slice()),
@@ -671,9 +677,10 @@ both_engines!(what_is_removed_is_gone_and_what_is_old_goes, async |world| {
     store::remove(&world.db, &by, id).await.expect("removed");
     let again = store::remove(&world.db, &by, id).await;
     assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+    let other = new("https://example.com/", &Kind::ALL);
     for gone in [
         store::switch(&world.db, &by, id, true).await,
-        store::change(&world.db, &by, id, &new("https://example.com/", &Kind::ALL)).await,
+        store::change(&world.db, &by, id, &other, &other).await,
         store::exchange_secret(&world.db, &by, id).await.map(drop),
         store::test(&world.db, &boss, id).await,
         store::get(&world.db, &boss, id).await.map(drop),

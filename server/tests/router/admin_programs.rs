@@ -136,9 +136,9 @@ async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let page = staff.get(TIERS).await.body.replace('\u{a0}', " ");
     assert!(page.contains("<del>Золото: от 5 000,00 ₽</del>"), "{page}");
     staff.send(TIERS, "tiers.begin", &[]).await;
-    let gone = staff.send(TIERS, "tiers.discard", &[]).await;
+    let gone = put(&mut staff, TIERS, "tiers.discard", &[]).await;
     gone.assert_leads_to(&format!("{TIERS}?done=discarded"));
-    let gone = staff.send(TIERS, "tiers.discard", &[]).await;
+    let gone = staff.send(TIERS, "tiers.discard", &[("seen", "1")]).await;
     gone.assert_says("изменил кто-то другой");
     let gone = staff.send(TIERS, "tiers.withdraw", &[("from", "")]).await;
     gone.assert_leads_to(&format!("{TIERS}?done=withdrawn"));
@@ -302,7 +302,8 @@ async fn terms_may_lie_ahead_and_be_taken_back_before_they_begin() {
         .await;
     assert_eq!(two.status, StatusCode::UNPROCESSABLE_ENTITY);
     two.assert_says("изменил кто-то другой");
-    staff.send(at, "program.discard", &[]).await;
+    let discarded = staff.send(at, "program.discard", &[("seen", &seen)]).await;
+    discarded.assert_leads_to(&format!("{at}?done=discarded"));
     let back = staff.send(at, "program.withdraw", &[]).await;
     back.assert_leads_to(&format!("{at}?done=withdrawn"));
     let draft = staff.get(at).await.form("program.draft");

@@ -221,11 +221,15 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     let id = uuid::Uuid::parse_str(&ids[0]).expect("an id").to_string();
     let lead = &mut town.agent;
     let wrong = lead
-        .send(&at, "queue.agent", &[("agent", &id), ("capacity", "много")])
+        .send(
+            &at,
+            "queue.agent",
+            &[("seen", ""), ("agent", &id), ("capacity", "много")],
+        )
         .await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
     let named = lead
-        .send(&at, "queue.agent", &[("agent", &id), ("capacity", "1")])
+        .send(&at, "queue.agent", &[("seen", ""), ("agent", &id), ("capacity", "1")])
         .await;
     named.assert_leads_to(&format!("{at}?done=agent"));
     let topics = forms(&lead.get("/admin/queues").await.body);
@@ -250,6 +254,12 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     let set = form.clone().with(&of_queue, &queue).with(&of_priority, "high");
     let set = lead.submit("/admin/queues", &set).await;
     set.assert_leads_to("/admin/queues?done=topic");
+    // Whoever sees it as it was and changes it as well overwrites nothing.
+    let late = form.clone().with(&of_priority, "urgent");
+    let late = late.with("_key", Token::random().secret());
+    let late = lead.submit("/admin/queues", &late).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());
+    late.assert_says("Последнее изменение здесь:");
     // Whoever sees it as it was and changes another topic leaves this one alone.
     let changed = "SELECT COUNT(*) FROM audit WHERE action = 'queue.topic'";
     let own = form.fields.iter().filter(|(name, _)| !name.starts_with('_'));

@@ -498,7 +498,8 @@ async fn an_article_is_drafted_looked_at_published_compared_and_withdrawn() {
 
     // What was never published goes with its draft.
     staff.send(LIST, "help.create", &text(&[("key", "other")])).await;
-    let gone = staff.send("/admin/help/other", "help.discard", &[]).await;
+    let discard = staff.get("/admin/help/other").await.form("help.discard");
+    let gone = staff.submit("/admin/help/other", &discard).await;
     gone.assert_leads_to(&format!("{LIST}?done=discarded"));
     assert_eq!(staff.get("/admin/help/other").await.status, StatusCode::NOT_FOUND);
 }

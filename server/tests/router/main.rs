@@ -14,6 +14,7 @@ mod chat;
 mod choices;
 mod codes;
 mod common;
+mod conflicts;
 mod consents;
 mod coupons;
 mod desk;

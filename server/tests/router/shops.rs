@@ -113,7 +113,8 @@ async fn a_shop_changes_when_its_draft_is_published() {
         .clock
         .set(crm::testing::start() + chrono::Duration::minutes(40));
     assert!(!staff.get(&at).await.body.contains("catalogue.publish"));
-    let thrown = staff.send(&at, "catalogue.discard", &[]).await;
+    let discard = staff.get(&at).await.form("catalogue.discard");
+    let thrown = staff.submit(&at, &discard).await;
     thrown.assert_leads_to(&format!("{at}?done=discarded"));
     assert_eq!(shown(&mut staff).await[1], "");
 }

@@ -260,7 +260,7 @@ async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why(
     let mut admin = app.staff("admin").await;
     let mut keeper = app.staff_as("keeper", "keeper").await;
     let own = page_of_member(&app, "admin").await;
-    let reason = [("reason", "x"), ("role", "agent")];
+    let reason = [("reason", "x"), ("role", "agent"), ("seen", "administrator")];
     for (who, words) in [(&mut admin, "Это вы."), (&mut keeper, "есть права, которых нет у вас")]
     {
         let page = who.get(&own).await;
@@ -311,6 +311,7 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
         ("name_ru", "К"),
         ("name_en", "K"),
         ("rights[]", "help"),
+        ("seen", "agent"),
     ];
     for (at, forms) in [
         ("/admin/staff", &["staff.invite"][..]),
@@ -357,7 +358,10 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
     added.assert_leads_to("/admin/roles?done=added");
     let mut vera = app.staff_as("vera", "cashier").await;
     assert_eq!(vera.get("/admin/requests").await.status, StatusCode::OK);
+    let seen = admin.get("/admin/roles").await.form("role.change");
+    let seen = seen.get("seen").expect("a field").to_owned();
     let changed = [
+        ("seen", seen.as_str()),
         ("role", "cashier"),
         ("name_ru", "Кассир"),
         ("name_en", "Cashier"),
@@ -376,6 +380,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
     kept.assert_says("Роль у кого-то есть");
     for built_in in ["agent", "administrator"] {
         let changed = [
+            ("seen", seen.as_str()),
             ("role", built_in),
             ("name_ru", "К"),
             ("name_en", "K"),
@@ -385,7 +390,7 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{built_in}");
     }
     let at = page_of_member(&app, "vera").await;
-    let moved = [("role", "agent"), ("reason", "Теперь в поддержке")];
+    let moved = [("seen", "cashier"), ("role", "agent"), ("reason", "Теперь в поддержке")];
     assert_eq!(
         admin.send(&at, "staff.set_role", &moved).await.location(),
         format!("{at}?done=role")

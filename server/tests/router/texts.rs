@@ -104,7 +104,7 @@ async fn a_message_is_checked_drafted_looked_at_published_and_compared() {
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
     twice.assert_says("изменил кто-то другой");
     put(&mut staff, CODE, "text.draft", &message(&[("head_ru", "Другой")])).await;
-    let gone = staff.send(CODE, "text.discard", &[]).await;
+    let gone = put(&mut staff, CODE, "text.discard", &[]).await;
     gone.assert_leads_to(&format!("{CODE}?done=discarded"));
     assert!(!staff.get(CODE).await.text().contains("Другой"));
     // The next start of the program leaves it as it is.
@@ -248,7 +248,7 @@ async fn topics_are_added_put_below_others_and_closed() {
     last.assert_says("Хотя бы одна тема");
     // What was never published goes with its draft.
     staff.send(LIST, "text.create", &topic("other-one", "", true)).await;
-    let gone = staff.send("/admin/texts/topic/other-one", "text.discard", &[]).await;
+    let gone = put(&mut staff, "/admin/texts/topic/other-one", "text.discard", &[]).await;
     gone.assert_leads_to(&format!("{LIST}?kind=topic&done=discarded"));
     assert_eq!(
         staff.get("/admin/texts/topic/other-one").await.status,
@@ -319,7 +319,7 @@ async fn every_text_is_previewed_with_samples() {
     }
     for (at, form, fields) in [
         (CODE, "text.draft", message(&[("seen", "")])),
-        (CODE, "text.discard", Vec::new()),
+        (CODE, "text.discard", vec![("seen", "1")]),
         (CODE, "text.publish", vec![("seen", "1")]),
         (
             LIST,

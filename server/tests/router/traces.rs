@@ -175,10 +175,10 @@ async fn s23_every_page_that_staff_open_is_a_row() {
 }
 
 /// Fields of a form with what is filled in.
-type Fields = &'static [(&'static str, &'static str)];
+pub(crate) type Fields = &'static [(&'static str, &'static str)];
 
 /// What it takes to have a form change something, beyond what [`usual`] fills in.
-struct Way {
+pub(crate) struct Way {
     form: &'static str,
     /// The query of the page that offers it.
     at: &'static str,
@@ -220,7 +220,7 @@ const BULK: Fields = &[("numbers[]", "{request}"), ("tag", "зима")];
 const JSON: &str = "{\"name\": {\"ru\": \"Чай\", \"en\": \"Tea\"}, \"conditions\": [\"first_purchase\"], \
                     \"effects\": [{\"percent_off\": {\"share\": 600, \"each\": \"line\"}}]}";
 
-const WAYS_OF_STAFF: &[Way] = &[
+pub(crate) const WAYS_OF_STAFF: &[Way] = &[
     way("staff.set_role", &[("role", "lead")]),
     after("staff.enable", &[("staff.disable", NONE)], NONE),
     way("role.add", ROLE),
@@ -288,6 +288,7 @@ const WAYS_OF_STAFF: &[Way] = &[
     after("view.end", &[("view.begin", NONE)], NONE),
     way("interaction.change", &[("note", "Баллы нашлись")]),
     way("fraud.rule", &[("least", "9")]),
+    way("dialogue.set", &[("kept_days", "20")]),
     after("fraud.lift", &[("fraud.stop", NONE)], NONE),
     after("points.approve", &[("points.adjust", &[("points", "5001")])], NONE),
     after("points.refuse", &[("points.adjust", &[("points", "5001")])], NONE),
@@ -565,7 +566,6 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
     ("import.start", "router/tables::a_file_becomes_customers_step_by_step"),
     ("import.upload", "router/tables::a_file_becomes_customers_step_by_step"),
     ("card.issue", "store/acts::staff_block_a_card_and_give_another"),
-    ("dialogue.set", "store/dialogue::staff_set_what_the_chat_goes_by"),
     ("message.again", "router/messages::a_dead_letter_is_sent_again_once"),
     (
         "number.stop",
@@ -734,23 +734,24 @@ fn usual(name: &str, is_empty: bool) -> Option<&'static str> {
 }
 
 /// The pages of customers or of staff, in a town.
-struct Side {
+pub(crate) struct Side {
     access: Access,
     ways: &'static [Way],
-    town: Town,
+    pub(crate) town: Town,
     /// Somebody of staff who has not told yet why they open a card, is in at two devices, and has an app with this secret.
     desk: Browser,
     me: StaffId,
     secret: Secret,
-    colleague: Browser,
+    /// Called `second`.
+    pub(crate) colleague: Browser,
     /// The number of another request of Anna's.
     other: String,
     /// Nothing has been changed since the town was made.
-    is_untouched: bool,
+    pub(crate) is_untouched: bool,
 }
 
 impl Side {
-    async fn new(access: Access, ways: &'static [Way]) -> Self {
+    pub(crate) async fn new(access: Access, ways: &'static [Way]) -> Self {
         let mut town = Town::new().await;
         let app = town.app.clone();
         let wait = || app.world.clock.set(app.world.db.now() + Duration::minutes(1));
@@ -799,7 +800,7 @@ impl Side {
         }
     }
 
-    fn who(&mut self, form: &str) -> &mut Browser {
+    pub(crate) fn who(&mut self, form: &str) -> &mut Browser {
         match self.access {
             Access::Staff if BY_A_COLLEAGUE.contains(&form) => &mut self.colleague,
             Access::Staff => &mut self.desk,
@@ -809,6 +810,11 @@ impl Side {
 
     fn way(&self, form: &str) -> Option<&'static Way> {
         self.ways.iter().find(|way| way.form == form)
+    }
+
+    /// What it takes beyond the usual.
+    pub(crate) fn fields(&self, form: &str) -> Fields {
+        self.way(form).map_or(NONE, |way| way.fields)
     }
 
     /// What a value means in this town.
@@ -825,7 +831,7 @@ impl Side {
     }
 
     /// Where a form of a page stands.
-    fn address(&self, path: &str, form: &str) -> String {
+    pub(crate) fn address(&self, path: &str, form: &str) -> String {
         format!("{path}{}", self.way(form).map_or("", |way| way.at))
     }
 
@@ -842,8 +848,8 @@ impl Side {
         all.filter(|one| one.name == form).collect()
     }
 
-    /// Sends a form filled in, a moment later than what came before, so that a change to what was there already shows by its time.
-    async fn send(&mut self, path: &str, mut form: Form, button: Option<&(String, String)>, fields: Fields) -> Reply {
+    /// A form filled in, under a key of its own.
+    pub(crate) async fn filled(&self, mut form: Form, button: Option<&(String, String)>, fields: Fields) -> Form {
         for (name, value) in &mut form.fields {
             if name.as_str() == "_key" {
                 *value = crm::who::Token::random().secret().to_owned();
@@ -855,14 +861,25 @@ impl Side {
             form = form.with(name, &self.said(value).await);
         }
         form.fields.extend(button.cloned());
+        form
+    }
+
+    /// Lets a moment go by.
+    pub(crate) fn tick(&self) {
         let clock = &self.town.app.world.clock;
         clock.set(self.town.app.world.db.now() + Duration::milliseconds(1));
+    }
+
+    /// Sends a form filled in, a moment later than what came before, so that a change to what was there already shows by its time.
+    async fn send(&mut self, path: &str, form: Form, button: Option<&(String, String)>, fields: Fields) -> Reply {
+        let form = self.filled(form, button, fields).await;
+        self.tick();
         let at = self.address(path, &form.name);
         self.who(&form.name).submit(&at, &form).await
     }
 
     /// The page of a form that is sent before another one: the same page where it offers it, or the first one that does.
-    async fn place(&self, form: &str, route: &Route) -> String {
+    pub(crate) async fn place(&self, form: &str, route: &Route) -> String {
         let offers = |route: &&Route| route.access == self.access && route.forms.iter().any(|entry| entry.name == form);
         let route = Some(route).filter(offers).or_else(|| ROUTES.iter().find(offers));
         let route = route.unwrap_or_else(|| panic!("no page has a form {form}"));
@@ -871,7 +888,7 @@ impl Side {
 
     /// The forms of a name, after what has to come before them; or why they are not there. `anew` in a town where nothing else
     /// happened.
-    async fn begin(&mut self, route: &Route, form: &str, anew: bool) -> Result<Vec<Form>, String> {
+    pub(crate) async fn begin(&mut self, route: &Route, form: &str, anew: bool) -> Result<Vec<Form>, String> {
         // To look at a card is to have told why.
         if anew && (!self.is_untouched || form == WHY) {
             *self = Self::new(self.access, self.ways).await;
@@ -914,14 +931,14 @@ fn buttons(all: &[Form]) -> BTreeSet<Option<(String, String)>> {
 }
 
 /// What a page says against a form, where it says so.
-fn complaint(reply: &Reply) -> String {
+pub(crate) fn complaint(reply: &Reply) -> String {
     let from = reply.body.find("class=\"errors\"").unwrap_or(0);
     let said = text(&format!("<p {}", &reply.body[from..]));
     said.chars().take(200).collect()
 }
 
 /// That a test is there which a table names.
-fn assert_there(test: &str) {
+pub(crate) fn assert_there(test: &str) {
     let (file, name) = test.split_once("::").expect("a file and a test");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/");
     let folder = match file.starts_with("router/") {
@@ -982,7 +999,7 @@ async fn every_change_is_a_row(access: Access, ways: &'static [Way], shown: &[(&
                 let path = side.town.path(route.path).await.expect("a sample");
                 let app = side.town.app.clone();
                 let (rows, before) = (app.count(ROWS).await, app.everything(&BUT).await);
-                let fields = side.way(form).map_or(NONE, |way| way.fields);
+                let fields = side.fields(form);
                 let reply = side.send(&path, chosen, button.as_ref(), fields).await;
                 let after = app.everything(&BUT).await;
                 if after == before && !is_alone {

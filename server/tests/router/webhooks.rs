@@ -75,7 +75,10 @@ async fn a_receiver_is_added_tried_out_changed_and_removed() {
     let odd = staff.send(&at, "webhook.redeliver_failed", &[("since", "1970")]).await;
     assert_eq!(odd.status, StatusCode::FORBIDDEN);
 
+    let seen = staff.get(&at).await.form("webhook.change");
+    let seen = seen.get("seen").expect("a field").to_owned();
     let changed = [
+        ("seen", seen.as_str()),
         ("url", "https://erp.example.com/v2"),
         ("description", "Склад"),
         ("events[]", "balance.changed"),
@@ -188,7 +191,11 @@ async fn s15_receivers_are_added_by_whom_has_the_right_and_proved_it_moments_ago
     let before = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
     for (page, form, fields) in [
         ("/admin/webhooks", "webhook.add", &RECEIVER[..]),
-        (at.as_str(), "webhook.change", &RECEIVER[..]),
+        (
+            at.as_str(),
+            "webhook.change",
+            &[&RECEIVER[..], &[("seen", "")]].concat()[..],
+        ),
         (at.as_str(), "webhook.secret", &[][..]),
         (at.as_str(), "webhook.switch", &[("on", "false")][..]),
         (at.as_str(), "webhook.remove", &[][..]),

@@ -7,7 +7,7 @@ mod panel;
 mod timeline;
 
 use super::acts::why::{self, Card};
-use super::{fraud, full_name, merge, pages, points as moves, status, store_name, talk, tasks as todo};
+use super::{changes, fraud, full_name, merge, pages, points as moves, status, store_name, talk, tasks as todo};
 use crate::cabinet::{flash, place, show_place};
 use crate::cx::Cx;
 use crate::format;
@@ -68,6 +68,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Some("shown") => Some(questionnaire::guarded(&cx.db, staff, id).await?),
         _ => None,
     };
+    let quicker = changes::quicker(&cx, changes::sent(&cx, "task")).await?;
     let mut conn = cx.db.read().await?;
     let told = questionnaire::open(&mut conn, subject).await?;
     let profile = customers::profile(&mut conn, subject).await?;
@@ -171,6 +172,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         <p class="actions"><a class="btn" href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
         {flash(&cx, &done)}
+        {quicker}
         {next::figures(&cx, &balance, value, rhythm, open)}
         {talk::links(&cx, id)}
         {moves::adjust(&cx, &programs, &balance, &allowance)}

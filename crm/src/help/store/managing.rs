@@ -265,15 +265,16 @@ pub async fn write(
 }
 
 /// Throws the draft of an article away; an article that was not published yet goes with it. Tells whether it is still there.
-/// [`Error::Stale`] where there is no draft.
-pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<bool, Error> {
+/// `seen` is the [`changed_at`](draft::Draft::changed_at) of the draft as it was shown: [`Error::Stale`] where it is another one by
+/// now, or none.
+pub async fn discard(db: &Db, by: &Staff, code: &str, seen: DateTime<Utc>) -> Result<bool, Error> {
     const SQL: &str = "DELETE FROM help_articles WHERE id = $1 \
                        AND NOT EXISTS (SELECT 1 FROM help_versions v WHERE v.article_id = help_articles.id)";
     by.may(Right::Help)?;
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            draft::forget::<Content>(tx, id.0).await?;
+            draft::discard::<Content>(tx, id.0, seen).await?;
             let gone = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
                 .execute(c)

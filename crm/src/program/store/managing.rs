@@ -252,13 +252,14 @@ pub async fn write(db: &Db, by: &Staff, code: &str, seen: Option<DateTime<Utc>>,
     .await
 }
 
-/// Throws the draft of a program's terms away. [`Error::Stale`] where there is none.
-pub async fn discard(db: &Db, by: &Staff, code: &str) -> Result<(), Error> {
+/// Throws the draft of a program's terms away. `seen` is its [`changed_at`](draft::Draft::changed_at) as it was shown:
+/// [`Error::Stale`] where it is another one by now, or none.
+pub async fn discard(db: &Db, by: &Staff, code: &str, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             let id = hold(tx, code).await?;
-            draft::forget::<Terms>(tx, id.0).await?;
+            draft::discard::<Terms>(tx, id.0, seen).await?;
             Ok(by.record(tx, "program.discard", None, Some(id.0), "").await?)
         })
     })

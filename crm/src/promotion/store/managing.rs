@@ -368,14 +368,15 @@ pub async fn change(
     .await
 }
 
-/// Throws the next version of a published promotion away. [`Error::Stale`] where there is none, and [`Error::NotFound`].
-pub async fn discard(db: &Db, by: &Staff, id: PromotionId) -> Result<(), Error> {
+/// Throws the next version of a published promotion away. `seen` is its [`changed_at`](draft::Draft::changed_at) as it was shown:
+/// [`Error::Stale`] where it is another one by now, or none, and [`Error::NotFound`].
+pub async fn discard(db: &Db, by: &Staff, id: PromotionId, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
             hold(tx, id).await?;
             get(tx, id).await?;
-            draft::forget::<NewPromotion>(tx, id.0).await?;
+            draft::discard::<NewPromotion>(tx, id.0, seen).await?;
             await_nobody(tx, id, None, None).await?;
             Ok(by.record(tx, "promotion.discard", None, Some(id.0), "").await?)
         })

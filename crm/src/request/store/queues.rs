@@ -180,18 +180,32 @@ pub async fn change(
     .await
 }
 
-/// Says how many requests of a queue somebody is given in turn at the most; none: they are not of the queue. Fails with
-/// [`Error::NotFound`] for an unknown queue or colleague.
+/// Says how many requests of a queue somebody is given in turn at the most; none: they are not of the queue. `seen` is how many
+/// they were given as it was shown: fails with [`Error::Stale`] where it is another number by now, and with [`Error::NotFound`] for
+/// an unknown queue or colleague.
 pub async fn set_agent(
     db: &Db,
     by: &Staff,
     queue: QueueId,
     agent: StaffId,
+    seen: Option<i64>,
     capacity: Option<i64>,
 ) -> Result<(), Error> {
+    // Nobody else says so meanwhile.
+    const HOLD: &str = "UPDATE queues SET code = code WHERE id = $1";
+    const HELD: &str = "SELECT capacity FROM queue_agents WHERE queue_id = $1 AND staff_id = $2";
     by.may(Right::Desk)?;
     db.write(|tx| {
         scoped(async move {
+            on!(tx, |c| sqlx::query(HOLD).bind(queue).execute(c).await.map(drop))?;
+            let held: Option<i64> = on!(tx, |c| sqlx::query_scalar(HELD)
+                .bind(queue)
+                .bind(agent)
+                .fetch_optional(c)
+                .await)?;
+            if held != seen {
+                return Err(Error::Stale);
+            }
             put_agent(tx, queue, agent, capacity).await?;
             let reason = capacity.map(|capacity| capacity.to_string()).unwrap_or_default();
             Ok(by.record(tx, "queue.agent", None, Some(queue.0), &reason).await?)
@@ -241,13 +255,23 @@ pub async fn beginnings(conn: &mut Conn, by: &Staff) -> Result<Vec<Beginning>, E
     Ok(on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
-/// Says what requests about each of some topics begin with from now on: all of it or nothing. Fails with [`Error::NotFound`] for an
-/// unknown topic, and for an unknown queue with a flaw at the id of the topic that was to lead there.
-pub async fn set_beginnings(db: &Db, by: &Staff, all: &[(TopicId, Option<QueueId>, Priority)]) -> Result<(), Error> {
+/// What requests about a topic begin with: a queue, if any, and a priority.
+pub type Begins = (Option<QueueId>, Priority);
+
+/// Says what requests about each of some topics begin with from now on: all of it or nothing. Of each topic it takes what was shown
+/// and what is to be: fails with [`Error::Stale`] where it is something else by now, with [`Error::NotFound`] for an unknown topic,
+/// and for an unknown queue with a flaw at the id of the topic that was to lead there.
+pub async fn set_beginnings(db: &Db, by: &Staff, all: &[(TopicId, Begins, Begins)]) -> Result<(), Error> {
+    // Nobody else says so meanwhile.
+    const HOLD: &str = "UPDATE topics SET code = code WHERE id = $1 RETURNING queue_id, priority";
     by.may(Right::Desk)?;
     db.write(|tx| {
         scoped(async move {
-            for &(topic, queue, priority) in all {
+            for &(topic, seen, (queue, priority)) in all {
+                let held: Option<Begins> = on!(tx, |c| sqlx::query_as(HOLD).bind(topic).fetch_optional(c).await)?;
+                if held.ok_or(Error::NotFound)? != seen {
+                    return Err(Error::Stale);
+                }
                 put_beginning(tx, topic, queue, priority).await?;
                 by.record(tx, "queue.topic", None, Some(topic.0), "").await?;
             }

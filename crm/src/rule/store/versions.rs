@@ -248,14 +248,16 @@ pub(crate) async fn change<T: Versioned>(
     write(tx, id, Some(by), definition).await
 }
 
-/// Throws a draft away. [`Error::NotFound`] where there is none.
-pub(crate) async fn discard<T: Versioned>(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
-    let rows = on!(tx, |c| sqlx::query(T::SQL.discard)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(Error::NotFound) } else { Ok(()) }
+/// Throws a draft away. `seen` is its [`Version::changed_at`] as it was shown: [`Error::Stale`] where somebody else was quicker.
+/// [`Error::NotFound`] where there is none.
+pub(crate) async fn discard<T: Versioned>(tx: &mut Tx, id: Uuid, seen: DateTime<Utc>) -> Result<(), Error> {
+    hold::<T>(tx, id).await?;
+    let there: Option<DateTime<Utc>> = on!(tx, |c| sqlx::query_scalar(T::SQL.seen).bind(id).fetch_optional(c).await)?;
+    if there.ok_or(Error::NotFound)? != seen {
+        return Err(Error::Stale);
+    }
+    on!(tx, |c| sqlx::query(T::SQL.discard).bind(id).execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Publishes a draft, from a moment on or from now, and tells its version and what it says. Where `seen` is given, the draft

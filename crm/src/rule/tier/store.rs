@@ -58,12 +58,13 @@ pub async fn change(
     .await
 }
 
-/// Throws the draft of a program's tiers away. [`Error::NotFound`] where there is none.
-pub async fn discard(db: &Db, by: &Staff, program: ProgramId) -> Result<(), Error> {
+/// Throws the draft of a program's tiers away. `seen` is its [`changed_at`](Version::changed_at) as it was shown: [`Error::Stale`]
+/// where it was changed since. [`Error::NotFound`] where there is none.
+pub async fn discard(db: &Db, by: &Staff, program: ProgramId, seen: DateTime<Utc>) -> Result<(), Error> {
     by.may(Right::Rules)?;
     db.write(|tx| {
         scoped(async move {
-            versions::discard::<Tiers>(tx, program.0).await?;
+            versions::discard::<Tiers>(tx, program.0, seen).await?;
             Ok(by.record(tx, "tiers.discard", None, Some(program.0), "").await?)
         })
     })
