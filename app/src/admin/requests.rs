@@ -89,6 +89,8 @@ impl Form for BePresent {
 struct Choices {
     topics: Vec<Topic>,
     colleagues: Vec<Colleague>,
+    /// Those of them who may be given requests.
+    agents: Vec<Colleague>,
     queues: Vec<Queue>,
     tags: Vec<String>,
 }
@@ -101,6 +103,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let choices = Choices {
         topics: requests::topics(&mut conn).await?,
         colleagues: staff_store::colleagues(&mut conn, staff).await?,
+        agents: queues::agents(&mut conn, staff, None).await?,
         queues: queues::list(&mut conn, staff).await?,
         tags: tags::in_use(&mut conn, staff)
             .await?
@@ -126,7 +129,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let list = if rows.is_empty() {
         empty(&cx, &view)
     } else {
-        bulk::around(&cx, table(&cx, &view, &rows, &owed), topics, &choices.colleagues)
+        bulk::around(&cx, table(&cx, &view, &rows, &owed), topics, &choices.agents)
     };
     let (done, kept) = (bulk::done(&cx).await?, kept::section(&cx, &view, topics).await?);
     let words = [

@@ -22,6 +22,7 @@ use crate::merge;
 use crate::on;
 use crate::outbox;
 use crate::program::store as programs;
+use crate::request::store::queues;
 use crate::rule::Occasion;
 use crate::rule::store::rewarding;
 use crate::staff::store::close_invitation;
@@ -568,6 +569,7 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
     audit::record(tx, entry).await?;
     // Whichever way they came in by, the link of an invitation sets no password any more.
     close_invitation(tx, staff).await?;
+    queues::new_shift(tx, staff).await?;
     let of = SessionOf::Staff(staff);
     let (device, _) = known::remember(tx, of, visitor.known_device.as_ref()).await?;
     replace(tx, visitor.staff_session.as_ref()).await?;

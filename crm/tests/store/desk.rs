@@ -12,7 +12,7 @@ use crm::request::store::{self, index, queues, saved, tags};
 use crm::request::{Assignee, Cursor, Filter, Row, Sort, Status};
 use crm::staff::managing;
 use crm::testing::World;
-use crm::who::Staff;
+use crm::who::{STAFF_IDLE, Staff};
 
 async fn some_lead(world: &World) -> Staff {
     role(world, "lead", r#"["requests", "customers", "desk"]"#).await;
@@ -331,6 +331,84 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     assert!(matches!(nobody, Err(Error::NotFound)));
 });
 
+crm::both_engines!(whoever_is_signed_out_is_given_no_more, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let vera = staff(world, "vera").await.id();
+    let id = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    queues::set_agent(&world.db, &lead, id, vera, None, Some(9))
+        .await
+        .expect("of the queue");
+    let shift = async || {
+        let again = again(world, vera).await;
+        queues::set_presence(&world.db, &again, true).await.expect("there");
+    };
+    let next = async || {
+        let number = write(world, &anna, "x").await;
+        queues::run_due(&world.db, &SYSTEM).await.expect("done");
+        let mut conn = world.db.read().await.expect("a connection");
+        let (_, agents) = queues::read(&mut conn, &lead, id).await.expect("read");
+        drop(conn);
+        let is_there = agents.iter().any(|agent| agent.takes_requests);
+        (assignee(world, number).await, is_there)
+    };
+    shift().await;
+    assert_eq!(next().await, (Some(vera), true));
+    later(world, STAFF_IDLE.num_seconds());
+    assert_eq!(next().await, (None, false), "away for two hours");
+    shift().await;
+    assert!(next().await.1);
+    let now = world.db.now();
+    sql!(
+        world,
+        "UPDATE sessions SET ended_at = $1 WHERE staff_id = $2",
+        now,
+        vera
+    );
+    assert_eq!(next().await, (None, false), "signed out");
+    shift().await;
+    let now = world.db.now();
+    sql!(
+        world,
+        "UPDATE sessions SET expires_at = $1 WHERE staff_id = $2",
+        now,
+        vera
+    );
+    assert_eq!(next().await, (None, false), "the session is over");
+});
+
+crm::both_engines!(requests_are_given_to_who_may_open_them, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await.id(), staff(world, "igor").await.id());
+    role(world, "reader", r#"["customers"]"#).await;
+    sql!(world, "UPDATE staff SET role = 'reader' WHERE id = $1", igor);
+    let id = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
+    let number = write(world, &anna, "x").await;
+    let agents = async |queue| {
+        let mut conn = world.db.read().await.expect("a connection");
+        let found = queues::agents(&mut conn, &lead, queue).await.expect("read");
+        found.into_iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    for queue in [None, Some(id)] {
+        let found = agents(queue).await;
+        assert!(found.contains(&vera) && !found.contains(&igor), "{queue:?}");
+    }
+    for agent in [vera, igor] {
+        queues::set_agent(&world.db, &lead, id, agent, None, Some(1))
+            .await
+            .expect("of the queue");
+    }
+    assert_eq!(agents(Some(id)).await, [vera], "named, and his role opens none");
+    for to in [igor, vera] {
+        bulk::change(&world.db, &lead, &[number], &[Act::Assign(Some(to))])
+            .await
+            .expect("done");
+        let is_given = assignee(world, number).await == Some(to);
+        assert_eq!(is_given, to == vera);
+    }
+});
+
 crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
     let card = topic(world, "card", 1).await;
     let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
@@ -502,6 +580,13 @@ crm::both_engines!(where_nobody_takes_more_others_are_not_kept_waiting, async |w
         }
         write(world, &anna, "x").await;
     }
+    // Everybody of staff is still there.
+    let now = world.db.now();
+    sql!(
+        world,
+        "UPDATE sessions SET seen_at = $1 WHERE staff_id IS NOT NULL",
+        now
+    );
     let number = write_about(world, &anna, "other", "x").await;
     sql!(world, "UPDATE queues SET code = 'full'");
     let id = queue(world, &lead, other, Mode::RoundRobin, &Rules::default()).await;

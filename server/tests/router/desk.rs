@@ -2,7 +2,7 @@
 //! the search.
 
 use crate::common::html::{Tag, forms, tags};
-use crate::common::{Browser, Customer, Reply, TestApp, Town};
+use crate::common::{BY, Browser, Customer, Reply, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::who::Token;
@@ -162,6 +162,50 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
             .await,
         0
     );
+}
+
+#[tokio::test]
+async fn a_shift_ends_with_the_session() {
+    let mut town = Town::new().await;
+    for sql in [
+        "UPDATE queues SET mode = 'round_robin'",
+        "UPDATE topics SET queue_id = (SELECT id FROM queues)",
+    ] {
+        town.app.execute(sql).await;
+    }
+    let id = town.app.employ_as("vera", "agent").await;
+    let given = crm::factor::store::give_totp(&town.app.world.db, &BY, id).await;
+    let secret = given.expect("a second factor");
+    town.app
+        .execute(
+            "INSERT INTO queue_agents (queue_id, staff_id, capacity) \
+             SELECT q.id, s.id, 9 FROM queues q, staff s WHERE s.login = 'vera'",
+        )
+        .await;
+    let mut vera = town.app.enter("vera", &secret).await;
+    let given = "SELECT COUNT(*) FROM requests WHERE assignee_id IS NOT NULL";
+    let page = vera.get(LIST).await;
+    let here = vera.submit(LIST, &page.form("queue.presence")).await;
+    vera.get(here.location()).await.assert_says("пока вы не выйдете");
+    ask(&mut town.anna, "card", "Потеряла карту").await;
+    assert_eq!(town.app.count(given).await, 1);
+    vera.send("/admin/sign-in", "staff_sign_out", &[]).await;
+    ask(&mut town.anna, "card", "И ещё одну").await;
+    assert_eq!(town.app.count(given).await, 1, "nobody is there");
+    // The next shift begins when she says so.
+    let clock = &town.app.world.clock;
+    clock.set(town.app.world.db.now() + Duration::minutes(1));
+    let mut vera = town.app.enter("vera", &secret).await;
+    vera.get(LIST).await.assert_says("Обращения по очереди вы не берёте");
+    ask(&mut town.anna, "card", "И третью").await;
+    assert_eq!(town.app.count(given).await, 1);
+    // Another device of hers changes nothing of it.
+    let page = vera.get(LIST).await;
+    vera.submit(LIST, &page.form("queue.presence")).await;
+    let clock = &town.app.world.clock;
+    clock.set(town.app.world.db.now() + Duration::minutes(1));
+    let mut other = town.app.enter("vera", &secret).await;
+    other.get(LIST).await.assert_says("Обращения по очереди вы берёте");
 }
 
 #[tokio::test]

@@ -10,9 +10,8 @@ use crate::lang::Localized;
 use crate::on;
 use crate::request::Status;
 use crate::request::desk::{Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
-use crate::staff::store::colleagues;
 use crate::staff::{Colleague, Right};
-use crate::who::{Staff, System};
+use crate::who::{STAFF_IDLE, Staff, System};
 use crate::work::Round;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
@@ -67,6 +66,21 @@ macro_rules! queues {
     };
 }
 
+// Whether a member of staff `s` has a session that is open: `$2` is now, `$3` since when whoever was not seen is signed out.
+macro_rules! signed_in {
+    () => {
+        "EXISTS (SELECT 1 FROM sessions x WHERE x.staff_id = s.id AND x.ended_at IS NULL AND x.expires_at > $2 \
+         AND x.seen_at > $3)"
+    };
+}
+
+// The roles `o` of members of staff `s` that let them open requests.
+macro_rules! opens_requests {
+    () => {
+        "JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%'"
+    };
+}
+
 /// All queues, by their codes.
 pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Queue>, Error> {
     const SQL: &str = queues!("ORDER BY q.code");
@@ -78,13 +92,22 @@ pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Queue>, Error> {
 /// One queue with everybody who works here, those of the queue first. Fails with [`Error::NotFound`].
 pub async fn read(conn: &mut Conn, by: &Staff, id: QueueId) -> Result<(Queue, Vec<Agent>), Error> {
     const SQL: &str = queues!("WHERE q.id = $1");
-    const AGENTS: &str = "SELECT s.id, s.name, a.capacity, s.takes_requests FROM staff s \
-                          LEFT JOIN queue_agents a ON a.staff_id = s.id AND a.queue_id = $1 \
-                          WHERE s.disabled_at IS NULL ORDER BY a.capacity IS NULL, s.name, s.id";
+    const AGENTS: &str = concat!(
+        "SELECT s.id, s.name, a.capacity, s.takes_requests AND ",
+        signed_in!(),
+        " AS takes_requests FROM staff s LEFT JOIN queue_agents a ON a.staff_id = s.id AND a.queue_id = $1 \
+         WHERE s.disabled_at IS NULL ORDER BY a.capacity IS NULL, s.name, s.id"
+    );
     by.may(Right::Desk)?;
+    let now = conn.now();
     let row: Option<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
     let row = row.ok_or(Error::NotFound)?;
-    let agents = on!(conn, |c| sqlx::query_as(AGENTS).bind(id).fetch_all(c).await)?;
+    let agents = on!(conn, |c| sqlx::query_as(AGENTS)
+        .bind(id)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_all(c)
+        .await)?;
     Ok((row.into(), agents))
 }
 
@@ -322,7 +345,25 @@ pub async fn presence(conn: &mut Conn, by: &Staff) -> Result<Option<bool>, Error
         .await)?)
 }
 
-/// Says whether one takes requests that are given in turn.
+/// Whoever comes in after they were gone takes no requests in turn until they say so again: the shift before is over.
+pub(crate) async fn new_shift(tx: &mut Tx, staff: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = concat!(
+        "UPDATE staff SET takes_requests = FALSE WHERE id = $1 AND takes_requests \
+         AND NOT EXISTS (SELECT 1 FROM staff s WHERE s.id = $1 AND ",
+        signed_in!(),
+        ")"
+    );
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(staff)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Says whether one takes requests that are given in turn, for as long as one is signed in.
 pub async fn set_presence(db: &Db, by: &Staff, takes_requests: bool) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET takes_requests = $2 WHERE id = $1";
     by.may(Right::Requests)?;
@@ -356,11 +397,16 @@ pub(super) async fn place(tx: &mut Tx, request: RequestId, topic: TopicId) -> Re
         .map(drop))
 }
 
-// Agents `a` of a queue who are there, `s`, and may open a request: a role that takes that away leaves them in the queue.
+// Agents `a` of a queue who are there, `s`, and may open a request: a role that takes that away leaves them in the queue, and whoever
+// signs out, or is signed out, is not there.
 macro_rules! there {
     () => {
-        "queue_agents a JOIN staff s ON s.id = a.staff_id AND s.takes_requests AND s.disabled_at IS NULL \
-         JOIN roles o ON o.code = s.role AND CAST(o.rights AS TEXT) LIKE '%\"requests\"%'"
+        concat!(
+            "queue_agents a JOIN staff s ON s.id = a.staff_id AND s.takes_requests AND s.disabled_at IS NULL AND ",
+            signed_in!(),
+            " ",
+            opens_requests!()
+        )
     };
 }
 
@@ -382,9 +428,14 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
     const GIVEN: &str = "UPDATE queue_agents SET assigned_at = $3 WHERE queue_id = $1 AND staff_id = $2";
     let queue: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(request).fetch_optional(c).await)?;
     let Some(queue) = queue else { return Ok(None) };
-    let next: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(NEXT).bind(queue).fetch_optional(c).await)?;
-    let Some(staff) = next else { return Ok(None) };
     let now = tx.now();
+    let next: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(NEXT)
+        .bind(queue)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_optional(c)
+        .await)?;
+    let Some(staff) = next else { return Ok(None) };
     on!(tx, |c| sqlx::query(GIVE)
         .bind(request)
         .bind(staff)
@@ -415,7 +466,13 @@ pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
          r.created_at, r.id LIMIT $1"
     );
     let mut conn = db.read().await?;
-    let waiting: Vec<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(TOGETHER).fetch_all(c).await)?;
+    let now = conn.now();
+    let waiting: Vec<i64> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(TOGETHER)
+        .bind(now)
+        .bind(now - STAFF_IDLE)
+        .fetch_all(c)
+        .await)?;
     drop(conn);
     let mut round = Round::default();
     for number in waiting {
@@ -498,16 +555,25 @@ pub(in crate::request) async fn may_answer(conn: &mut Conn, by: &Staff, held: &H
     Ok(rules.reopen_by.holds(is_theirs, by.has(Right::Desk)))
 }
 
-/// Who may be given requests of a queue: those who were named, or everybody where nobody was, or a request is of no queue.
+/// Who may be given requests of a queue: those who were named, or everybody where nobody was, or a request is of no queue; of these
+/// who may open requests.
 pub async fn agents(conn: &mut Conn, by: &Staff, queue: Option<QueueId>) -> Result<Vec<Colleague>, Error> {
-    const SQL: &str = "SELECT s.id, s.name FROM staff s JOIN queue_agents a ON a.staff_id = s.id \
-                       WHERE a.queue_id = $1 AND s.disabled_at IS NULL ORDER BY s.name, s.id";
+    const NAMED: &str = concat!(
+        "SELECT s.id, s.name FROM staff s JOIN queue_agents a ON a.staff_id = s.id AND a.queue_id = $1 ",
+        opens_requests!(),
+        " WHERE s.disabled_at IS NULL ORDER BY s.name, s.id"
+    );
+    const EVERYBODY: &str = concat!(
+        "SELECT s.id, s.name FROM staff s ",
+        opens_requests!(),
+        " WHERE s.disabled_at IS NULL ORDER BY s.name, s.id"
+    );
     by.may(Right::Requests)?;
-    let agents: Vec<Colleague> = on!(conn, |c| sqlx::query_as(SQL).bind(queue).fetch_all(c).await)?;
-    if agents.is_empty() {
-        return colleagues(conn, by).await;
+    let named: Vec<Colleague> = on!(conn, |c| sqlx::query_as(NAMED).bind(queue).fetch_all(c).await)?;
+    if !named.is_empty() {
+        return Ok(named);
     }
-    Ok(agents)
+    Ok(on!(conn, |c| sqlx::query_as(EVERYBODY).fetch_all(c).await)?)
 }
 
 /// Whether a request may be given to somebody.
