@@ -1,4 +1,4 @@
-//! One search for everything: customers, their receipts and requests, and articles, by whatever is typed.
+//! One search for everything: customers, their receipts and requests, what is sold and what the help says, by whatever is typed.
 
 use super::customers::{is_too_short, say, table};
 use super::{customers, full_name, keep_text, looked_for, status};
@@ -9,6 +9,7 @@ use crate::ui::{DataTable, FormBox, Head, Moment};
 use crm::article::store::Listed;
 use crm::find::store::{self as finding, Found, SHOWN};
 use crm::find::{Hit, ReceiptHit, RequestHit};
+use crm::help::Shown;
 use crm::id::SearchId;
 use crm::purchase::Kind;
 use crm::staff::Right;
@@ -78,6 +79,8 @@ fn groups(cx: &Cx, id: SearchId, found: &Found) -> Html {
     let t = &cx.t().admin_find;
     let find = id.to_string();
     let more = |path: &str| format!("{path}?find={find}");
+    // Who looks after articles has a list of them; others open one by one.
+    let lists_articles = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Shops));
     let groups = [
         group(
             cx,
@@ -102,8 +105,9 @@ fn groups(cx: &Cx, id: SearchId, found: &Found) -> Html {
             cx.t().admin_shops.articles,
             &found.articles,
             articles,
-            Some(more("/admin/articles")),
+            lists_articles.then(|| more("/admin/articles")),
         ),
+        group(cx, "help", cx.t().admin_help.title, &found.help, help, None),
     ];
     let groups: Vec<Html> = groups.into_iter().flatten().collect();
     let said = match groups.is_empty() {
@@ -201,6 +205,24 @@ fn requests(cx: &Cx, found: &[RequestHit]) -> Html {
         Head::Number(t.updated),
     ];
     view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
+}
+
+/// Articles of the help, as customers read them.
+fn help(cx: &Cx, found: &[Shown]) -> Html {
+    let t = &cx.t().admin_find;
+    let rows: Vec<_> = found
+        .iter()
+        .map(|one| {
+            view! {
+                <tr>
+                    <td class="grow"><a href=format!("/help/{}", one.code)>{cx.pick(&one.content.title)}</a></td>
+                    <td class="grow-wrap">{cx.pick(&one.content.summary)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let heads = vec![Head::Words(t.answer), Head::Words(t.summary)];
+    view! { <DataTable label=cx.t().admin_help.title heads=heads rows=rows.into_html()/> }.into_html()
 }
 
 fn articles(cx: &Cx, found: &[Listed]) -> Html {

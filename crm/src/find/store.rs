@@ -9,6 +9,7 @@ use super::{Hit, Probe, ReceiptHit, RequestHit, names, probes};
 use crate::article::store as articles;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Lock, Rows, Tx, scoped};
 use crate::error::Error;
+use crate::help::{self, Shown};
 use crate::id::{CustomerId, SearchId};
 use crate::on;
 use crate::staff::Right;
@@ -59,6 +60,8 @@ pub struct Found {
     pub requests: Vec<RequestHit>,
     /// Articles.
     pub articles: Vec<articles::Listed>,
+    /// Articles of the help, as customers read them, the likeliest first.
+    pub help: Vec<Shown>,
 }
 
 /// Whether somebody may look for anything at all.
@@ -68,7 +71,8 @@ pub fn may(by: &Staff) -> bool {
         .any(|right| by.has(right))
 }
 
-/// Whatever a text can mean, of what somebody has the right to see. Written into the audit log likewise.
+/// Whatever a text can mean, of what somebody has the right to see: what is sold and what the help says, each of those may know who
+/// may look for anything. Written into the audit log likewise.
 pub async fn everything(db: &Db, by: &Staff, query: &str) -> Result<Found, Error> {
     if !may(by) {
         return Err(Error::Forbidden);
@@ -93,8 +97,11 @@ pub async fn everything(db: &Db, by: &Staff, query: &str) -> Result<Found, Error
         }
     }
     let text = query.trim();
-    if by.has(Right::Shops) && text.chars().nth(1).is_some() {
-        found.articles = articles::list(&mut conn, by, text, "", limit as i64).await?;
+    if text.chars().nth(1).is_some() {
+        found.articles = articles::find_some(&mut conn, text, "", limit as i64).await?;
+        let shown = help::store::shown(&mut conn).await?;
+        let answers = help::search(&shown, by.language(), text).into_iter();
+        found.help = answers.take(limit).cloned().collect();
     }
     drop(conn);
     let people = found.customers.len() + found.receipts.len() + found.requests.len();

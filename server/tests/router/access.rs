@@ -554,6 +554,11 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/api/docs", &[]),
     ("/admin/approvals", &[&[Right::Points]]),
     ("/admin/articles", &[&[Right::Shops]]),
+    // Who changes nothing of it reads it.
+    (
+        "/admin/articles/{id}",
+        &[&[Right::Customers], &[Right::Requests], &[Right::Shops]],
+    ),
     ("/admin/audit", &[&[Right::Audit]]),
     ("/admin/categories", &[&[Right::Shops]]),
     ("/admin/coupons", &[&[Right::Rules]]),
@@ -601,7 +606,8 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 13] = [
+const BESIDES: [(&str, &[Right]); 14] = [
+    ("article.change", &[Right::Shops]),
     ("card.issue", &[Right::Cards]),
     ("card.stop", &[Right::Cards]),
     ("contact.confirm", &[Right::Contacts]),
