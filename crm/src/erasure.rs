@@ -117,6 +117,8 @@ const THEN: &[&str] = &[
 
 /// What ends at a moment: `$2`.
 const AT: &[&str] = &[
+    "INSERT INTO request_steps (request_id, kind, at) SELECT id, 'closed', $2 FROM requests \
+     WHERE customer_id = $1 AND status <> 'closed'",
     "UPDATE requests SET status = 'closed', closed_at = $2, updated_at = $2, waiting_since = NULL, due_at = NULL \
      WHERE customer_id = $1 AND status <> 'closed'",
     "UPDATE tasks SET state = 'cancelled', ended_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",

@@ -490,6 +490,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "by when staff owed an answer, which measures staff: when it came is told with the request",
     ),
     ("request_presence", "which colleagues have a request open just now"),
+    (
+        "request_steps",
+        "when requests were closed and opened again, for the shop's figures: how each stands is told with the request",
+    ),
     ("level_notices", "what staff are told of requests that run late"),
     (
         "request_tags",

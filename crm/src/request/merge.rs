@@ -7,7 +7,7 @@
 use super::level::store as levels;
 use super::link::{self, To};
 use super::live;
-use super::store::{Begun, Held, begin};
+use super::store::{Begun, CLOSED, Held, REOPENED, begin, note_step};
 use super::{Author, Status, Summary};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -170,6 +170,9 @@ async fn bring_together(tx: &mut Tx, kept: &Held, going: &[Held]) -> Result<(), 
     let waiting_since = all().filter_map(|one| one.waiting_since).min();
     let at = kept.moment(tx);
     let is_reopened = kept.status == Status::Closed && status != Status::Closed;
+    if is_reopened {
+        note_step(tx, kept.id, REOPENED, at).await?;
+    }
     on!(tx, |c| sqlx::query(SQL)
         .bind(kept.id)
         .bind(status)
@@ -261,7 +264,7 @@ async fn come_out(tx: &mut Tx, by: Option<StaffId>, kept: &Held, before: &Before
     const OUT: &str = "UPDATE requests SET merged_into = NULL, status = $2, waiting_since = $3, closed_at = $4, \
                        updated_at = $5 WHERE id = $1";
     const UNDONE: &str = "UPDATE request_merges SET undone_at = $2, undone_by = $3 WHERE id = $1";
-    const REOPENED: &str = "UPDATE requests SET reopened_at = $2 WHERE id = $1";
+    const BEFORE: &str = "UPDATE requests SET reopened_at = $2 WHERE id = $1";
     let (now, at) = (tx.now(), kept.moment(tx));
     on!(tx, |c| sqlx::query(OUT)
         .bind(before.merged_id)
@@ -289,14 +292,15 @@ async fn come_out(tx: &mut Tx, by: Option<StaffId>, kept: &Held, before: &Before
         let here = said(tx, kept.id).await?;
         let is_idle = here.last().is_none_or(|last| last.at <= before.at);
         left = match before.kept_closed_at.filter(|_| is_idle) {
-            Some(at) => {
-                on!(tx, |c| sqlx::query(REOPENED)
+            Some(closed_at) => {
+                on!(tx, |c| sqlx::query(BEFORE)
                     .bind(kept.id)
                     .bind(before.kept_reopened_at)
                     .execute(c)
                     .await
                     .map(drop))?;
-                Left::closed(at)
+                note_step(tx, kept.id, CLOSED, at).await?;
+                Left::closed(closed_at)
             }
             None => Left::after(&here, kept),
         };

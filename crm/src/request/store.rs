@@ -121,6 +121,11 @@ impl Held {
         let waiting_since = status.is_waiting_for_staff().then(|| self.waiting_since.unwrap_or(at));
         let closed_at = (status == Status::Closed).then(|| self.closed_at.unwrap_or(at));
         let is_reopened = self.status == Status::Closed && status != Status::Closed;
+        if is_reopened {
+            note_step(tx, self.id, REOPENED, at).await?;
+        } else if self.status != Status::Closed && status == Status::Closed {
+            note_step(tx, self.id, CLOSED, at).await?;
+        }
         on!(tx, |c| sqlx::query(SQL)
             .bind(self.id)
             .bind(status)
@@ -150,6 +155,28 @@ impl Held {
         )
         .await
     }
+}
+
+/// How [`note_step`] calls what it writes down.
+pub(super) const CLOSED: &str = "closed";
+/// See [`CLOSED`].
+pub(super) const REOPENED: &str = "reopened";
+
+/// Writes down that a request was closed, or opened again: reports count each time, whatever becomes of it later.
+pub(super) async fn note_step(
+    tx: &mut Tx,
+    request: RequestId,
+    kind: &'static str,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO request_steps (request_id, kind, at) VALUES ($1, $2, $3)";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(request)
+        .bind(kind)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// What the audit log calls a step.
@@ -1392,6 +1419,9 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<i64, Error> {
         .execute(c)
         .await
         .map(drop))?;
+    if past.status == Status::Closed {
+        note_step(tx, id, CLOSED, last.at).await?;
+    }
     levels::follow(tx, id, last.at, false).await?;
     Ok(number)
 }

@@ -850,6 +850,15 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
         .map(|(_, values)| values[place.expect("a column")])
         .collect();
     assert_eq!(backlog, [vec![Some(0); 6], vec![Some(3)]].concat());
+    // Closed and opened once more it counts once more, and nothing is forgotten of the first time.
+    at(95);
+    requests::close(db, &anna, numbers[0]).await.expect("closed once more");
+    at(96);
+    requests::reopen(db, &anna, numbers[0]).await.expect("opened once more");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    for (figure, value) in [(Figure::Closed, 2), (Figure::Reopened, 2), (Figure::Backlog, 3)] {
+        assert_eq!(total(&told, figure).0, Some(value), "{figure:?}");
+    }
     // Two that became one are one, and it was not closed by that.
     at(100);
     let gone = numbers[1].to_string();
@@ -859,13 +868,22 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     let told = report(db, &mara, Kind::Requests, &ask).await;
     for (figure, value) in [
         (Figure::Received, 2),
-        (Figure::Closed, 0),
-        (Figure::Reopened, 1),
+        (Figure::Closed, 2),
+        (Figure::Reopened, 2),
         (Figure::Backlog, 2),
     ] {
         assert_eq!(total(&told, figure).0, Some(value), "{figure:?}");
     }
     assert_eq!(column(table(&told, By::Topic), Figure::Received), 2);
+    // What comes later changes nothing of what was told.
+    at(3 * 24 * 60);
+    requests::close(db, &anna, numbers[0]).await.expect("closed later");
+    at(3 * 24 * 60 + 1);
+    requests::reopen(db, &anna, numbers[0]).await.expect("opened later");
+    let again = report(db, &mara, Kind::Requests, &ask).await;
+    for figure in [Figure::Received, Figure::Closed, Figure::Reopened, Figure::Backlog] {
+        assert_eq!(total(&again, figure).0, total(&told, figure).0, "{figure:?}");
+    }
 });
 
 crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, async |world| {

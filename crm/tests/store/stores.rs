@@ -262,7 +262,6 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         category::read(db, &agent, CategoryId::new()).await.err(),
         category::create(db, &agent, &of_shelf("a", None, None)).await.err(),
         article::get(&mut conn, &agent, ArticleId::new()).await.err(),
-        article::get(&mut conn, &agent, ArticleId::new()).await.err(),
         crm::audit::of_object(&mut conn, &agent, Object::Store(id), 1)
             .await
             .err(),

@@ -906,9 +906,12 @@ impl Asking {
             "g.at, g.score",
             "request_ratings g JOIN requests r ON r.id = g.request_id"
         );
-        const CLOSED: &str = asked!("r.closed_at AS at", "requests r");
-        const REOPENED: &str = asked!("r.reopened_at AS at", "requests r");
-        const BACKLOG: &str = asked!("COUNT(*) AS many", "requests r");
+        const STEPS: &str = asked!("s.at", "request_steps s JOIN requests r ON r.id = s.request_id");
+        const OPEN: &str = asked!("COUNT(*) AS many", "requests r");
+        const CLOSED_SINCE: &str = asked!(
+            "COUNT(*) AS many",
+            "request_steps s JOIN requests r ON r.id = s.request_id"
+        );
         const BY: &str = "GROUP BY r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id)";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
         let narrowed = conditions(ask, &OF_REQUESTS);
@@ -921,16 +924,26 @@ impl Asking {
             "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
         );
         let rated = within(RATED, "g.at >= ? AND g.at < ?");
-        let closed = within(CLOSED, "r.closed_at >= ? AND r.closed_at < ? AND r.merged_into IS NULL");
-        let reopened = within(
-            REOPENED,
-            "r.reopened_at >= ? AND r.reopened_at < ? AND r.merged_into IS NULL",
+        let closed = within(
+            STEPS,
+            "s.at >= ? AND s.at < ? AND s.kind = 'closed' AND r.merged_into IS NULL",
         );
-        // Who waits in one that went into another one is waited for in that one.
-        let open = ListQuery::new(BACKLOG).filter("r.closed_at IS NULL AND r.created_at < ?", [Bind::Time(next)]);
-        let closed_since = ListQuery::new(BACKLOG).filter(
-            "r.closed_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+        let reopened = within(
+            STEPS,
+            "s.at >= ? AND s.at < ? AND s.kind = 'reopened' AND r.merged_into IS NULL",
+        );
+        // Open then was what is open now and took no step since, and what was closed by its first step since. Who waits in one that
+        // went into another one is waited for in that one.
+        let open = ListQuery::new(OPEN).filter(
+            "r.closed_at IS NULL AND r.created_at < ? \
+             AND NOT EXISTS (SELECT 1 FROM request_steps s WHERE s.request_id = r.id AND s.at >= ?)",
             [Bind::Time(next), Bind::Time(next)],
+        );
+        let closed_since = ListQuery::new(CLOSED_SINCE).filter(
+            "s.at >= ? AND s.kind = 'closed' AND r.created_at < ? AND r.merged_into IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM request_steps n WHERE n.request_id = s.request_id AND n.at >= ? \
+             AND (n.at, n.kind) < (s.at, s.kind))",
+            [Bind::Time(next), Bind::Time(next), Bind::Time(next)],
         );
         let mut backlog: Vec<Left> = db::list(conn, narrow(open, &narrowed).tail(BY)).await?;
         backlog.extend(db::list::<Left>(conn, narrow(closed_since, &narrowed).tail(BY)).await?);
@@ -991,7 +1004,7 @@ impl Asking {
                 ),
             };
             rows.push((Name::Days(first, last), columns.iter().map(value).collect()));
-            left += closed - received;
+            left += closed - reopened - received;
         }
         rows.reverse();
         rows

@@ -601,6 +601,8 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
                         waiting_since = $7, closed_at = $8, reopened_at = $9, updated_at = $10 WHERE id = $1";
     const UNTAG: &str = "DELETE FROM request_tags WHERE request_id = $1";
     const TAG: &str = "INSERT INTO request_tags (request_id, tag) VALUES ($1, $2)";
+    // Nor do reports count a slip of the hand.
+    const UNSTEP: &str = "DELETE FROM request_steps WHERE request_id = $1 AND at > $2";
     // That it was closed the customer is told no more.
     const UNTELL: &str = "DELETE FROM notifications WHERE customer_id = $1 AND kind = $2 AND about = $3 AND at >= $4";
     let (mut undone, mut restored) = (Undone::default(), Vec::new());
@@ -628,6 +630,12 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
             .bind(before.waiting_since)
             .bind(before.closed_at)
             .bind(before.reopened_at)
+            .bind(before.updated_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        on!(tx, |c| sqlx::query(UNSTEP)
+            .bind(held.id)
             .bind(before.updated_at)
             .execute(c)
             .await
