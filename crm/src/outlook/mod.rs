@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 #[cfg(feature = "store")]
 pub mod store;
 
-/// For so long a customer may wait for an answer before it is the first thing to do.
+/// For so long a customer may wait for an answer, where no service level says how long, before it is the first thing to do.
 pub const ANSWER_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// Points are worth a word when they expire within so many days, and when there are as many of them, in hundredths.
 const EXPIRES_WITHIN: i64 = 14;
@@ -72,11 +72,23 @@ fn days_until(birthday: NaiveDate, today: NaiveDate) -> Option<i64> {
     Some((next - today).num_days())
 }
 
+/// A request that waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its number.
+    pub number: i64,
+    /// Since when it waits.
+    pub since: DateTime<Utc>,
+    /// By when the answer is due: as the service level of its topic and priority says, by the hours of its calendar, or after
+    /// [`ANSWER_WITHIN`] where nothing is promised.
+    pub due_at: DateTime<Utc>,
+}
+
 /// What is known of a customer that says what to do next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The request whose answer is awaited longest: its number, and since when.
-    pub waiting: Option<(i64, DateTime<Utc>)>,
+    /// The request whose answer is due first.
+    pub waiting: Option<Waiting>,
     /// There is a phone or an e-mail address that was proved.
     pub is_reachable: bool,
     /// The points that expire next, in hundredths, and when.
@@ -124,8 +136,8 @@ pub enum Step {
 pub fn steps(facts: &Facts, now: DateTime<Utc>, today: NaiveDate) -> Vec<Step> {
     let answer = facts
         .waiting
-        .filter(|(_, since)| now - *since > ANSWER_WITHIN)
-        .map(|(number, since)| Step::Answer { number, since });
+        .filter(|one| now > one.due_at)
+        .map(|Waiting { number, since, .. }| Step::Answer { number, since });
     let contact = (!facts.is_reachable).then_some(Step::Contact);
     let points = facts
         .expiry
@@ -197,29 +209,33 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(steps(&settled, now, day(11, 21)), []);
-        let waited = now - ANSWER_WITHIN;
+        let since = now - ANSWER_WITHIN;
+        let due = |due_at| Waiting {
+            number: 7,
+            since,
+            due_at,
+        };
         let almost = Facts {
-            waiting: Some((7, waited)),
+            waiting: Some(due(now)),
             expiry: Some((EXPIRING_LEAST - 1, now)),
             birthday: Some(day(11, 29)),
             ..settled
         };
         assert_eq!(steps(&almost, now, day(11, 21)), []);
-        let late = waited - TimeDelta::seconds(1);
         let at = now + TimeDelta::days(EXPIRES_WITHIN);
         let rhythm = Rhythm {
             usual: Some(9),
             since: 21,
         };
         let all = Facts {
-            waiting: Some((7, late)),
+            waiting: Some(due(now - TimeDelta::seconds(1))),
             is_reachable: false,
             expiry: Some((EXPIRING_LEAST, at)),
             rhythm: Some(rhythm),
             birthday: Some(day(11, 28)),
         };
         let expected = [
-            Step::Answer { number: 7, since: late },
+            Step::Answer { number: 7, since },
             Step::Contact,
             Step::Points {
                 points: EXPIRING_LEAST,

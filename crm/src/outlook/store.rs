@@ -1,6 +1,6 @@
 //! What the database knows of a customer's value and rhythm.
 
-use super::{Rhythm, Value, rhythm};
+use super::{ANSWER_WITHIN, Rhythm, Value, Waiting, rhythm};
 use crate::db::Conn;
 use crate::error::Error;
 use crate::on;
@@ -33,12 +33,18 @@ pub async fn bought(conn: &mut Conn, of: Subject) -> Result<(Value, Option<Rhyth
     Ok((value, rhythm(&days, today)))
 }
 
-/// The request of a customer whose answer is awaited longest: its number, and since when.
-pub async fn waiting(conn: &mut Conn, of: Subject) -> Result<Option<(i64, DateTime<Utc>)>, Error> {
-    const SQL: &str = "SELECT number, waiting_since FROM requests WHERE customer_id = $1 AND waiting_since IS NOT NULL \
-                       AND status <> 'closed' ORDER BY waiting_since, number LIMIT 1";
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(of.id())
-        .fetch_optional(c)
-        .await)?)
+/// The request of a customer whose answer is due first.
+pub async fn waiting(conn: &mut Conn, of: Subject) -> Result<Option<Waiting>, Error> {
+    const SQL: &str = "SELECT r.number, r.waiting_since, (SELECT MIN(c.due_at) FROM request_clocks c \
+                       WHERE c.request_id = r.id AND c.kind <> 'solution' AND c.met_at IS NULL AND c.dropped_at IS NULL \
+                       AND c.paused_at IS NULL) FROM requests r WHERE r.customer_id = $1 AND r.waiting_since IS NOT NULL \
+                       AND r.status <> 'closed'";
+    let rows: Vec<(i64, DateTime<Utc>, Option<DateTime<Utc>>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    let all = rows.into_iter().map(|(number, since, due_at)| Waiting {
+        number,
+        since,
+        due_at: due_at.unwrap_or(since + ANSWER_WITHIN),
+    });
+    Ok(all.min_by_key(|one| (one.due_at, one.number)))
 }

@@ -8,6 +8,7 @@ use crm::db::scoped;
 use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
 use crm::lang::Lang;
+use crm::outlook::{ANSWER_WITHIN, store as outlook};
 use crm::request::desk::Priority;
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
@@ -125,6 +126,33 @@ async fn overdue(world: &World, by: &Staff) -> Vec<Row> {
     assert_eq!(usize::try_from(counts.overdue).ok(), Some(rows.len()));
     rows
 }
+
+crm::both_engines!(the_first_thing_to_do_is_what_a_level_says_is_late, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, _) = people(world).await;
+    clock(world, 0);
+    let free = write(world, &anna, "no level says when").await;
+    let waiting = async || {
+        let mut conn = world.db.read().await.expect("a connection");
+        let found = outlook::waiting(&mut conn, anna.me()).await.expect("read");
+        found.map(|one| (one.number, one.since, one.due_at))
+    };
+    let expected = (free, moment(0), moment(0) + ANSWER_WITHIN);
+    assert_eq!(waiting().await, Some(expected), "a day, where nothing is promised");
+    // An hour of work is over before that, though it was written later: at half past five there is half an hour left of the day.
+    set_up(world, &lead).await;
+    clock(world, 8 * 60 + 30);
+    let late = write(world, &anna, "within an hour").await;
+    let due = moment(24 * 60 + 30);
+    sql!(
+        world,
+        "UPDATE requests SET waiting_since = $1 WHERE number = $2",
+        due,
+        free
+    );
+    assert_eq!(waiting().await, Some((late, moment(8 * 60 + 30), due)));
+});
 
 crm::both_engines!(clocks_follow_whatever_happens_to_a_request, async |world| {
     topic(world, "card", 1).await;
