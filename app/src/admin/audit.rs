@@ -20,7 +20,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-const HERE: &str = "/admin/audit";
+pub(super) const HERE: &str = "/admin/audit";
 /// The same as a file.
 const FILE: &str = "/admin/audit.csv";
 /// How many rows a page shows.

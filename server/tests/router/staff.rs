@@ -401,6 +401,26 @@ async fn a_role_of_the_shops_own_is_made_changed_at_once_and_removed() {
 }
 
 #[tokio::test]
+async fn s23_from_a_customers_card_their_log_is_one_link_away() {
+    let mut town = Town::new().await;
+    let (anna, boris) = (town.anna.id().await.to_string(), town.boris.id().await.to_string());
+    let card = format!("/admin/customers/{anna}");
+    let log = format!("/admin/audit?customer={anna}");
+    town.agent.get(&format!("/admin/customers/{boris}")).await;
+    let page = town.agent.get(&card).await;
+    assert!(page.body.contains(&format!("href=\"{log}\"")), "{}", page.text());
+    let shown = town.agent.get(&log).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    assert_eq!(shown.form("audit.find").get("customer"), Some(anna.as_str()));
+    shown.assert_says("customer.read");
+    assert!(shown.body.contains(&format!("title=\"{anna}\"")), "{}", shown.text());
+    assert!(!shown.body.contains(&boris), "of nobody else");
+    // Whoever may not read the log is not led there.
+    let mut agent = town.app.staff_as("petrov", "agent").await;
+    assert!(!agent.get(&card).await.body.contains("/admin/audit"));
+}
+
+#[tokio::test]
 async fn s23_the_log_is_narrowed_and_saved_and_both_are_rows() {
     let mut town = Town::new().await;
     let anna = town.anna.id().await;

@@ -7,7 +7,7 @@ mod panel;
 mod timeline;
 
 use super::acts::why::{self, Card};
-use super::{changes, fraud, full_name, merge, pages, points as moves, status, store_name, talk, tasks as todo};
+use super::{audit, changes, fraud, full_name, merge, pages, points as moves, status, store_name, talk, tasks as todo};
 use crate::cabinet::{flash, place, show_place};
 use crate::cx::Cx;
 use crate::format;
@@ -162,6 +162,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("talk", t.done_talk),
     ];
     let done = [&done[..], &todo::done(&cx)[..]].concat();
+    let log = staff.has(Right::Audit).then(|| {
+        view! { <a class="btn btn-quiet" href=format!("{}?customer={id}", audit::HERE)>{t.audit_log}</a> }
+    });
     let view = view! {
         <div class="pane-head">
             <h1><bdi>{name.clone()}</bdi></h1>
@@ -170,7 +173,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <span>{language(&cx, person.language)}</span>
             </p>
         </div>
-        <p class="actions"><a class="btn" href=format!("{here}/acts")>{cx.t().acts.title}</a></p>
+        <p class="actions"><a class="btn" href=format!("{here}/acts")>{cx.t().acts.title}</a> {log}</p>
         {flash(&cx, &done)}
         {quicker}
         {next::figures(&cx, &balance, value, rhythm, open)}
