@@ -1,33 +1,8 @@
 // What customers see of their cabinet in a browser: with JavaScript on SQLite, and without it on PostgreSQL.
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import {
-  be, cardOf, code, employ, enter, expect, freeEmail, freePhone, fund, newcomer, PERSON, press, send, test, withSettings, words, type Page, type SignIns,
-} from "./site";
+import { be, buy, cardOf, code, employ, enter, expect, freeEmail, freePhone, fund, newcomer, PERSON, press, send, test, words, type Page } from "./site";
 
 const main = (page: Page) => page.getByRole("main");
-
-/** A key with which a till books receipts. */
-function till(signIns: SignIns): string {
-  const name = `till-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
-  const env = withSettings(signIns.settings);
-  const told = execFileSync(signIns.program, ["till", "add", name, "Касса у входа"], { env, encoding: "utf8" });
-  return told.match(/kbt_\S+/)?.[0] ?? "";
-}
-
-/** Buys something with a card, as a till books it. */
-async function buy(page: Page, signIns: SignIns, card: string, price: number) {
-  const headers = { authorization: `Bearer ${till(signIns)}` };
-  const post = (path: string, data: object) => {
-    const key = `cabinet-${Math.random().toString(36).slice(2)}`;
-    return page.request.post(`${signIns.url}/api/v1${path}`, { headers: { ...headers, "idempotency-key": key }, data });
-  };
-  const { customer } = await (await post("/customers/identify", { card })).json();
-  const lines = [{ article: "tea", name: "Чай", quantity: 1, price }];
-  const document = `CABINET-${Math.random().toString(36).slice(2)}`;
-  const sold = await post("/purchases", { document, at: new Date().toISOString(), customer, lines });
-  expect(sold.status(), await sold.text()).toBe(201);
-}
 
 test("points are narrowed, explained and taken along as a statement", async ({ page, engine }) => {
   await be(page, engine, "customer");

@@ -199,8 +199,9 @@ export const PERSON = {
 };
 
 /** Makes the page that of somebody who has just registered; their phone. */
-export async function newcomer(page: Page, signIns: SignIns, person: Record<string, string | string[]> = PERSON): Promise<string> {
-  const phone = freePhone();
+export async function newcomer(
+  page: Page, signIns: SignIns, person: Record<string, string | string[]> = PERSON, phone = freePhone(),
+): Promise<string> {
   const step = async (path: string, form: string, fields: Record<string, string | string[]>, next: string) => {
     const answer = await send(page.request, signIns.url, path, form, fields);
     expect(answer.headers().location ?? (await answer.text())).toBe(next);
@@ -242,6 +243,29 @@ export async function fund(desk: Page, signIns: SignIns, phone: string, points: 
   const answer = await send(desk.request, signIns.url, at, "points.adjust", { program, direction: "give", points, reason: "Проба", note: "Проба" });
   expect(answer.headers().location, await answer.text()).toBe(`${at}?done=adjusted`);
   return at;
+}
+
+/** A till of its own: sends something to an address of the API, each time under a new key. */
+export function till(page: Page, signIns: SignIns) {
+  const scopes = "customers,purchases,points,catalogue";
+  const add = ["till", "add", `till-${randomBytes(8).toString("hex")}`, "Касса у входа", "--scopes", scopes];
+  const told = execFileSync(signIns.program, add, { env: withSettings(signIns.settings), encoding: "utf8" });
+  const authorization = `Bearer ${told.match(/kbt_\S+/)?.[0]}`;
+  return (path: string, data: object) => {
+    const headers = { authorization, "idempotency-key": `end2end-${randomBytes(8).toString("hex")}` };
+    return page.request.post(`${signIns.url}/api/v1${path}`, { headers, data });
+  };
+}
+
+/** Buys tea at this price with a card, as a till books it; the number of the receipt. */
+export async function buy(page: Page, signIns: SignIns, card: string, price: number): Promise<string> {
+  const post = till(page, signIns);
+  const { customer } = await (await post("/customers/identify", { card })).json();
+  const document = `R-${randomBytes(8).toString("hex")}`;
+  const lines = [{ article: "tea", name: "Чай", quantity: 1, price }];
+  const sold = await post("/purchases", { document, at: new Date().toISOString(), customer, lines });
+  expect(sold.status(), await sold.text()).toBe(201);
+  return document;
 }
 
 /** The number of the card on a customer's page of it. */
