@@ -6,7 +6,7 @@ const chromium = { browserName: "chromium" as const, launchOptions: launch() };
 const phone = { ...chromium, viewport: { width: 390, height: 844 }, hasTouch: true };
 // Requests that go through a service worker cannot be held up by a test, so only those with nothing to hold up have it.
 const desktop = { ...chromium, viewport: { width: 1280, height: 900 }, serviceWorkers: "allow" as const };
-const journeys = /(journeys|cabinet)\.spec\.ts/;
+const journeys = /(journeys|cabinet|errands)\.spec\.ts/;
 const lostPhone = /lost_phone\.spec\.ts/;
 const forms = /forms\.spec\.ts/;
 const pages = /pages\.spec\.ts/;
