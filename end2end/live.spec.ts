@@ -135,14 +135,68 @@ test("the queue says that there are new requests, and stays as it is", async ({ 
   const desk = await another();
   await enter(desk, employ(signIns));
   await desk.goto("/admin/requests");
-  const rows = desk.locator("main tbody");
-  const before = await rows.textContent();
   await mark(desk);
   await ask(page, signIns, "Новое и никому не известное");
   await expect(desk.getByText(/^Новых обращений: \d+\./)).toBeVisible();
-  expect(await rows.textContent()).toBe(before);
+  // Whatever else others do meanwhile, it does not come in between.
+  await expect(desk.locator("main tbody")).not.toContainText("Новое и никому не известное");
   expect(await isMarked(desk)).toBe(true);
   await desk.locator("[data-new]").getByRole("link", { name: "Показать" }).click();
   await expect(desk.getByRole("heading", { level: 1 })).toHaveText("Обращения");
   await expect.poll(() => isMarked(desk)).toBe(false);
+});
+
+test("an answer of a customer moves its row and marks it, and what is chosen stays chosen", async ({ page, another, signIns }) => {
+  test.slow();
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const other = await ask(page, signIns, "А где карта?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.goto("/admin/requests?sort=updated");
+  const row = (path: string) => desk.locator(`[data-list] tr[data-number="${path.split("/").pop()}"]`);
+  const place = (path: string) => row(path).evaluate((found: HTMLTableRowElement) => found.sectionRowIndex);
+  expect(await place(other)).toBeLessThan(await place(at));
+  await mark(desk);
+  await row(at).getByRole("checkbox").check();
+  const link = row(at).getByRole("link");
+  await link.focus();
+  await desk.mouse.move(0, 0);
+
+  const said = await send(page.request, signIns.url, at, "request.answer", { text: "Уже не нужно" });
+  expect(said.status()).toBe(303);
+  await expect(row(at)).toContainText("новый ответ", { timeout: 15_000 });
+  await expect.poll(async () => (await place(at)) < (await place(other))).toBe(true);
+  await expect(row(at)).toHaveClass(/unread/);
+  await expect(row(other)).not.toContainText("новый ответ");
+  await expect(row(at).getByRole("checkbox")).toBeChecked();
+  await expect(link).toBeFocused();
+  expect(await isMarked(desk)).toBe(true);
+
+  // Under the hand it stays where it is, and goes on when the hand does.
+  await row(at).hover();
+  const next = await send(page.request, signIns.url, other, "request.answer", { text: "И карта нашлась" });
+  expect(next.status()).toBe(303);
+  await expect(row(other)).toContainText("новый ответ", { timeout: 15_000 });
+  expect(await place(at)).toBeLessThan(await place(other));
+  await desk.mouse.move(0, 0);
+  await expect.poll(async () => (await place(other)) < (await place(at))).toBe(true);
+});
+
+test("the bell of staff rings on any page, and its page says what of", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = atDesk(await ask(page, signIns, "Где мои баллы?"));
+  const [desk, second] = [await another(), await another()];
+  await enter(desk, employ(signIns));
+  const login = employ(signIns);
+  await enter(second, login);
+  await second.goto("/admin/macros");
+  await mark(second);
+  const noted = await send(desk.request, signIns.url, at, "request.note", { text: `@${login}, взгляните` });
+  expect(noted.status(), await noted.text()).toBe(303);
+  const bell = second.getByRole("link", { name: "Уведомления, новых: 1", exact: true });
+  await expect(bell).toBeAttached({ timeout: 15_000 });
+  expect(await isMarked(second)).toBe(true);
+  await bell.click();
+  await expect(second.getByRole("main")).toContainText("взгляните");
 });

@@ -1,15 +1,23 @@
-// Brings what comes while a page is looked at: an answer into its thread, the count to the bell, to the queue that there are new
-// requests. The server says only that something changed (server/src/live.rs); what is shown is the page itself, asked for once
-// more. Without this, or without a network, pages are complete, and show what is new when they are loaded again.
+// Brings what comes while a page is looked at: an answer into its thread, the count to the bell, what became of requests to the
+// queue, and that there are new ones. The server says only that something changed (server/src/live.rs); what is shown is the page
+// itself, asked for once more. Without this, or without a network, pages are complete, and show what is new when they are loaded
+// again.
 const place = document.querySelector("main [data-live]") ?? document.querySelector("[data-live]");
 const thread = document.querySelector("[data-thread]");
 // Who else has the request open; on the page of staff alone.
 const here = document.querySelector("[data-here]");
 const field = document.querySelector("#request-answer textarea");
+// The list of requests of staff, and where it is said that a customer has answered.
+const list = document.querySelector("[data-list]");
+const answered = document.querySelector("[data-said]");
+// Any request of the shop changes the list: so many milliseconds at least lie between two looks at it.
+const REST = 5000;
 // What is asked by itself keeps nobody signed in.
 const headers = { "kabinet-live": "1" };
 const nothing = () => undefined;
 const news = new Set();
+// Requests whose customers have answered since the page was loaded.
+const said = new Set();
 let source;
 let since = place?.dataset.since;
 let failures = 0;
@@ -48,15 +56,19 @@ function close() {
 }
 
 function changed(kind, number) {
-  if (place.dataset.new) count(number);
-  else if (kind === "here") beat();
-  else look();
+  if (kind === "here") return beat();
+  if (kind === "opened" && place.dataset.new) return count(number);
+  if (kind === "said" && answered) {
+    said.add(number);
+    answered.textContent = answered.dataset.said.replace("{number}", number);
+  }
+  look();
 }
 
-// Lists do not move under the hand: the queue says how many there are, and shows them when it is told to.
+// What is new does not come in between: the queue says how many there are, and shows them when it is told to.
 function count(number) {
   news.add(number);
-  if (!place.firstElementChild) {
+  if (!place.querySelector("a")) {
     const line = document.createElement("p");
     line.className = "flash";
     const link = document.createElement("a");
@@ -76,13 +88,15 @@ async function look() {
   while (isStale) {
     isStale = false;
     await bring().catch(nothing);
+    if (list) await new Promise((rested) => setTimeout(rested, REST));
   }
   isLooking = false;
 }
 
 async function bring() {
   // Other pages want the bell alone. It is read where a visit changes nothing.
-  const answer = await fetch(thread ? location.pathname + location.search : "/support", { headers });
+  const from = thread || list ? location.pathname + location.search : place.dataset.from ?? "/support";
+  const answer = await fetch(from, { headers });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const held = document.activeElement?.closest("main form") ? document.activeElement : undefined;
@@ -96,8 +110,61 @@ async function bring() {
     if (now && !isInUse && now.innerHTML !== old.innerHTML) old.replaceChildren(...now.childNodes);
   }
   if (thread) add(page, !held);
+  if (list) arrange(page.querySelector("[data-list]"));
   // What somebody types stays where it is.
   if (held) scrollBy(0, held.getBoundingClientRect().top - top);
+}
+
+// Rows of the list say at once what became of them. Where they stand changes while nobody points at them, so that none moves away
+// from under the hand; what is chosen stays chosen.
+function arrange(now) {
+  const rows = (box) => [...box?.querySelector("tbody")?.rows ?? []];
+  const body = list.querySelector("tbody");
+  const fresh = rows(now);
+  if (!body || !fresh.length) {
+    if (now && !list.contains(document.activeElement)) list.replaceChildren(...now.childNodes);
+    return mark();
+  }
+  const known = new Map(rows(list).map((row) => [row.dataset.number, row]));
+  const order = [];
+  for (const row of fresh) {
+    const old = known.get(row.dataset.number);
+    if (!old && !news.has(row.dataset.number)) order.push(row);
+    if (!old) continue;
+    order.push(old);
+    old.className = row.className;
+    // The box by which it is chosen stays, and what somebody is about to press.
+    [...row.cells].forEach((cell, i) => {
+      const was = old.cells[i];
+      if (i > 0 && was.innerHTML !== cell.innerHTML && !was.contains(document.activeElement)) was.replaceWith(cell);
+    });
+  }
+  mark();
+  const settle = () => {
+    body.onmouseleave = null;
+    const stays = rows(list);
+    if (stays.length === order.length && stays.every((row, i) => row === order[i])) return;
+    const held = body.contains(document.activeElement) ? document.activeElement : undefined;
+    body.replaceChildren(...order);
+    mark();
+    held?.focus({ preventScroll: true });
+  };
+  if (body.matches(":hover")) body.onmouseleave = settle;
+  else settle();
+}
+
+// Says of each row whose customer has answered since that they have.
+function mark() {
+  for (const row of list.querySelectorAll("tr[data-number]")) {
+    if (!said.has(row.dataset.number)) continue;
+    row.classList.add("unread");
+    if (row.querySelector("[data-marked]")) continue;
+    const badge = document.createElement("span");
+    badge.className = "badge badge-points";
+    badge.dataset.marked = "";
+    badge.textContent = answered.dataset.mark;
+    row.querySelector("td.grow").append(" ", badge);
+  }
 }
 
 // Adds what is new to the thread. Who reads its end goes on doing so.

@@ -1,5 +1,5 @@
 //! What comes while a page is looked at: streams of server-sent events (HTML, 9.2) that say that something changed of a
-//! request, and which colleagues have one open. What changed is read from the page itself, as ever; `live/page.js` does so.
+//! request or stands in the inbox of staff, and which colleagues have one open. What changed is read from the page itself, as ever; `live/page.js` does so.
 //!
 //! The database is the one truth. While somebody listens, one task of each node reads every second what came after the last
 //! change that it knows, and hands it to the streams of this node; they keep nothing but a place in it.
@@ -29,7 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// Where customers listen.
 pub const CUSTOMERS: &str = "/live";
-/// Where staff listen: before the queue, or with `?request=` before a request.
+/// Where staff listen: for their bell, with `?queue=` before the queue as well, or with `?request=` before a request.
 pub const STAFF: &str = "/admin/live";
 /// Where staff say that they have a request open.
 pub const PRESENCE: &str = "/admin/requests/{number}/presence";
@@ -163,12 +163,13 @@ impl Hub {
             }
             Side::Staff => {
                 let staff = cx.staff()?;
-                let listener = match cx.query("request") {
-                    Some(number) => {
+                let listener = match (cx.query("request"), cx.query("queue")) {
+                    (Some(number), _) => {
                         let number = number.parse().map_err(|_| AppError::NotFound)?;
                         Listener::request(&mut cx.db.read().await?, staff, number).await?
                     }
-                    None => Listener::queue(staff)?,
+                    (None, Some(_)) => Listener::queue(staff)?,
+                    (None, None) => Listener::bell(staff)?,
                 };
                 (listener, staff.session())
             }
@@ -326,7 +327,8 @@ impl Listening {
                 if !self.open.lasts().await {
                     return None;
                 }
-                let said = format!("{} {}", change.kind.as_str(), change.number);
+                let kind = change.staff.map_or(change.kind.as_str(), |_| "told");
+                let said = format!("{kind} {}", change.number);
                 return Some((Event::default().id(change.id.to_string()).data(said), self));
             }
             let news = tokio::select! {

@@ -1,4 +1,5 @@
-//! The inbox of a member of staff: notes in which colleagues name them, and requests that run late. Looking at it reads all of it.
+//! The inbox of a member of staff: notes in which colleagues name them, requests that were given to them, and those that run late.
+//! Looking at it reads all of it.
 
 use crate::cabinet::{back, more, place, show_place};
 use crate::cx::Cx;
@@ -56,6 +57,7 @@ fn row(cx: &Cx, one: &Notice) -> Html {
         Some(Told::Breach) => t.level_breach(number),
         Some(Told::Escalation) => t.level_escalation(number),
         Some(Told::Returned) => t.level_returned(number),
+        Some(Told::Given) => t.given_you(number),
         None => t.named_you(one.by_whom.clone().unwrap_or_default(), number),
     };
     let new = one

@@ -76,7 +76,8 @@ pub(super) async fn section(cx: &Cx, view: &View, topics: &[Topic]) -> Result<Ht
         view! { <a class="chip" href=there.queue() aria-current=current><bdi>{name}</bdi>{count}</a> }
     };
     let links: Vec<_> = filters.iter().map(link).collect();
-    let links = (!links.is_empty()).then(|| view! { <nav class="chips" aria-label=t.kept>{links}</nav> });
+    let links =
+        (!links.is_empty()).then(|| view! { <nav class="chips" aria-label=t.kept data-swap="kept">{links}</nav> });
     let is_lead = staff.has(Right::Desk);
     let remove = |kept: &SavedFilter| {
         let (filter, name) = (kept.id.to_string(), kept.name.clone());

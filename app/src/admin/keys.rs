@@ -12,7 +12,8 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-const HERE: &str = "/admin/keys";
+/// Where they are listed.
+pub const HERE: &str = "/admin/keys";
 
 /// Switches single keys off for whoever asks, or on again.
 #[derive(Deserialize)]

@@ -149,19 +149,20 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let first = view.after.is_some().then(|| (view.from(None).queue(), t.to_start));
     let next = next.map(|next| (view.from(Some(next)).queue(), t.next));
     let shown = (!rows.is_empty()).then(|| t.shown(rows.len() as i64));
-    // Where the script says how many have come since: the list stays as it is until it is asked for.
-    let fresh = view.has_new().then(|| {
-        view! {
-            <div
-                aria-live="polite"
-                data-live="/admin/live"
-                data-since=staff.last_change().to_string()
-                data-new=t.fresh("{n}")
-                data-show=t.show
-                data-href=view.from(None).queue()
-            ></div>
-        }
-    });
+    // Where the script listens and says what came since: of new requests how many, and the list stays as it is until it is asked
+    // for; of one that its customer has answered that they have, and the list shows it by itself.
+    let fresh = view! {
+        <div
+            aria-live="polite"
+            data-live="/admin/live?queue=1"
+            data-since=staff.last_change().to_string()
+            data-new=view.has_new().then(|| t.fresh("{n}"))
+            data-show=t.show
+            data-href=view.from(None).queue()
+        >
+            <p class="sr-only" data-said=t.said("{number}") data-mark=t.said_mark></p>
+        </div>
+    };
     let view = view! {
         <div class="pane-head">
             <h1>{t.title}</h1>
@@ -175,7 +176,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {kept}
         {filters(&cx, &view, &choices)}
         {fresh}
-        {list}
+        <div data-list="">{list}</div>
         {pages(shown, first, next)}
         {keys::link(&cx)}
         {staff.has_shortcuts().then(|| keys::sheet(&cx, &[]))}
@@ -248,7 +249,7 @@ fn tabs(cx: &Cx, view: &View, counts: &Counts) -> Html {
         view! { <a href=tab.queue() aria-current=current>{words}{count}</a> }
     })
     .collect();
-    view! { <nav class="tabs" aria-label=t.tabs>{tabs}</nav> }.into_html()
+    view! { <nav class="tabs" aria-label=t.tabs data-swap="tabs">{tabs}</nav> }.into_html()
 }
 
 /// Options of a list, the chosen one marked.
@@ -371,7 +372,7 @@ fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<level
             };
             let tags: Vec<&str> = row.tags.split(", ").filter(|tag| !tag.is_empty()).collect();
             view! {
-                <tr class:unread=row.status == Status::New>
+                <tr class:unread=row.status == Status::New data-number=row.number.to_string()>
                     <td>{choose(cx, row.number)}</td>
                     <td>{status(cx, row.status)}</td>
                     <td>{owed}</td>

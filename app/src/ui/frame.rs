@@ -4,7 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::acts::view_as;
 use crate::admin::find::{Find, HERE};
-use crate::admin::{inbox, places};
+use crate::admin::{inbox, keys, places};
 use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
@@ -202,15 +202,26 @@ fn rung(cx: &Cx, unread: i64, is_here: bool) -> Html {
     view! { {icon(icon::BELL)} <span class="sr-only">{words}</span> {count} }.into_html()
 }
 
-/// The same for staff who work with requests: notes that name them, and requests that run late. Where a request is open,
-/// `live/page.js` brings the count up to date with whatever comes of it.
+/// The same for staff who work with requests: notes that name them, requests that were given to them, and those that run late.
+/// `live/page.js` reads the count where a look costs little and is not written down.
 fn staff_bell(cx: &Cx) -> Option<Html> {
     let staff = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests))?;
     let is_here = cx.path == inbox::HERE;
     let inside = rung(cx, staff.unread(), is_here);
     let current = is_here.then_some("page");
     let view = view! {
-        <a class="top-btn" href=inbox::HERE aria-current=current aria-live="polite" data-swap="bell">{inside}</a>
+        <a
+            class="top-btn"
+            href=inbox::HERE
+            aria-current=current
+            aria-live="polite"
+            data-swap="bell"
+            data-live="/admin/live"
+            data-since=staff.last_change().to_string()
+            data-from=keys::HERE
+        >
+            {inside}
+        </a>
     };
     Some(view.into_html())
 }

@@ -61,19 +61,34 @@ pub struct Change {
     pub customer: CustomerId,
     /// What kind it is.
     pub kind: Kind,
+    /// Who of staff alone is told, for it stands in their inbox; none: whoever may see the request.
+    pub staff: Option<StaffId>,
 }
 
-const SELECT: &str = "SELECT c.id, r.number, r.customer_id AS customer, c.kind FROM request_changes c \
+const SELECT: &str = "SELECT c.id, r.number, r.customer_id AS customer, c.kind, c.staff_id AS staff FROM request_changes c \
                       JOIN requests r ON r.id = c.request_id";
 
 /// Notes a change, last in its transaction.
 pub(super) async fn note(tx: &mut Tx, request: RequestId, kind: Kind) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO request_changes (id, request_id, kind, at) VALUES ($1, $2, $3, $4)";
+    put(tx, request, kind, None).await
+}
+
+/// Notes, likewise last, that some of staff have something new in their inbox that is about a request.
+pub(super) async fn ring(tx: &mut Tx, request: RequestId, told: &[StaffId]) -> Result<(), sqlx::Error> {
+    for staff in told {
+        put(tx, request, Kind::Inside, Some(*staff)).await?;
+    }
+    Ok(())
+}
+
+async fn put(tx: &mut Tx, request: RequestId, kind: Kind, staff: Option<StaffId>) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO request_changes (id, request_id, kind, staff_id, at) VALUES ($1, $2, $3, $4, $5)";
     let (id, now) = (db::next_number(tx, SEQUENCE).await?, tx.now());
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(request)
         .bind(kind)
+        .bind(staff)
         .bind(now)
         .execute(c)
         .await
@@ -100,8 +115,16 @@ pub struct Listener(Hears);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hears {
     Customer(CustomerId),
+    /// What somebody of staff is told themselves, and what changes of what they look at.
+    Staff(StaffId, Sight),
+}
+
+/// What somebody of staff looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
     Request(i64),
     Queue,
+    Elsewhere,
 }
 
 impl Listener {
@@ -110,27 +133,36 @@ impl Listener {
         Self(Hears::Customer(by.id()))
     }
 
-    /// Staff before the queue: of new requests.
-    pub fn queue(by: &Staff) -> Result<Self, Error> {
+    /// Staff before any page: of what comes into their inbox.
+    pub fn bell(by: &Staff) -> Result<Self, Error> {
         by.may(Right::Requests)?;
-        Ok(Self(Hears::Queue))
+        Ok(Self(Hears::Staff(by.id(), Sight::Elsewhere)))
     }
 
-    /// Staff before a request: of all that happens to it, or to the one that it went into.
+    /// Staff before the queue: of what happens to any request as well, but not of who has one open.
+    pub fn queue(by: &Staff) -> Result<Self, Error> {
+        by.may(Right::Requests)?;
+        Ok(Self(Hears::Staff(by.id(), Sight::Queue)))
+    }
+
+    /// Staff before a request: of all that happens to it as well, or to the one that it went into.
     pub async fn request(conn: &mut Conn, by: &Staff, number: i64) -> Result<Self, Error> {
         const SQL: &str = "SELECT number FROM requests \
                            WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
         by.may(Right::Requests)?;
         let found: Option<i64> = on!(conn, |c| sqlx::query_scalar(SQL).bind(number).fetch_optional(c).await)?;
-        Ok(Self(Hears::Request(found.ok_or(Error::NotFound)?)))
+        let number = found.ok_or(Error::NotFound)?;
+        Ok(Self(Hears::Staff(by.id(), Sight::Request(number))))
     }
 
     /// Whether they may be told of a change.
     pub fn hears(&self, change: &Change) -> bool {
-        match self.0 {
-            Hears::Customer(id) => change.customer == id && matches!(change.kind, Kind::Said | Kind::Answered),
-            Hears::Request(number) => change.number == number,
-            Hears::Queue => change.kind == Kind::Opened,
+        match (self.0, change.staff) {
+            (Hears::Customer(id), _) => change.customer == id && matches!(change.kind, Kind::Said | Kind::Answered),
+            (Hears::Staff(id, _), Some(told)) => told == id,
+            (Hears::Staff(_, Sight::Request(number)), None) => change.number == number,
+            (Hears::Staff(_, Sight::Queue), None) => change.kind != Kind::Here,
+            (Hears::Staff(_, Sight::Elsewhere), None) => false,
         }
     }
 
@@ -141,8 +173,15 @@ impl Listener {
             Hears::Customer(id) => query
                 .filter("r.customer_id = ?", [Bind::Id(id.0)])
                 .filter("c.kind IN ('said', 'answered')", []),
-            Hears::Request(number) => query.filter("r.number = ?", [Bind::Int(number)]),
-            Hears::Queue => query.filter("c.kind = 'opened'", []),
+            Hears::Staff(id, Sight::Request(number)) => query.filter(
+                "c.staff_id = ? OR c.staff_id IS NULL AND r.number = ?",
+                [Bind::Id(id.0), Bind::Int(number)],
+            ),
+            Hears::Staff(id, Sight::Queue) => query.filter(
+                "c.staff_id = ? OR c.staff_id IS NULL AND c.kind <> 'here'",
+                [Bind::Id(id.0)],
+            ),
+            Hears::Staff(id, Sight::Elsewhere) => query.filter("c.staff_id = ?", [Bind::Id(id.0)]),
         };
         let mut found: Vec<Change> = db::list(conn, query.tail("ORDER BY c.id DESC").limit(MISSED)).await?;
         found.reverse();

@@ -536,16 +536,18 @@ pub async fn run(
             // What is done along with it begins where the answer has led.
             let held = Held::by_number(tx, number, None).await?;
             let acts = prepared.acts(by);
-            match bulk::carry_out(tx, by, &held, &acts).await? {
-                Ok(_) | Err(Refused::Same) => {}
+            let given = match bulk::carry_out(tx, by, &held, &acts).await? {
+                Ok(before) => bulk::given(by, &before, &acts),
+                Err(Refused::Same) => None,
                 Err(Refused::Agent | Refused::Status | Refused::Tags) => return Err(Error::Forbidden),
-            }
+            };
             let kind = if is_sent {
                 live::Kind::Answered
             } else {
                 bulk::kind(&acts)
             };
             live::note(tx, request, kind).await?;
+            live::ring(tx, request, given.as_slice()).await?;
             Ok(is_sent)
         })
     })

@@ -1,5 +1,5 @@
-//! The inbox of a member of staff: notes that name them, for `@login` in a note puts a line into the inbox of whoever it is, and
-//! what service levels say of requests ([`super::level`]).
+//! The inbox of a member of staff: notes that name them, for `@login` in a note puts a line into the inbox of whoever it is,
+//! requests that were given to them, and what service levels say of requests ([`super::level`]).
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -51,16 +51,17 @@ pub(super) async fn named(conn: &mut Conn, note: &str) -> Result<Vec<StaffId>, E
     Ok(named)
 }
 
-/// Tells those whom a note names of it. Whoever names themselves knows already.
+/// Tells those whom a note names of it; who those are. Whoever names themselves knows already.
 pub(super) async fn tell(
     tx: &mut Tx,
     by: &Staff,
     named: &[StaffId],
     message: MessageId,
     at: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<Vec<StaffId>, Error> {
     const SQL: &str = "INSERT INTO staff_notices (id, staff_id, message_id, at) VALUES ($1, $2, $3, $4)";
-    for staff in named.iter().filter(|staff| **staff != by.id()) {
+    let told: Vec<StaffId> = named.iter().copied().filter(|staff| *staff != by.id()).collect();
+    for staff in &told {
         on!(tx, |c| sqlx::query(SQL)
             .bind(NoticeId::new())
             .bind(staff)
@@ -70,7 +71,7 @@ pub(super) async fn tell(
             .await
             .map(drop))?;
     }
-    Ok(())
+    Ok(told)
 }
 
 /// A line of the inbox.
@@ -80,7 +81,7 @@ pub struct Notice {
     pub id: NoticeId,
     /// The number of the request.
     pub number: i64,
-    /// What is told of its service level; none: a note names somebody.
+    /// What is told of its service level, or that it was given to them; none: a note names somebody.
     #[sqlx(default)]
     pub level: Option<Told>,
     /// The note.

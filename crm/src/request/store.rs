@@ -377,8 +377,9 @@ pub(crate) async fn begin_with(
     tx.happened(Cause::Opened(id));
     say(tx, id, None, false, body, at).await?;
     levels::follow(tx, id, at, false).await?;
-    queues::hand_out(tx, id).await?;
+    let given = queues::hand_out(tx, id).await?;
     live::note(tx, id, live::Kind::Opened).await?;
+    live::ring(tx, id, given.as_slice()).await?;
     Ok(id)
 }
 
@@ -436,8 +437,9 @@ pub async fn create_with(
             }
             levels::follow(tx, id, at, false).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
-            queues::hand_out(tx, id).await?;
+            let given = queues::hand_out(tx, id).await?;
             live::note(tx, id, live::Kind::Opened).await?;
+            live::ring(tx, id, given.as_slice()).await?;
             Ok(number)
         })
     })
@@ -1225,10 +1227,11 @@ pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Err
             let named = mention::named(tx, body).await?;
             let at = held.moment(tx);
             let message = say(tx, held.id, Some(by.id()), true, body, at).await?;
-            mention::tell(tx, by, &named, message, at).await?;
+            let told = mention::tell(tx, by, &named, message, at).await?;
             draft::forget(tx, by, held.id, Draft::Note).await?;
             audit(tx, by, Step::StaffNotes, &held).await?;
-            Ok(live::note(tx, held.id, live::Kind::Inside).await?)
+            live::note(tx, held.id, live::Kind::Inside).await?;
+            Ok(live::ring(tx, held.id, &told).await?)
         })
     })
     .await

@@ -313,8 +313,8 @@ crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |wo
     tend(world).await;
     assert_eq!(
         one!(world, i64, "SELECT COUNT(*) FROM request_changes"),
-        changes + 1,
-        "pages that show it are told"
+        changes + 2,
+        "pages that show it are told, and the bell of the lead wherever they are"
     );
     assert_eq!(told(world, &planner).await, Vec::<String>::new());
     let inbox = async |by: &Staff, before| mention::inbox(db, by, before, 1).await.expect("an inbox");

@@ -1,11 +1,15 @@
 //! That something changed of a request, and who of staff has one open.
 
-use crate::common::people::{SYSTEM, customer, marketer, one, role, sql, staff, topic};
+use crate::common::people::{SYSTEM, customer, lead, marketer, one, role, sql, staff, text, topic};
 use crate::common::requests::{seen, write};
 use chrono::TimeDelta;
 use crm::Error;
+use crm::request::desk::Priority;
+use crm::request::level::Told;
 use crm::request::live::{self, Change, Kind, Listener, Present};
-use crm::request::{Status, store};
+use crm::request::store::bulk::{self, Act};
+use crm::request::store::queues;
+use crm::request::{Status, mention, store};
 use crm::staff::Right;
 use crm::testing::World;
 use crm::who::{self, Staff};
@@ -78,16 +82,110 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     role(world, "marketer", r#"["rules"]"#).await;
     let mara = marketer(world).await;
     assert!(matches!(Listener::queue(&mara), Err(Error::Forbidden)));
+    assert!(matches!(Listener::bell(&mara), Err(Error::Forbidden)));
     let hers = Listener::request(&mut conn, &mara, number).await;
     assert!(matches!(hers, Err(Error::Forbidden)));
     drop(conn);
     let without_notes = [Kind::Said, Kind::Answered, Kind::Answered, Kind::Said].map(|kind| (number, kind));
     assert_eq!(missed(world, Listener::customer(&anna), 0).await, without_notes);
     assert_eq!(missed(world, Listener::customer(&boris), 0).await, []);
+    live::be_here(db, &agent, number, true).await.expect("here");
     let queue = Listener::queue(&agent).expect("it is theirs");
-    assert_eq!(missed(world, queue, 0).await, opened);
-    assert_eq!(missed(world, queue, 1).await, opened[1..]);
-    assert_eq!(missed(world, of_request, 2).await, of_anna);
+    assert_eq!(missed(world, queue, 0).await, kinds, "but not who has one open");
+    assert_eq!(missed(world, queue, 2).await, of_anna);
+    let bell = Listener::bell(&agent).expect("it is theirs");
+    assert_eq!(missed(world, bell, 0).await, [], "nobody told them anything");
+    let here = [(number, Kind::Here)];
+    assert_eq!(missed(world, of_request, 2).await, [&of_anna[..], &here].concat());
+});
+
+crm::both_engines!(what_comes_into_an_inbox_rings_for_whoever_it_is_for, async |world| {
+    let card = topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    role(world, "lead", r#"["requests", "desk"]"#).await;
+    let (lead, olga, petr) = (
+        lead(world).await,
+        staff(world, "olga").await,
+        staff(world, "petr").await,
+    );
+    let db = &world.db;
+    let rings = async |of: &Staff| missed(world, Listener::bell(of).expect("theirs"), 0).await.len();
+    let told = async |of: &Staff| {
+        let inbox = mention::inbox(db, of, None, 10).await.expect("an inbox");
+        inbox.iter().map(|one| (one.number, one.level)).collect::<Vec<_>>()
+    };
+    let number = write(world, &anna, "hello").await;
+    store::note(db, &olga, number, "@petr, @olga, look")
+        .await
+        .expect("noted");
+    assert_eq!(
+        (rings(&petr).await, rings(&olga).await),
+        (1, 0),
+        "whoever wrote it knows"
+    );
+
+    let later = || world.clock.set(world.db.now() + TimeDelta::seconds(1));
+    later();
+    // By a colleague; whoever takes one for themselves is told nothing.
+    let sort = async |by: &Staff, act: Act| {
+        let moment = seen(world, by, number).await;
+        bulk::sort(db, by, number, &[act], moment).await.expect("sorted");
+    };
+    sort(&olga, Act::Assign(Some(petr.id()))).await;
+    sort(&olga, Act::Assign(Some(petr.id()))).await;
+    assert_eq!(told(&petr).await, [(number, Some(Told::Given)), (number, None)], "once");
+    sort(&olga, Act::Assign(Some(olga.id()))).await;
+    assert_eq!((rings(&petr).await, rings(&olga).await), (2, 0));
+    assert_eq!(told(&olga).await, []);
+
+    // Many at once; undone in time, it was never said.
+    later();
+    let act = [Act::Assign(Some(petr.id()))];
+    let id = bulk::change(db, &olga, &[number], &act).await.expect("given");
+    assert_eq!(told(&petr).await.len(), 3);
+    bulk::undo(db, &olga, id).await.expect("undone");
+    assert_eq!(told(&petr).await.len(), 2);
+    assert_eq!(rings(&petr).await, 4, "the bell counts it no more");
+
+    // In turn, as it comes in and by the job.
+    let name = &text("billing");
+    let queue = queues::create(db, &lead, "billing", name).await.expect("a queue");
+    queues::set_beginnings(db, &lead, &[(card, Some(queue), Priority::Normal)])
+        .await
+        .expect("set");
+    sql!(world, "UPDATE queues SET mode = 'round_robin'");
+    queues::set_agent(db, &lead, queue, olga.id(), Some(1))
+        .await
+        .expect("of it");
+    queues::set_presence(db, &olga, true).await.expect("there");
+    let given = write(world, &anna, "one").await;
+    let waits = write(world, &anna, "two").await;
+    assert_eq!(told(&olga).await, [(given, Some(Told::Given))]);
+    queues::set_agent(db, &lead, queue, olga.id(), Some(9))
+        .await
+        .expect("of it");
+    queues::run_due(db, &SYSTEM).await.expect("given");
+    assert_eq!(told(&olga).await.len(), 2);
+    let bell = Listener::bell(&olga).expect("theirs");
+    let numbers: Vec<_> = missed(world, bell, 0)
+        .await
+        .into_iter()
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(numbers, [given, waits]);
+    // Before a request and before the queue they hear it as well; others hear nothing of it.
+    let mut conn = db.read().await.expect("a connection");
+    let before = Listener::request(&mut conn, &olga, number).await.expect("it is there");
+    drop(conn);
+    let rung = after(world, 0)
+        .await
+        .into_iter()
+        .filter(|one| one.staff == Some(olga.id()));
+    for change in rung {
+        let queue = [&olga, &petr].map(|who| Listener::queue(who).expect("theirs").hears(&change));
+        assert_eq!((before.hears(&change), queue), (true, [true, false]));
+        assert!(!Listener::customer(&anna).hears(&change));
+    }
 });
 
 crm::both_engines!(what_was_not_done_is_no_change, async |world| {

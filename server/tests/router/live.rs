@@ -141,7 +141,7 @@ async fn a_customer_is_told_of_an_answer_and_staff_of_what_is_asked() {
     let page = town.agent.get(&desk).await;
     let mut agent = Stream::open(&town.agent, &listens(&page, "/admin/live?request=")).await;
     let page = town.agent.get("/admin/requests").await;
-    let mut queue = Stream::open(&town.agent, &listens(&page, "/admin/live")).await;
+    let mut queue = Stream::open(&town.agent, &listens(&page, "/admin/live?queue=")).await;
 
     answer(&mut town.agent, &town.request, "Баллы придут завтра").await;
     assert_eq!(anna.next().await, Some(format!("answered {}", town.request)));
@@ -164,11 +164,60 @@ async fn a_customer_is_told_of_an_answer_and_staff_of_what_is_asked() {
         "on another device; of the note she learns nothing"
     );
     let number = ask(&mut town.boris).await;
-    assert_eq!(
-        queue.next().await,
-        Some(format!("opened {number}")),
-        "and of nothing else"
-    );
+    for told in ["answered", "inside", "said"] {
+        assert_eq!(queue.next().await, Some(format!("{told} {}", town.request)));
+    }
+    assert_eq!(queue.next().await, Some(format!("opened {number}")));
+}
+
+#[tokio::test]
+async fn a_bell_rings_on_any_page_for_whoever_it_is_for() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let page = petrov.get("/admin/macros").await;
+    let mut bell = Stream::open(&petrov, &listens(&page, "/admin/live")).await;
+    let mut others = Stream::open(&town.agent, "/admin/live").await;
+    answer(&mut town.agent, &town.request, "Баллы придут завтра").await;
+    town.agent
+        .send(&desk, "request.note", &[("text", "@petrov, взгляните")])
+        .await;
+    let told = Some(format!("told {}", town.request));
+    assert_eq!(bell.next().await, told, "and of the answer nothing");
+    // What the script reads then: the count, and nobody has looked at anything by that.
+    let tags = tags(&page.body);
+    let from = tags
+        .iter()
+        .find_map(|tag| tag.get("data-from"))
+        .expect("where it is read");
+    let by_itself = [("kabinet-live", "1")];
+    let before = town.app.count("SELECT COUNT(*) FROM audit").await;
+    let read = petrov.request(Method::GET, from, &by_itself, Vec::new()).await;
+    read.assert_says("Уведомления, новых: 1");
+    assert_eq!(town.app.count("SELECT COUNT(*) FROM audit").await, before);
+
+    // Given by a colleague, from another node.
+    let id = town
+        .app
+        .text("SELECT lower(hex(id)) FROM staff WHERE login = 'petrov'")
+        .await;
+    let shop = town.app.app.config.shop();
+    let db = Db::open(&town.app.world.url, shop, town.app.world.clock.clone()).await;
+    let mut node = town.app.clone();
+    node.router = router::build(&App {
+        db: db.expect("the same database"),
+        ..town.app.app.clone()
+    });
+    town.agent.app = node;
+    let form = town.agent.get(&desk).await.form("request.sort").with("assignee", &id);
+    let given = town.agent.submit(&desk, &form).await;
+    assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.text());
+    assert_eq!(bell.next().await, told);
+    let inbox = petrov.get("/admin/inbox").await;
+    inbox.assert_says(&format!("Вам передали обращение № {}", town.request));
+    // The colleague was told nothing themselves: theirs ends without a word.
+    town.app.is_draining.store(true, Ordering::Relaxed);
+    assert_eq!(others.next().await, None);
 }
 
 #[tokio::test]
@@ -193,7 +242,7 @@ async fn s17_nobody_is_told_of_what_is_somebody_elses() {
         assert_eq!(refused, Some(StatusCode::UNAUTHORIZED), "{path}");
     }
     let mut mara = town.app.staff_as("mara", "marketer").await;
-    for path in ["/admin/live", of_request.as_str()] {
+    for path in ["/admin/live", "/admin/live?queue=1", of_request.as_str()] {
         assert_eq!(
             Stream::try_open(&mara, path).await.err(),
             Some(StatusCode::FORBIDDEN),

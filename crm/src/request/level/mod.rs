@@ -33,7 +33,7 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
 }
 
-/// What staff are told of what is owed, in their inbox.
+/// What staff are told of a request, in their inbox: what is owed, and that it is theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum Told {
@@ -45,6 +45,8 @@ pub enum Told {
     Escalation,
     /// It is nobody's again, to whoever had it.
     Returned,
+    /// It was given to them, in turn or by a colleague.
+    Given,
 }
 
 impl Told {
@@ -55,6 +57,7 @@ impl Told {
             Self::Breach => "breach",
             Self::Escalation => "escalation",
             Self::Returned => "returned",
+            Self::Given => "given",
         }
     }
 }

@@ -364,6 +364,7 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     let mut works: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(WORKS).bind(request).fetch_optional(c).await)?;
     follow(tx, request, now, false).await?;
     let (mut is_told, mut is_nobodys) = (false, false);
+    let mut rung: Vec<StaffId> = Vec::new();
     for mut clock in Clock::running(tx, request).await? {
         if clock.next_at.is_none_or(|next| next >= now) {
             continue;
@@ -381,20 +382,26 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
             (false, false) => None,
         };
         match (told, works) {
-            (Some(told), Some(staff)) => tell(tx, request, told, &[staff]).await?,
+            (Some(told), Some(staff)) => {
+                tell(tx, request, told, &[staff]).await?;
+                rung.push(staff);
+            }
             // Leads look after what nobody works on, and are told of it once.
             (Some(told), None) if !is_led => {
                 let to = leads(tx).await?;
                 tell(tx, request, told, &to).await?;
+                rung.extend(to);
             }
             (_, _) => {}
         }
         if is_led {
             let to = leads(tx).await?;
             tell(tx, request, Told::Escalation, &to).await?;
+            rung.extend(to);
         }
         if is_returned && let Some(staff) = assignee.take() {
             tell(tx, request, Told::Returned, &[staff]).await?;
+            rung.push(staff);
             (works, is_nobodys) = (None, true);
         }
         is_told |= told.is_some() || is_led;
@@ -415,9 +422,12 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
             .await
             .map(drop))?;
     }
-    // Pages that show the request bring the bell up to date as well.
+    // Pages that show the request are told, and the bells of whoever is told, wherever they are; each once.
     if is_told || is_nobodys {
+        rung.sort_unstable();
+        rung.dedup();
         live::note(tx, request, live::Kind::Inside).await?;
+        live::ring(tx, request, &rung).await?;
     }
     Ok(())
 }
@@ -454,19 +464,8 @@ async fn leads(tx: &mut Tx) -> Result<Vec<StaffId>, sqlx::Error> {
 
 /// Tells staff of a request, and writes down that it happened.
 async fn tell(tx: &mut Tx, request: RequestId, told: Told, to: &[StaffId]) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO level_notices (id, staff_id, at, kind, request_id) VALUES ($1, $2, $3, $4, $5)";
-    let now = tx.now();
     for staff in to {
-        let id = LevelNoticeId::new();
-        on!(tx, |c| sqlx::query(SQL)
-            .bind(id)
-            .bind(*staff)
-            .bind(now)
-            .bind(told)
-            .bind(request)
-            .execute(c)
-            .await
-            .map(drop))?;
+        put_notice(tx, request, told, *staff).await?;
     }
     let entry = audit::Entry {
         actor: Actor::System,
@@ -478,6 +477,45 @@ async fn tell(tx: &mut Tx, request: RequestId, told: Told, to: &[StaffId]) -> Re
         network: "",
     };
     audit::record(tx, entry).await
+}
+
+async fn put_notice(tx: &mut Tx, request: RequestId, told: Told, to: StaffId) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO level_notices (id, staff_id, at, kind, request_id) VALUES ($1, $2, $3, $4, $5)";
+    let (id, now) = (LevelNoticeId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(to)
+        .bind(now)
+        .bind(told)
+        .bind(request)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Tells somebody of staff that a request is theirs. That it was given to them the log says by itself; [`live::ring`] is to come
+/// last in the transaction.
+pub(crate) async fn give(tx: &mut Tx, request: RequestId, to: StaffId) -> Result<(), sqlx::Error> {
+    put_notice(tx, request, Told::Given, to).await
+}
+
+/// Takes back what [`give`] said since a moment, where nobody has read it: the request went back.
+pub(crate) async fn take_back(
+    tx: &mut Tx,
+    request: RequestId,
+    from: StaffId,
+    since: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "DELETE FROM level_notices WHERE request_id = $1 AND staff_id = $2 AND kind = $3 AND at >= $4 \
+                       AND read_at IS NULL";
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(request)
+        .bind(from)
+        .bind(Told::Given)
+        .bind(since)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 // What staff read -----------------------------------------------------------------------------------------------------

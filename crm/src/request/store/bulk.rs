@@ -166,6 +166,9 @@ pub(in crate::request) async fn carry_out(
         let held = Held::by_number(tx, held.number, None).await?;
         carry_out_one(tx, by, &held, act).await?;
     }
+    if let Some(to) = given(by, &before, acts) {
+        levels::give(tx, held.id, to).await?;
+    }
     // Another topic or priority may promise something else.
     let at = held.moment(tx);
     levels::follow(tx, held.id, at, false).await?;
@@ -241,6 +244,14 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
     Ok(by.record(tx, action, customer, Some(held.id.0), reason).await?)
 }
 
+/// To whom these give a request: to a colleague of whoever does them. They are to be told, last in the transaction.
+pub(in crate::request) fn given(by: &Staff, before: &Values, acts: &[Act]) -> Option<StaffId> {
+    acts.iter().find_map(|act| match act {
+        Act::Assign(Some(to)) if *to != by.id() && before.assignee_id != Some(*to) => Some(*to),
+        _ => None,
+    })
+}
+
 /// What pages that show a request are told: of a status its customer, too.
 pub(in crate::request) fn kind(acts: &[Act]) -> live::Kind {
     if acts.iter().any(|act| matches!(act, Act::Status(_))) {
@@ -303,7 +314,10 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
             let to_do: Vec<Act> = acts.iter().filter(|act| !before.is_so(act)).cloned().collect();
             check(tx, &to_do).await?;
             match carry_out(tx, by, &held, acts).await? {
-                Ok(_) => Ok(live::note(tx, held.id, kind(acts)).await?),
+                Ok(before) => {
+                    live::note(tx, held.id, kind(acts)).await?;
+                    Ok(live::ring(tx, held.id, given(by, &before, acts).as_slice()).await?)
+                }
                 Err(Refused::Same) => Ok(()),
                 Err(Refused::Agent) => Err(Error::field("assignee", Flaw::NotAChoice)),
                 Err(Refused::Tags) => Err(Error::field("tags", Flaw::TooManyLines { max: TAGS_MAX })),
@@ -426,13 +440,14 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
                     .execute(c)
                     .await
                     .map(drop))?;
-                changed.push(held.id);
+                changed.push((held.id, given(by, &before, acts)));
             }
         }
     }
     // Numbers of changes are taken last in a transaction.
-    for request in changed {
+    for (request, given) in changed {
         live::note(tx, request, kind(acts)).await?;
+        live::ring(tx, request, given.as_slice()).await?;
     }
     Ok(())
 }
@@ -487,8 +502,9 @@ async fn give_some(
     to: Option<(StaffId, &str)>,
     numbers: &[i64],
 ) -> Result<i64, Error> {
+    let to_whom = to.map(|(id, _)| id).filter(|id| *id != by.id());
     let act = [Act::Assign(to.map(|(id, _)| id))];
-    let mut given = Vec::new();
+    let mut handed = Vec::new();
     for number in numbers {
         let held = Held::by_number(tx, *number, None).await?;
         // Somebody was quicker, or it went into another one.
@@ -496,21 +512,22 @@ async fn give_some(
             continue;
         }
         if carry_out(tx, by, &held, &act).await?.is_ok() {
-            given.push(held.id);
+            handed.push(held.id);
         }
     }
     // Of a colleague the log says whom, and each transaction how many.
     if let Some((_, login)) = to
-        && !given.is_empty()
+        && !handed.is_empty()
     {
-        let told = format!("{} requests → {login}", given.len());
+        let told = format!("{} requests → {login}", handed.len());
         by.record(tx, "staff.hand_over", None, Some(from.0), &told).await?;
     }
     // Numbers of changes are taken last in a transaction.
-    for request in &given {
+    for request in &handed {
         live::note(tx, *request, live::Kind::Inside).await?;
+        live::ring(tx, *request, to_whom.as_slice()).await?;
     }
-    Ok(given.len() as i64)
+    Ok(handed.len() as i64)
 }
 
 /// What became of a change of many.
@@ -620,6 +637,12 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
             continue;
         }
         let is_status = held.status != before.status;
+        let given = held
+            .assignee_id
+            .filter(|id| before.assignee_id != Some(*id) && *id != by.id());
+        if let Some(staff) = given {
+            levels::take_back(tx, held.id, staff, since).await?;
+        }
         on!(tx, |c| sqlx::query(BACK)
             .bind(held.id)
             .bind(before.status)
@@ -666,16 +689,17 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
         levels::follow(tx, held.id, at, false).await?;
         let (customer, reason) = (Some(held.customer_id), Reason::Request.as_str());
         by.record(tx, "request.undo", customer, Some(held.id.0), reason).await?;
-        restored.push((held.id, is_status));
+        restored.push((held.id, is_status, given));
         undone.restored += 1;
     }
-    for (request, is_status) in restored {
+    for (request, is_status, given) in restored {
         let kind = if is_status {
             live::Kind::Answered
         } else {
             live::Kind::Inside
         };
         live::note(tx, request, kind).await?;
+        live::ring(tx, request, given.as_slice()).await?;
     }
     Ok(undone)
 }

@@ -1,6 +1,6 @@
 //! Queues in the database: who works in them, what they allow, which topics lead there, and who is given what comes in.
 
-use super::{Held, live};
+use super::{Held, levels, live};
 use crate::audit::{self, Actor};
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
@@ -411,8 +411,9 @@ macro_rules! there {
 }
 
 /// Gives a request that came in to whoever is there and has the fewest that wait for them, of those the one who was given
-/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is. Two
-/// requests of one queue are given one after the other; somebody of two queues may get one too many in the same moment.
+/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is: it stands
+/// in their inbox, and [`live::ring`] is to tell them. Two requests of one queue are given one after the other; somebody of two
+/// queues may get one too many in the same moment.
 pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<StaffId>, Error> {
     const QUEUE: &str = "UPDATE queues SET code = code WHERE mode = 'round_robin' \
                          AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
@@ -449,6 +450,7 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
         .execute(c)
         .await
         .map(drop))?;
+    levels::give(tx, request, staff).await?;
     Ok(Some(staff))
 }
 
@@ -488,9 +490,9 @@ async fn hand_over(tx: &mut Tx, number: i64) -> Result<(), Error> {
     if held.assignee_id.is_some() || !held.status.is_waiting_for_staff() {
         return Ok(());
     }
-    if hand_out(tx, held.id).await?.is_none() {
+    let Some(staff) = hand_out(tx, held.id).await? else {
         return Ok(());
-    }
+    };
     let at = held.moment(tx);
     on!(tx, |c| sqlx::query(MOVED)
         .bind(held.id)
@@ -499,7 +501,8 @@ async fn hand_over(tx: &mut Tx, number: i64) -> Result<(), Error> {
         .await
         .map(drop))?;
     record(tx, held.customer_id, held.id).await?;
-    Ok(live::note(tx, held.id, live::Kind::Inside).await?)
+    live::note(tx, held.id, live::Kind::Inside).await?;
+    Ok(live::ring(tx, held.id, &[staff]).await?)
 }
 
 async fn record(tx: &mut Tx, customer: CustomerId, request: RequestId) -> Result<(), sqlx::Error> {
