@@ -65,6 +65,63 @@ test("single keys do what the sheet says, and nothing while somebody types", asy
   await expect(desk.locator(".bar input[name=q]")).not.toBeFocused();
 });
 
+test("keys do with the list and with a request what buttons do, and lead to other lists", async ({ page, another, signIns }) => {
+  await newcomer(page, signIns);
+  const at = await ask(page, signIns, "Где мои баллы?");
+  const other = await ask(page, signIns, "А где карта?");
+  const desk = await another();
+  await enter(desk, employ(signIns));
+  await desk.goto("/admin/requests?sort=newest");
+  const row = (path: string) => desk.locator(`[data-list] tr[data-number="${path.split("/").pop()}"]`);
+  // Nothing is held and nothing is ticked: nothing is done.
+  await desk.keyboard.press("c");
+  await desk.keyboard.press("x");
+  await expect(row(at).getByRole("checkbox")).not.toBeChecked();
+  await row(at).getByRole("link").focus();
+  await desk.keyboard.press("x");
+  await expect(row(at).getByRole("checkbox")).toBeChecked();
+  // What else was chosen below the list is not done by a key.
+  await desk.keyboard.press("s");
+  await expect(desk.locator("#request-bulk select[name=assignee]")).toBeFocused();
+  await desk.locator("#request-bulk select[name=priority]").selectOption("urgent");
+  await row(other).getByRole("checkbox").check();
+  await desk.keyboard.press("a");
+  await expect(desk.getByRole("status")).toContainText("Изменено 2 обращения.");
+  await expect(row(at)).not.toContainText("Срочный");
+  await row(at).getByRole("link").focus();
+  await desk.keyboard.press("w");
+  await expect(desk.getByRole("status")).toContainText("Изменено 1 обращение.");
+  await desk.keyboard.press("f");
+  await expect(desk.locator("main input[name=q]")).toBeFocused();
+  await desk.keyboard.type("c a");
+  await expect(desk.locator("main input[name=q]")).toHaveValue("c a");
+  await desk.locator("main input[name=q]").blur();
+
+  await desk.goto(at);
+  await expect(desk.locator("#request-unassign")).toBeVisible();
+  await desk.keyboard.press("o");
+  await expect(desk.getByRole("status")).toContainText("Состояние изменено");
+  await desk.keyboard.press("u");
+  await expect(desk.getByRole("status")).toContainText("снова ничьё");
+  for (const [key, address] of [["m", "assignee=me"], ["u", "assignee=nobody"], ["o", "status=overdue"]]) {
+    await desk.keyboard.press("g");
+    await desk.keyboard.press(key);
+    await expect(desk).toHaveURL(new RegExp(`/admin/requests\\?${address}$`));
+  }
+  const kept = await send(desk.request, signIns.url, "/admin/requests?status=closed", "filter.save", { name: `Архив ${Date.now()}` });
+  expect(kept.status()).toBe(303);
+  await desk.keyboard.press("g");
+  await desk.keyboard.press("q");
+  await expect(desk).toHaveURL(/\/admin\/requests$/);
+  const first = await desk.locator("[data-swap=kept] a").first().getAttribute("href");
+  await desk.keyboard.press("g");
+  await desk.keyboard.press("1");
+  await expect(desk).toHaveURL(new RegExp(`${first!.replace(/[?.]/g, "\\$&")}$`));
+  await desk.keyboard.press("g");
+  await desk.keyboard.press("i");
+  await expect(desk).toHaveURL(/\/admin\/inbox$/);
+});
+
 test("the bar is one line, and its menu leads anywhere and closes by a press beside it", async ({ page, signIns }) => {
   await enter(page, employ(signIns, "administrator"));
   await page.goto("/admin/tills");

@@ -4,7 +4,16 @@ const sheet = document.querySelector("dialog[aria-labelledby=keys]");
 const menu = document.querySelector("[data-macros]");
 const WAIT = 1500;
 const CHAIN = 1500;
+// When `g` was pressed: the next key says where to.
 let chained = 0;
+const PLACES = {
+  q: "/admin/requests",
+  m: "/admin/requests?assignee=me",
+  u: "/admin/requests?assignee=nobody",
+  o: "/admin/requests?status=overdue",
+  i: "/admin/inbox",
+  t: "/admin/tasks",
+};
 
 // Drafts: what stands in a field is sent to the page that it is on, as its own button would send it, under a key of its own.
 function keepDrafts(form) {
@@ -93,6 +102,24 @@ function carryOut(button) {
   else button.click();
 }
 
+// In the list: what is ticked, or else the one that is held, is given or set as by the form below it, and by nothing else that is
+// chosen there. It can be undone as ever.
+const box = (row) => row?.querySelector("[name='numbers[]']");
+function together(name, value) {
+  const form = document.querySelector("#request-bulk");
+  if (!form) return;
+  const isChosen = form.querySelector("[name='numbers[]']:checked");
+  const held = box(document.activeElement.closest("tr"));
+  if (!isChosen && !held) return;
+  if (!isChosen) held.checked = true;
+  for (const field of form.querySelectorAll("details :is(input, select)")) {
+    if (field.type === "checkbox") field.checked = false;
+    else field.value = "";
+  }
+  form.elements[name].value = value;
+  form.requestSubmit();
+}
+
 // To the next or the one before: of the list where it is seen, and otherwise to that request itself.
 function move(step) {
   const links = [...document.querySelectorAll("main .data td.grow > a, main .pane-list .queue a")];
@@ -113,19 +140,42 @@ function field(selector) {
 }
 
 const press = (selector) => document.querySelector(selector)?.click();
+// A status is set by the button of the request, or in the list.
+const set = (status) => {
+  press(`#request-status button[value=${status}]`);
+  together("status", status);
+};
 
 const keys = {
   j: () => move(1),
   k: () => move(-1),
+  x: () => box(document.activeElement.closest("tr"))?.click(),
   r: () => field("#request-answer textarea"),
   n: () => field("#request-note textarea"),
   m: () => menu && chooseMacro(),
-  a: () => press("#request-assign button"),
-  c: () => press("#request-status button[value=closed]"),
+  s: () => field("#request-sort select, #request-bulk select"),
+  f: () => field("main [role=search] input[type=search]"),
+  a: () => {
+    press("#request-assign button");
+    together("assignee", "me");
+  },
+  u: () => {
+    press("#request-unassign button");
+    together("assignee", "nobody");
+  },
+  w: () => set("waiting"),
+  o: () => set("open"),
+  c: () => set("closed"),
   g: () => { chained = Date.now(); },
-  q: () => { if (Date.now() - chained < CHAIN) location.assign("/admin/requests"); },
   "?": () => sheet.showModal(),
 };
+
+// After `g`: a place that the sheet promises, or by its digit a filter that is kept, where the list shows them.
+function go(key) {
+  const filter = /^[1-9]$/.test(key) && document.querySelectorAll("[data-swap=kept] a")[key - 1];
+  if (filter) filter.click();
+  else if (sheet.querySelector(`[data-go="${key}"]`)) location.assign(PLACES[key]);
+}
 
 // Letters by where they lie on the keyboard where what is typed is not Latin.
 function named({ key, code }) {
@@ -135,11 +185,14 @@ function named({ key, code }) {
 
 if (sheet) addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-  // Whoever types into something means what they type.
-  if (sheet.open || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+  // Whoever types into something means what they type; into a box that is ticked nobody does.
+  if (sheet.open || event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   const key = named(event);
-  const button = numbered(key);
-  const act = button ? () => carryOut(button) : Object.hasOwn(keys, key) && keys[key];
+  const isChained = Date.now() - chained < CHAIN;
+  chained = 0;
+  const button = !isChained && numbered(key);
+  const own = Object.hasOwn(keys, key) && keys[key];
+  const act = isChained && /^[a-z1-9]$/.test(key) ? () => go(key) : button ? () => carryOut(button) : own;
   if (!act) return;
   event.preventDefault();
   act();

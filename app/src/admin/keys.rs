@@ -67,19 +67,45 @@ fn list(cx: &Cx, all: &[Macro]) -> Html {
         ("j", t.next),
         ("k", t.previous),
         ("Enter", t.open),
+        ("x", t.choose),
         ("r", t.answer),
         ("n", t.note),
         ("m", t.macros),
         ("1 … 9", t.digits),
         ("a", t.assign),
+        ("u", t.release),
+        ("w", t.wait),
+        ("o", t.reopen),
         ("c", t.close),
-        ("g q", t.queue),
+        ("s", t.sort),
+        ("f", t.find),
         ("/", t.search),
-        ("?", t.help),
     ];
+    // After `g`, in this order of places; the script leads where it finds the letter.
+    let places = [
+        ("q", t.queue),
+        ("m", t.go_mine),
+        ("u", t.go_unassigned),
+        ("o", t.go_overdue),
+        ("i", t.go_inbox),
+        ("t", t.go_tasks),
+    ];
+    let has_tasks = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Customers));
+    let row = |key: String, words: &'static str, go: Option<&'static str>| {
+        view! { <dt><kbd data-go=go>{key}</kbd></dt> <dd>{words}</dd> }
+    };
     let rows: Vec<_> = keys
         .into_iter()
-        .map(|(key, words)| view! { <dt><kbd>{key}</kbd></dt> <dd>{words}</dd> })
+        .map(|(key, words)| row(key.to_owned(), words, None))
+        .collect();
+    let places: Vec<_> = places
+        .into_iter()
+        .filter(|(letter, _)| *letter != "t" || has_tasks)
+        .map(|(letter, words)| row(format!("g {letter}"), words, Some(letter)))
+        .collect();
+    let more: Vec<_> = [("g 1 … 9", t.go_kept), ("?", t.help)]
+        .into_iter()
+        .map(|(key, words)| row(key.to_owned(), words, None))
         .collect();
     let mut prepared: Vec<_> = all.iter().filter(|one| macros::digit(all, one).is_some()).collect();
     prepared.sort_by_key(|one| one.digit);
@@ -87,7 +113,7 @@ fn list(cx: &Cx, all: &[Macro]) -> Html {
         .into_iter()
         .map(|one| view! { <dt>{of_macro(all, one)}</dt> <dd><bdi>{one.name.clone()}</bdi></dd> })
         .collect();
-    view! { <dl class="keys">{rows} {prepared}</dl> }.into_html()
+    view! { <dl class="keys">{rows} {places} {more} {prepared}</dl> }.into_html()
 }
 
 /// What is pressed for one of the macros that somebody has. No answer goes out unseen: one that sends it takes Enter as well.

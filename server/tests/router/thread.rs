@@ -491,9 +491,23 @@ async fn single_keys_are_listed_and_can_be_switched_off() {
         "закрыть обращение",
         "к очереди",
         "выполнить макрос с этой цифрой",
+        "отметить в списке",
+        "вернуть в ничьи",
+        "к просроченным обращениям",
+        "к делам",
     ] {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
+    // Nobody is promised a place that they may not open.
+    app.execute("INSERT INTO roles (code, name, rights, position) VALUES ('clerk', '{\"ru\":\"\",\"en\":\"\"}', '[\"requests\"]', 9)")
+        .await;
+    let mut clerk = app.staff_as("clerk", "clerk").await;
+    let page = clerk.get("/admin/keys").await;
+    assert!(
+        page.body.contains("data-go=\"i\"") && !page.body.contains("data-go=\"t\""),
+        "{}",
+        page.text()
+    );
     let queue = agent.get("/admin/requests").await;
     assert!(queue.body.contains("<dialog") && queue.body.contains("src=\"/desk.js\""));
     assert!(queue.body.contains("data-find=\"\""), "the one of the search");
