@@ -8,14 +8,15 @@ use crate::cabinet::{back, flash};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{AddBox, Check, Field, FormBox, Head, Select, TextArea, pairs, table_or};
+use crate::ui::{AddBox, Check, ChoiceOption, Field, FormBox, Head, Select, TextArea, pairs, table_or};
 use crm::audit::Last;
 use crm::id::MacroId;
 use crm::lang::Lang;
-use crm::request::Status;
-use crm::request::desk::Priority;
+use crm::request::desk::{Priority, Queue};
 use crm::request::macros::{self, Assign, Macro, NewMacro, VARIABLES, Values, fill};
-use crm::staff::Right;
+use crm::request::store::queues;
+use crm::request::{Status, Topic, store as requests};
+use crm::staff::{Colleague, Right, store as staff_store};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -73,20 +74,24 @@ pub(super) fn does(cx: &Cx, one: &Macro) -> String {
     let t = &cx.t().admin_macros;
     let is_answering = one.answer(cx.lang).is_some();
     let answers = is_answering.then_some(if one.sends { t.does_send } else { t.does_write });
-    let assigns = one.assign.map(|assign| match assign {
-        Assign::Me => t.does_take,
-        Assign::Nobody => t.does_release,
-    });
-    let sets = one.status.map(|status| status_to(cx, status));
+    let assigns = match (one.assign, &one.assignee_name, &one.queue_name) {
+        (Some(Assign::Me), ..) => Some(t.does_take.to_owned()),
+        (Some(Assign::Nobody), ..) => Some(t.does_release.to_owned()),
+        (None, Some(name), _) => Some(t.does_give(name)),
+        (None, None, Some(queue)) => Some(t.does_queue(cx.pick(queue))),
+        (None, None, None) => None,
+    };
+    let sets = one.status.map(|status| status_to(cx, status).to_owned());
+    let topic = one.topic_name.as_ref().map(|topic| t.does_topic(cx.pick(topic)));
     let named = |tags: &[String]| tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" ");
     let tags = (!one.tags.is_empty()).then(|| t.does_tag(named(&one.tags)));
     let untags = (!one.untags.is_empty()).then(|| t.does_untag(named(&one.untags)));
     let priority = one
         .priority
         .map(|priority| t.does_priority(priority_word(cx, priority).to_lowercase()));
-    let whole = [answers, assigns, sets].into_iter().flatten().map(str::to_owned);
-    let all: Vec<_> = whole.chain([priority, tags, untags].into_iter().flatten()).collect();
-    all.join(", ")
+    let answers = answers.map(str::to_owned);
+    let all = [answers, topic, assigns, sets, priority, tags, untags];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What setting a status is called.
@@ -124,7 +129,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Words(t.does),
     ];
     let list = table_or(t.none, t.title, heads, rows);
-    let fields = fields(&cx, None, &all);
+    let fields = fields(&cx, None, &all, Choices::read(&cx).await?);
     let view = view! {
         {back("/admin/requests", cx.t().frame.requests)}
         <h1>{t.title}</h1>
@@ -151,8 +156,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let all = macros::list(&mut conn, staff).await?;
     drop(conn);
+    let choices = Choices::read(&cx).await?;
     let forms = may_change.then(|| {
-        let fields = fields(&cx, Some(one.clone()), &all);
+        let fields = fields(&cx, Some(one.clone()), &all, choices);
         let seen = one.changed_at.timestamp_micros().to_string();
         view! {
             <section class="section narrow" aria-labelledby="change">
@@ -241,6 +247,7 @@ fn labels(cx: &Cx) -> Vec<(String, String)> {
         ("answer_en", t.answer_en),
         ("status", t.status),
         ("assign", t.assign),
+        ("topic", t.topic),
         ("priority", t.priority),
         ("tags", t.tags),
         ("untags", t.untags),
@@ -267,19 +274,72 @@ fn digits(cx: &Cx, one: Option<&Macro>, all: &[Macro]) -> Vec<(String, String)> 
     std::iter::once(none).chain((1..=9).map(choice)).collect()
 }
 
+/// What a macro may name: whom and which queue a request is given to, and what it is about afterwards.
+struct Choices {
+    colleagues: Vec<Colleague>,
+    queues: Vec<Queue>,
+    topics: Vec<Topic>,
+}
+
+impl Choices {
+    async fn read(cx: &Cx) -> Result<Self, AppError> {
+        let staff = cx.staff()?;
+        let mut conn = cx.db.read().await?;
+        Ok(Self {
+            colleagues: staff_store::colleagues(&mut conn, staff).await?,
+            queues: queues::list(&mut conn, staff).await?,
+            topics: requests::topics(&mut conn).await?,
+        })
+    }
+
+    /// Who is to work on it. Whoever is named is a choice, though they are gone by now: the form says so then.
+    fn assigns(&self, cx: &Cx, one: Option<&Macro>) -> Vec<ChoiceOption> {
+        let t = &cx.t().admin_macros;
+        let mut all = pairs([("", t.stays), ("me", t.does_take), ("nobody", t.does_release)]);
+        let queue = |queue: &Queue| (NewMacro::to_queue(queue.id), t.does_queue(cx.pick(&queue.name)));
+        all.extend(self.queues.iter().map(queue));
+        let agent = |one: &Colleague| (NewMacro::to_agent(one.id), t.does_give(&one.name));
+        all.extend(self.colleagues.iter().map(agent));
+        if let Some((id, name)) = one.and_then(|one| one.assignee.zip(one.assignee_name.as_ref()))
+            && self.colleagues.iter().all(|colleague| colleague.id != id)
+        {
+            all.push((NewMacro::to_agent(id), t.does_give(name)));
+        }
+        all
+    }
+
+    /// What it is to be about; what it is by now as well, though that is closed.
+    fn topics(&self, cx: &Cx, one: Option<&Macro>) -> Vec<ChoiceOption> {
+        let mut all = pairs([("", cx.t().admin_macros.stays)]);
+        all.extend(
+            self.topics
+                .iter()
+                .map(|topic| (topic.id.to_string(), cx.pick(&topic.name))),
+        );
+        if let Some((id, name)) = one.and_then(|one| one.topic.zip(one.topic_name.as_ref()))
+            && self.topics.iter().all(|topic| topic.id != id)
+        {
+            all.push((id.to_string(), cx.pick(name)));
+        }
+        all
+    }
+}
+
 /// The fields of a macro beside all that whoever asks has, to be made inside of its form.
-fn fields(cx: &Cx, one: Option<Macro>, all: &[Macro]) -> impl FnOnce() -> Html + Send + 'static + use<> {
+fn fields(
+    cx: &Cx,
+    one: Option<Macro>,
+    all: &[Macro],
+    choices: Choices,
+) -> impl FnOnce() -> Html + Send + 'static + use<> {
     let t = &cx.t().admin_macros;
     let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
     let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
     let choice = |code: &str, words: &str| (code.to_owned(), words.to_owned());
     let statuses = [Status::Open, Status::Waiting, Status::Closed].map(|to| choice(status_code(to), status_to(cx, to)));
     let statuses: Vec<_> = std::iter::once(choice("", t.stays)).chain(statuses).collect();
-    let assigns = vec![
-        choice("", t.stays),
-        choice("me", t.does_take),
-        choice("nobody", t.does_release),
-    ];
+    let assigns = choices.assigns(cx, one.as_ref());
+    let topics = choices.topics(cx, one.as_ref());
     let urgent: Vec<_> = std::iter::once(choice("", t.stays)).chain(priorities(cx)).collect();
     let tags_hint = cx.t().admin_desk.tags_hint;
     let digits = digits(cx, one.as_ref(), all);
@@ -289,11 +349,15 @@ fn fields(cx: &Cx, one: Option<Macro>, all: &[Macro]) -> impl FnOnce() -> Html +
         let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
         let sends = one.as_ref().is_some_and(|one| one.sends);
         let status = one.as_ref().and_then(|one| one.status).map_or("", status_code);
-        let assign = match one.as_ref().and_then(|one| one.assign) {
-            Some(Assign::Me) => "me",
-            Some(Assign::Nobody) => "nobody",
-            None => "",
+        let assign = match one.as_ref().map(|one| (one.assign, one.assignee, one.queue)) {
+            Some((Some(Assign::Me), ..)) => "me".to_owned(),
+            Some((Some(Assign::Nobody), ..)) => "nobody".to_owned(),
+            Some((None, Some(agent), _)) => NewMacro::to_agent(agent),
+            Some((None, None, Some(queue))) => NewMacro::to_queue(queue),
+            Some((None, None, None)) | None => String::new(),
         };
+        let topic = one.as_ref().and_then(|one| one.topic);
+        let topic = topic.map(|topic| topic.to_string()).unwrap_or_default();
         let priority = one.as_ref().and_then(|one| one.priority).map_or("", Priority::code);
         let [tags, untags] = one
             .as_ref()
@@ -311,7 +375,8 @@ fn fields(cx: &Cx, one: Option<Macro>, all: &[Macro]) -> impl FnOnce() -> Html +
             <TextArea name="answer_en" label=t.answer_en hint=t.answer_hint value=answer.en rows=6/>
             <Check name="sends" checked=sends>{t.sends}</Check>
             <Select name="status" label=t.status options=statuses value=status optional=true/>
-            <Select name="assign" label=t.assign options=assigns value=assign optional=true/>
+            <Select name="assign" label=t.assign hint=t.assign_hint options=assigns value=assign optional=true/>
+            <Select name="topic" label=t.topic hint=t.topic_hint options=topics value=topic optional=true/>
             <Select name="priority" label=t.priority options=urgent value=priority optional=true/>
             <Field name="tags" label=t.tags hint=tags_hint value=tags optional=true/>
             <Field name="untags" label=t.untags value=untags optional=true/>

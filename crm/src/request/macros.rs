@@ -4,12 +4,12 @@
 use super::desk::{self, Priority};
 use super::draft::{self, Draft};
 use super::store::bulk::{self, Act, Refused};
-use super::store::{Change, Held, audit, queues, say, tell};
+use super::store::{Change, Held, audit, queues, say, tell, topics};
 use super::{Status, Step, live, text};
 use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CustomerId, MacroId, StaffId};
+use crate::id::{CustomerId, MacroId, QueueId, StaffId, TopicId};
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::staff::Right;
@@ -65,8 +65,22 @@ pub struct Macro {
     pub sends: bool,
     /// Where the request stands afterwards.
     pub status: Option<Status>,
-    /// Who works on it afterwards.
+    /// Who works on it afterwards, where that is nobody in particular.
     pub assign: Option<Assign>,
+    /// The colleague who works on it afterwards.
+    pub assignee: Option<StaffId>,
+    /// What they are called.
+    pub assignee_name: Option<String>,
+    /// The queue that it goes into, for whoever works there.
+    pub queue: Option<QueueId>,
+    /// What that is called.
+    #[sqlx(json(nullable))]
+    pub queue_name: Option<Localized>,
+    /// What it is about afterwards.
+    pub topic: Option<TopicId>,
+    /// What that is called.
+    #[sqlx(json(nullable))]
+    pub topic_name: Option<Localized>,
     /// How urgent it is afterwards.
     pub priority: Option<Priority>,
     /// The tags that it has afterwards.
@@ -101,8 +115,11 @@ pub struct NewMacro {
     pub sends: String,
     /// The code of a status; empty: it stays.
     pub status: String,
-    /// `me`, `nobody`; empty: it stays.
+    /// `me`, `nobody`, or what [`NewMacro::to_agent`] and [`NewMacro::to_queue`] say; empty: it stays.
     pub assign: String,
+    /// The id of a topic; empty: it stays.
+    #[serde(default)]
+    pub topic: String,
     /// The code of a [`Priority`]; empty: it stays.
     #[serde(default)]
     pub priority: String,
@@ -122,13 +139,60 @@ struct Checked {
     answer: Localized,
     sends: bool,
     status: Option<Status>,
-    assign: Option<Assign>,
+    to: To,
+    topic: Option<TopicId>,
     priority: Option<Priority>,
     tags: Vec<String>,
     untags: Vec<String>,
 }
 
+/// To whom a macro gives a request, one of these at most.
+#[derive(Clone, Copy, Default)]
+struct To {
+    assign: Option<Assign>,
+    agent: Option<StaffId>,
+    queue: Option<QueueId>,
+}
+
+impl To {
+    /// As a form says it.
+    fn read(raw: &str) -> Result<Self, Flaw> {
+        let nothing = Self::default();
+        let to = match raw.split_once(':') {
+            None if raw.is_empty() => Some(nothing),
+            None if raw == "me" => Some(Self {
+                assign: Some(Assign::Me),
+                ..nothing
+            }),
+            None if raw == "nobody" => Some(Self {
+                assign: Some(Assign::Nobody),
+                ..nothing
+            }),
+            Some(("agent", id)) => id.parse().ok().map(|id| Self {
+                agent: Some(id),
+                ..nothing
+            }),
+            Some(("queue", id)) => id.parse().ok().map(|id| Self {
+                queue: Some(id),
+                ..nothing
+            }),
+            _ => None,
+        };
+        to.ok_or(Flaw::NotAChoice)
+    }
+}
+
 impl NewMacro {
+    /// What a form says where a colleague is to work on the request.
+    pub fn to_agent(id: StaffId) -> String {
+        format!("agent:{id}")
+    }
+
+    /// What it says where the request is to go into a queue.
+    pub fn to_queue(id: QueueId) -> String {
+        format!("queue:{id}")
+    }
+
     fn is_shared(&self) -> bool {
         self.shared == "yes"
     }
@@ -163,15 +227,12 @@ impl NewMacro {
                 _ => Err(Flaw::NotAChoice),
             },
         );
-        let assign = check.field(
-            "assign",
-            match self.assign.as_str() {
-                "" => Ok(None),
-                "me" => Ok(Some(Assign::Me)),
-                "nobody" => Ok(Some(Assign::Nobody)),
-                _ => Err(Flaw::NotAChoice),
-            },
-        );
+        let to = check.field("assign", To::read(&self.assign));
+        let topic = match self.topic.as_str() {
+            "" => Ok(None),
+            id => id.parse().map(Some).map_err(|_| Flaw::NotAChoice),
+        };
+        let topic = check.field("topic", topic);
         let priority = match self.priority.as_str() {
             "" => Ok(None),
             code => Priority::from_code(code).map(Some).ok_or(Flaw::NotAChoice),
@@ -191,7 +252,8 @@ impl NewMacro {
             answer,
             sends,
             status: status.flatten(),
-            assign: assign.flatten(),
+            to: to.unwrap_or_default(),
+            topic: topic.flatten(),
             priority: priority.flatten(),
             tags,
             untags,
@@ -264,7 +326,12 @@ impl Macro {
             Assign::Me => Act::Assign(Some(by.id())),
             Assign::Nobody => Act::Assign(None),
         });
-        let mut acts: Vec<Act> = self.priority.map(Act::Priority).into_iter().collect();
+        let assign = assign
+            .or(self.assignee.map(|agent| Act::Assign(Some(agent))))
+            .or(self.queue.map(Act::Queue));
+        // A topic leads into its queue first: whoever is given the request has to work there.
+        let mut acts: Vec<Act> = self.topic.map(Act::Topic).into_iter().collect();
+        acts.extend(self.priority.map(Act::Priority));
         acts.extend(self.tags.iter().cloned().map(Act::Tag));
         acts.extend(self.untags.iter().cloned().map(Act::Untag));
         acts.extend(assign);
@@ -276,8 +343,11 @@ impl Macro {
 macro_rules! macros {
     ($rest:literal) => {
         concat!(
-            "SELECT id, code, digit, name, owner_id IS NULL AS is_shared, answer, sends, status, assign, priority, tags, untags, \
-             changed_at FROM macros ",
+            "SELECT m.id, m.code, m.digit, m.name, m.owner_id IS NULL AS is_shared, m.answer, m.sends, m.status, m.assign, \
+             m.assignee_id AS assignee, s.name AS assignee_name, m.queue_id AS queue, q.name AS queue_name, \
+             m.topic_id AS topic, t.name AS topic_name, m.priority, m.tags, m.untags, m.changed_at FROM macros m \
+             LEFT JOIN staff s ON s.id = m.assignee_id LEFT JOIN queues q ON q.id = m.queue_id \
+             LEFT JOIN topics t ON t.id = m.topic_id ",
             $rest
         )
     };
@@ -285,7 +355,7 @@ macro_rules! macros {
 
 /// Those that somebody has: everybody's and their own, by name.
 pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Macro>, Error> {
-    const SQL: &str = macros!("WHERE owner_id IS NULL OR owner_id = $1 ORDER BY name, id");
+    const SQL: &str = macros!("WHERE m.owner_id IS NULL OR m.owner_id = $1 ORDER BY m.name, m.id");
     by.may(Right::Requests)?;
     Ok(on!(conn, |c| sqlx::query_as(SQL).bind(by.id()).fetch_all(c).await)?)
 }
@@ -298,7 +368,7 @@ pub fn digit(all: &[Macro], one: &Macro) -> Option<i64> {
 
 /// One of those. Fails with [`Error::NotFound`].
 async fn read(conn: &mut Conn, by: &Staff, id: MacroId) -> Result<Macro, Error> {
-    const SQL: &str = macros!("WHERE id = $1 AND (owner_id IS NULL OR owner_id = $2)");
+    const SQL: &str = macros!("WHERE m.id = $1 AND (m.owner_id IS NULL OR m.owner_id = $2)");
     by.may(Right::Requests)?;
     let found: Option<Macro> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(id)
@@ -374,9 +444,34 @@ async fn is_free(tx: &mut Tx, digit: Option<i64>, owner: Option<StaffId>, id: Ma
     }
 }
 
+/// Fails with a flaw at `assign` or `topic` where there is nobody and nothing of the kind to be chosen, as by hand. `was` is how
+/// the macro stood before: what stays as it is may be closed by now.
+async fn is_there(tx: &mut Tx, checked: &Checked, was: Option<&Macro>) -> Result<(), Error> {
+    const AGENT: &str = "SELECT COUNT(*) FROM staff WHERE id = $1 AND disabled_at IS NULL";
+    const QUEUE: &str = "SELECT COUNT(*) FROM queues WHERE id = $1";
+    let mut check = Check::new();
+    if let Some(agent) = checked.to.agent {
+        let known: i64 = on!(tx, |c| sqlx::query_scalar(AGENT).bind(agent).fetch_one(c).await)?;
+        check.field("assign", if known > 0 { Ok(()) } else { Err(Flaw::NotAChoice) });
+    }
+    if let Some(queue) = checked.to.queue {
+        let known: i64 = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(queue).fetch_one(c).await)?;
+        check.field("assign", if known > 0 { Ok(()) } else { Err(Flaw::NotAChoice) });
+    }
+    if let Some(topic) = checked
+        .topic
+        .filter(|topic| was.and_then(|was| was.topic) != Some(*topic))
+    {
+        let is_open = topics(tx).await?.iter().any(|one| one.id == topic);
+        check.field("topic", if is_open { Ok(()) } else { Err(Flaw::NotAChoice) });
+    }
+    check.result()
+}
+
 async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &Checked) -> Result<MacroId, Error> {
     const SQL: &str = "INSERT INTO macros (id, code, name, owner_id, answer, sends, status, assign, changed_at, changed_by, \
-                       priority, tags, untags, digit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                       priority, tags, untags, digit, assignee_id, queue_id, topic_id) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     const COUNT: &str = "SELECT COUNT(*) FROM macros WHERE owner_id IS NOT DISTINCT FROM $1";
     tx.lock(Lock::Macros, true).await?;
     let (id, now) = (MacroId::new(), tx.now());
@@ -385,6 +480,7 @@ async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &C
         return Err(Error::TooMany { retry_after: 0 });
     }
     is_free(tx, checked.digit, owner, id).await?;
+    is_there(tx, checked, None).await?;
     let inserted = on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(&checked.code)
@@ -393,13 +489,16 @@ async fn enter(tx: &mut Tx, owner: Option<StaffId>, writer: StaffId, checked: &C
         .bind(Json(&checked.answer))
         .bind(checked.sends)
         .bind(checked.status)
-        .bind(checked.assign)
+        .bind(checked.to.assign)
         .bind(now)
         .bind(writer)
         .bind(checked.priority)
         .bind(Json(&checked.tags))
         .bind(Json(&checked.untags))
         .bind(checked.digit)
+        .bind(checked.to.agent)
+        .bind(checked.to.queue)
+        .bind(checked.topic)
         .execute(c)
         .await
         .map(drop));
@@ -414,7 +513,7 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
     const HOLD: &str = "UPDATE macros SET code = code WHERE id = $1";
     const SQL: &str = "UPDATE macros SET code = $2, name = $3, owner_id = $4, answer = $5, sends = $6, status = $7, \
                        assign = $8, changed_at = $9, changed_by = $10, priority = $11, tags = $12, untags = $13, \
-                       digit = $14 WHERE id = $1";
+                       digit = $14, assignee_id = $15, queue_id = $16, topic_id = $17 WHERE id = $1";
     may_write(by, new.is_shared())?;
     db.write(|tx| {
         scoped(async move {
@@ -428,6 +527,7 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
             let checked = &new.checked()?;
             let owner = (!new.is_shared()).then(|| by.id());
             is_free(tx, checked.digit, owner, id).await?;
+            is_there(tx, checked, Some(&before)).await?;
             let now = tx.now().max(seen + TimeDelta::microseconds(1));
             let changed = on!(tx, |c| sqlx::query(SQL)
                 .bind(id)
@@ -437,13 +537,16 @@ pub async fn change(db: &Db, by: &Staff, id: MacroId, seen: DateTime<Utc>, new: 
                 .bind(Json(&checked.answer))
                 .bind(checked.sends)
                 .bind(checked.status)
-                .bind(checked.assign)
+                .bind(checked.to.assign)
                 .bind(now)
                 .bind(by.id())
                 .bind(checked.priority)
                 .bind(Json(&checked.tags))
                 .bind(Json(&checked.untags))
                 .bind(checked.digit)
+                .bind(checked.to.agent)
+                .bind(checked.to.queue)
+                .bind(checked.topic)
                 .execute(c)
                 .await
                 .map(drop));
@@ -496,11 +599,11 @@ pub fn last4(number: &str) -> &str {
     number.get(number.len().saturating_sub(4)..).unwrap_or(number)
 }
 
-/// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then how urgent the
-/// request is, its tags, who works on it, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was
+/// Does what a macro says, all of it or nothing: the answer goes out, or is put below what somebody is writing; then what the request
+/// is about, how urgent it is, its tags, who works on it or in which queue, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was
 /// sent. Fails with [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a
 /// flaw at `text` where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to
-/// them, or where there would be too many tags.
+/// them, for a colleague who does not work in it, for a topic that is closed, or where there would be too many tags.
 pub async fn run(
     db: &Db,
     by: &Staff,
@@ -535,6 +638,13 @@ pub async fn run(
             }
             // What is done along with it begins where the answer has led.
             let held = Held::by_number(tx, number, None).await?;
+            // A topic that is closed by now nobody chooses by hand either.
+            if let Some(topic) = prepared.topic
+                && topic != held.topic_id
+                && topics(tx).await?.iter().all(|one| one.id != topic)
+            {
+                return Err(Error::Forbidden);
+            }
             let acts = prepared.acts(by);
             let given = match bulk::carry_out(tx, by, &held, &acts).await? {
                 Ok(before) => bulk::given(by, &before, &acts),
@@ -626,6 +736,12 @@ mod tests {
             sends: false,
             status: None,
             assign: None,
+            assignee: None,
+            assignee_name: None,
+            queue: None,
+            queue_name: None,
+            topic: None,
+            topic_name: None,
             priority: None,
             tags: Vec::new(),
             untags: Vec::new(),

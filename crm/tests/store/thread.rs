@@ -6,10 +6,11 @@ use crate::common::requests::{answer, opened, thread, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::flaw::Flaw;
-use crm::id::{MacroId, MessageId, StaffId};
+use crm::id::{MacroId, MessageId, QueueId, StaffId, TopicId};
 use crm::lang::Lang;
 use crm::request::desk::Priority;
 use crm::request::draft::{self, Draft};
+use crm::request::level::Told;
 use crm::request::link::{self, Bond, Chosen, Kind};
 use crm::request::live::Listener;
 use crm::request::macros::{self, NewMacro};
@@ -630,6 +631,111 @@ crm::both_engines!(a_macro_sorts_a_request_in_the_same_stroke, async |world| {
         (one.tags, one.untags),
         (tags(&["flood", "stays"]), tags(&["never", "old"]))
     );
+});
+
+crm::both_engines!(a_macro_gives_a_request_away_and_says_what_it_is_about, async |world| {
+    let (card, pay) = (topic(world, "card", 1).await, topic(world, "pay", 2).await);
+    let anna = customer(world, "Anna", "K").await;
+    role(world, "lead", r#"["requests", "desk"]"#).await;
+    let lead = lead(world).await;
+    let (agent, petrov) = (staff(world, "agent").await, staff(world, "petrov").await);
+    let gone = staff(world, "gone").await.id();
+    let db = &world.db;
+    sql!(
+        world,
+        "UPDATE staff SET disabled_at = $2 WHERE id = $1",
+        gone,
+        world.db.now()
+    );
+    // In this queue petrov works alone, and leads close.
+    let billing = queues::create(db, &lead, "billing", &text("billing"))
+        .await
+        .expect("a queue");
+    queues::set_agent(db, &lead, billing, petrov.id(), Some(9))
+        .await
+        .expect("of it");
+    queues::set_beginnings(db, &lead, &[(pay, Some(billing), Priority::Normal)])
+        .await
+        .expect("set");
+    sql!(world, "UPDATE queues SET close_by = 'lead'");
+    let giving = |key: &str, assign: &str, topic: &str, status: &str| NewMacro {
+        assign: assign.into(),
+        topic: topic.into(),
+        status: status.into(),
+        answer_ru: String::new(),
+        answer_en: String::new(),
+        ..prepared(key)
+    };
+    for (assign, topic, field) in [
+        ("agent:x", String::new(), "assign"),
+        ("team:7", String::new(), "assign"),
+        (NewMacro::to_agent(StaffId::new()).as_str(), String::new(), "assign"),
+        (NewMacro::to_agent(gone).as_str(), String::new(), "assign"),
+        (NewMacro::to_queue(QueueId::new()).as_str(), String::new(), "assign"),
+        ("", TopicId::new().to_string(), "topic"),
+        ("", "pay".into(), "topic"),
+    ] {
+        let refused = macros::create(db, &agent, &giving("wrong", assign, &topic, "")).await;
+        assert_eq!(flaws(refused), at(field, Flaw::NotAChoice), "{assign} {topic}");
+    }
+    let create = async |new: &NewMacro| macros::create(db, &agent, new).await.expect("written");
+    let to_petrov = create(&giving("give", &NewMacro::to_agent(petrov.id()), "", "")).await;
+    let to_billing = create(&giving("queue", &NewMacro::to_queue(billing), "", "")).await;
+    let about_pay = create(&giving("pay", "me", &pay.to_string(), "")).await;
+    let closes = create(&giving("close", &NewMacro::to_queue(billing), "", "closed")).await;
+    let about_card = create(&giving("card", "", &card.to_string(), "")).await;
+    let one = macros::look_at(db, &agent, to_petrov).await.expect("a macro");
+    assert_eq!((one.assign, one.assignee_name.as_deref()), (None, Some("petrov")));
+    let one = macros::look_at(db, &agent, to_billing).await.expect("a macro");
+    assert_eq!((one.queue, one.queue_name), (Some(billing), Some(text("billing"))));
+    let one = macros::look_at(db, &agent, about_pay).await.expect("a macro");
+    assert_eq!((one.topic, one.topic_name), (Some(pay), Some(text("pay"))));
+
+    let number = write(world, &anna, "hello").await;
+    let refused = async |id: MacroId| {
+        let seen = opened(world, &agent, number).await.updated_at;
+        let refused = macros::run(db, &agent, number, id, seen, show).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        assert_eq!(
+            opened(world, &agent, number).await.updated_at,
+            seen,
+            "nothing of it is done"
+        );
+    };
+    let sorted = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let sorted = bulk::sorted(&mut conn, &agent, number).await.expect("read");
+        (sorted.topic, sorted.queue)
+    };
+    run(world, &agent, number, to_petrov).await;
+    assert_eq!(opened(world, &agent, number).await.assignee, Some(petrov.id()));
+    let inbox = mention::inbox(db, &petrov, None, 10).await.expect("an inbox");
+    assert_eq!(
+        inbox.iter().map(|one| one.level).collect::<Vec<_>>(),
+        [Some(Told::Given)]
+    );
+    // As by hand: whoever does not work in the queue of the topic is given nothing of it.
+    refused(about_pay).await;
+    // A queue takes it off whoever has it, and allows there what it allows.
+    refused(closes).await;
+    run(world, &agent, number, to_billing).await;
+    assert_eq!(sorted().await, (card, Some(billing)));
+    assert_eq!(
+        opened(world, &agent, number).await.assignee,
+        None,
+        "whoever works there takes it"
+    );
+    sql!(world, "UPDATE topics SET queue_id = NULL");
+    run(world, &agent, number, about_pay).await;
+    assert_eq!(sorted().await, (pay, None));
+    // A topic that is closed by now is no choice any more.
+    sql!(
+        world,
+        "UPDATE topics SET closed_at = $2 WHERE id = $1",
+        card,
+        world.db.now()
+    );
+    refused(about_card).await;
 });
 
 crm::both_engines!(a_digit_is_of_one_macro, async |world| {

@@ -408,6 +408,81 @@ async fn a_macro_is_written_shown_and_carried_out() {
 }
 
 #[tokio::test]
+async fn a_macro_gives_a_request_to_a_colleague_or_a_queue_with_another_topic() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let mut petrov = town.app.staff_as("petrov", "agent").await;
+    let queue = [("key", "billing"), ("name_ru", "Платежи"), ("name_en", "Billing")];
+    let queue = town.agent.send("/admin/queues", "queue.create", &queue).await;
+    assert_eq!(queue.status, StatusCode::SEE_OTHER, "{}", queue.text());
+    let list = town.agent.get("/admin/macros").await;
+    list.assert_says("передаёт в очередь «Платежи»");
+    list.assert_says("передаёт обращение: petrov");
+    let choice = |words: &str| {
+        let all = tags(&list.body);
+        let found = all.iter().find(|tag| tag.name == "option" && tag.text.trim() == words);
+        let value = found.and_then(|tag| tag.get("value")).unwrap_or_default().to_owned();
+        assert!(!value.is_empty(), "{words}: {}", list.text());
+        value
+    };
+    let (to_petrov, to_queue) = (
+        &choice("передаёт обращение: petrov"),
+        &choice("передаёт в очередь «Платежи»"),
+    );
+    let topic = &choice("Карта");
+    let made_up = "agent:00000000-0000-0000-0000-000000000000";
+    fn of<'a>(key: &'a str, assign: &'a str, topic: &'a str) -> Vec<(&'a str, &'a str)> {
+        with(
+            prepared(key, "", ""),
+            &[("assign", assign), ("topic", topic), ("status", "")],
+        )
+    }
+    let wrong = town
+        .agent
+        .send("/admin/macros", "macro.create", &of("wrong", "", "none"))
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    assert_eq!(wrong.message("macro.create", "topic"), "Выберите из списка");
+    let wrong = town
+        .agent
+        .send("/admin/macros", "macro.create", &of("wrong", made_up, ""))
+        .await;
+    assert_eq!(wrong.message("macro.create", "assign"), "Выберите из списка");
+
+    let run = async |town: &mut Town, at: &str| {
+        let id = at.rsplit('/').next().expect("an id").to_owned();
+        let value = seen(&mut town.agent, &desk, "request.macro").await;
+        let run = [("seen", value.as_str()), ("id", id.as_str())];
+        let ran = town.agent.send(&desk, "request.macro", &run).await;
+        ran.assert_leads_to(&format!("{desk}?done=macro"));
+    };
+    let create = async |town: &mut Town, form: Vec<(&str, &str)>| {
+        let created = town.agent.send("/admin/macros", "macro.create", &form).await;
+        created.location().split('?').next().expect("a path").to_owned()
+    };
+    let give = create(&mut town, of("give", to_petrov, topic)).await;
+    let page = town.agent.get(&give).await;
+    let form = page.form("macro.change");
+    let chosen = (form.get("assign"), form.get("topic"));
+    assert_eq!(chosen, (Some(to_petrov.as_str()), Some(topic.as_str())));
+    page.assert_says("передаёт обращение: petrov");
+    run(&mut town, &give).await;
+    let page = town.agent.get(&desk).await;
+    page.assert_says("Отвечает petrov");
+    assert_eq!(page.form("request.sort").get("topic"), Some("card"));
+    petrov
+        .get("/admin/inbox")
+        .await
+        .assert_says(&format!("Вам передали обращение № {}", town.request));
+
+    let put = create(&mut town, of("put", to_queue, "")).await;
+    run(&mut town, &put).await;
+    let page = town.agent.get(&desk).await;
+    page.assert_says("Никто не отвечает");
+    page.assert_says("Платежи");
+}
+
+#[tokio::test]
 async fn a_macro_has_a_digit_and_the_page_says_so() {
     let mut town = Town::new().await;
     let desk = format!("/admin/requests/{}", town.request);

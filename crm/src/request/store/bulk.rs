@@ -38,6 +38,8 @@ pub enum Act {
     Untag(String),
     /// Somebody works on it, or nobody.
     Assign(Option<StaffId>),
+    /// It is in this queue, and nobody's: whoever works there takes it, or is given it in turn.
+    Queue(QueueId),
     /// It has this status.
     Status(Status),
 }
@@ -89,15 +91,17 @@ impl Values {
             Act::Tag(tag) => self.tags.contains(tag),
             Act::Untag(tag) => !self.tags.contains(tag),
             Act::Assign(to) => self.assignee_id == *to,
+            Act::Queue(to) => self.queue_id == Some(*to) && self.assignee_id.is_none(),
             Act::Status(to) => self.status == *to,
         }
     }
 }
 
-/// Fails with a flaw at `topic` or `assignee` where there is no such topic or colleague.
+/// Fails with a flaw at `topic`, `assignee` or `queue` where there is no such topic, colleague or queue.
 async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
     const TOPIC: &str = "SELECT COUNT(*) FROM topics WHERE id = $1";
     const STAFF: &str = "SELECT COUNT(*) FROM staff WHERE id = $1 AND disabled_at IS NULL";
+    const QUEUE: &str = "SELECT COUNT(*) FROM queues WHERE id = $1";
     for act in acts {
         let (field, known): (_, i64) = match act {
             Act::Topic(id) => (
@@ -107,6 +111,10 @@ async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
             Act::Assign(Some(id)) => (
                 "assignee",
                 on!(tx, |c| sqlx::query_scalar(STAFF).bind(id).fetch_one(c).await)?,
+            ),
+            Act::Queue(id) => (
+                "queue",
+                on!(tx, |c| sqlx::query_scalar(QUEUE).bind(id).fetch_one(c).await)?,
             ),
             _ => continue,
         };
@@ -151,9 +159,10 @@ pub(in crate::request) async fn carry_out(
                 status = status.after(Step::StaffTakes).unwrap_or(status);
             }
             Act::Assign(None) => assignee = None,
+            Act::Queue(to) => (queue, assignee) = (Some(*to), None),
             Act::Status(to) if *to == status => {}
             Act::Status(to) => {
-                if !queues::may_set(tx, by, held.id, (status, *to), assignee).await? {
+                if !queues::may_set_in(tx, by, queue, (status, *to), assignee).await? {
                     return Ok(Err(Refused::Status));
                 }
                 status = *to;
@@ -178,6 +187,7 @@ pub(in crate::request) async fn carry_out(
 async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Result<(), Error> {
     const PRIORITY: &str = "UPDATE requests SET priority = $2 WHERE id = $1";
     const TOPIC: &str = "UPDATE requests SET topic_id = $2, queue_id = $3 WHERE id = $1";
+    const QUEUE: &str = "UPDATE requests SET queue_id = $2 WHERE id = $1";
     const TAG: &str =
         "INSERT INTO request_tags (request_id, tag) VALUES ($1, $2) ON CONFLICT (request_id, tag) DO NOTHING";
     const UNTAG: &str = "DELETE FROM request_tags WHERE request_id = $1 AND tag = $2";
@@ -187,6 +197,7 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
         Act::Assign(Some(to)) => ("request.assign", Some((Step::StaffTakes, Some(*to)))),
         Act::Assign(None) => ("request.unassign", Some((Step::StaffReleases, None))),
         Act::Status(to) => ("request.status", Some((Step::StaffSets(*to), held.assignee_id))),
+        Act::Queue(_) => ("request.sort", held.assignee_id.map(|_| (Step::StaffReleases, None))),
         Act::Topic(_) | Act::Priority(_) | Act::Tag(_) | Act::Untag(_) => ("request.sort", None),
     };
     if let Some((step, assignee)) = step {
@@ -211,6 +222,12 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
                 .await
                 .map(drop))?;
         }
+        Act::Queue(queue) => on!(tx, |c| sqlx::query(QUEUE)
+            .bind(held.id)
+            .bind(queue)
+            .execute(c)
+            .await
+            .map(drop))?,
         Act::Priority(priority) => on!(tx, |c| sqlx::query(PRIORITY)
             .bind(held.id)
             .bind(priority)

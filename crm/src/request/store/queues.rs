@@ -537,6 +537,20 @@ pub(in crate::request) async fn may_set(
     Ok(rules.allow(step, assignee == Some(by.id()), by.has(Right::Desk)))
 }
 
+/// The same of a request that is of this queue by then.
+pub(in crate::request) async fn may_set_in(
+    conn: &mut Conn,
+    by: &Staff,
+    queue: Option<QueueId>,
+    step: Move,
+    assignee: Option<StaffId>,
+) -> Result<bool, Error> {
+    const SQL: &str = queues!("WHERE q.id = $1");
+    let row: Option<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(queue).fetch_optional(c).await)?;
+    let rules = row.map(|row| Queue::from(row).rules).unwrap_or_default();
+    Ok(rules.allow(step, assignee == Some(by.id()), by.has(Right::Desk)))
+}
+
 /// Whether the customer may close a request, and go on with it or open it again.
 pub(super) async fn customer_may(
     conn: &mut Conn,
