@@ -17,6 +17,7 @@ use crm::customer::store as customers;
 use crm::db::Conn;
 use crm::id::StaffId;
 use crm::lang::Lang;
+use crm::outlook::store as outlook;
 use crm::points::store as points;
 use crm::purchase::{Receipt, store as purchases};
 use crm::request::draft::{self, Draft};
@@ -26,6 +27,8 @@ use crm::request::macros::{self as prepared_answers, Values};
 use crm::request::store::bulk;
 use crm::request::{Author, PageOf, Rating, Row, StaffMessage, StaffThread, Status, Summary, store as requests};
 use crm::request::{link, merge};
+use crm::rule::tier::store as tiers;
+use crm::staff::Right;
 use crm::who::Subject;
 use islands::AppError;
 use leptos::prelude::*;
@@ -592,10 +595,36 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
     .into_html()
 }
 
-/// Who is asking: how to reach them, what they have, what they bought last and what else they ask.
+/// What a customer is to the shop, as their card says it, for those who may open that: their tiers, what they bought in twelve months,
+/// and how many of their requests are open.
+async fn standing(cx: &Cx, conn: &mut Conn, subject: Subject) -> Result<Option<Html>, AppError> {
+    if !cx.staff()?.has(Right::Customers) {
+        return Ok(None);
+    }
+    let t = &cx.t().admin_customer;
+    let (value, _) = outlook::bought(conn, subject).await?;
+    let open = requests::open_count(conn, subject).await?;
+    let standings = tiers::standings(conn, subject).await?;
+    let held: Vec<_> = standings
+        .iter()
+        .filter_map(|(_, tiers, standing)| tiers.get(standing.tier?))
+        .map(|tier| view! { <span class="badge badge-brand">{cx.pick(&tier.name)}</span> })
+        .collect();
+    let view = view! {
+        <p class="facts">
+            {held}
+            <span>{t.value(value.purchases)} ": " <b>{cx.money(value.sum)}</b></span>
+            <span>{t.open_requests} ": " <b>{crate::format::integer(open)}</b></span>
+        </p>
+    };
+    Ok(Some(view.into_html()))
+}
+
+/// Who is asking: what they are to the shop, how to reach them, what they have, what they bought last and what else they ask.
 async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError> {
     let t = &cx.t().admin_request;
     let mut conn = cx.db.read().await?;
+    let standing = standing(cx, &mut conn, subject).await?;
     let profile = customers::profile(&mut conn, subject).await?;
     let cards = cards::of(&mut conn, subject).await?;
     let balance = points::balance(&mut conn, subject).await?;
@@ -656,6 +685,7 @@ async fn customer(cx: &Cx, subject: Subject, here: i64) -> Result<Html, AppError
     Ok(view! {
         <aside class="pane pane-side" aria-labelledby="customer">
             <h2 id="customer"><a href=format!("{href}?request={here}")><bdi>{full_name(cx, &person.name, &person.surname)}</bdi></a></h2>
+            {standing}
             <dl class="kv">
                 <div><dt>{t.phones}</dt><dd>{phones}</dd></div>
                 <div><dt>{t.emails}</dt><dd>{emails}</dd></div>

@@ -2,9 +2,13 @@
 //! macros, single keys.
 
 use crate::common::html::tags;
-use crate::common::{Browser, Reply, TestApp, Town, with};
+use crate::common::{BY, Browser, Reply, TestApp, Town, with};
 use axum::http::StatusCode;
 use chrono::Duration;
+use crm::id::TierId;
+use crm::lang::Localized;
+use crm::rule::Window;
+use crm::rule::tier::{Downgrade, Measure, Tier, Tiers, store as tiers};
 use crm::testing::start;
 
 /// Another request of Anna's; its number.
@@ -290,6 +294,48 @@ async fn of_two_who_take_a_request_at_once_one_has_it() {
     over.assert_leads_to(&format!("{desk}?done=assigned"));
     let back = petrov.send(&desk, "request.unassign", &[("from", now.as_str())]).await;
     assert_eq!(back.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn what_a_customer_is_to_the_shop_stands_beside_their_request() {
+    let mut town = Town::new().await;
+    let second = another(&mut town, "Другой вопрос").await;
+    let desk = format!("/admin/requests/{second}");
+    let club = town.app.club().await;
+    let silver = Tier {
+        id: TierId(uuid::Uuid::from_u128(1)),
+        name: Localized::new("Серебро", "Silver"),
+        threshold: 1_00,
+    };
+    let is = Tiers {
+        measure: Measure::Sum,
+        window: Window::Ever,
+        downgrade: Downgrade::Earned,
+        grace: None,
+        tiers: vec![silver],
+    };
+    tiers::publish_by_system(&town.app.world.db, &BY, club, &is, None)
+        .await
+        .expect("published");
+    let card = format!("/admin/customers/{}", town.anna.id().await);
+    let figures = town.agent.get(&card).await.words();
+    let (_, sum) = figures.split_once(" за 12 месяцев ").expect("a figure");
+    let (sum, _) = sum.split_once(" ₽").expect("a sum");
+    let page = town.agent.get(&desk).await;
+    let value = format!(" за 12 месяцев: {sum} ₽");
+    for words in [value.as_str(), "Открытые обращения: 2", "Серебро"] {
+        assert!(page.words().contains(words), "{words}: {}", page.words());
+    }
+    // Whoever may open no cards reads none of it; the request they do.
+    town.app
+        .execute("INSERT INTO roles (code, name, rights, position) VALUES ('clerk', '{}', '[\"requests\"]', 9)")
+        .await;
+    let mut clerk = town.app.staff_as("petrov", "clerk").await;
+    let page = clerk.get(&desk).await;
+    page.assert_says("Другой вопрос");
+    for words in ["за 12 месяцев", "Открытые обращения", "Серебро"] {
+        assert!(!page.words().contains(words), "{words}: {}", page.words());
+    }
 }
 
 /// What a form of a macro sends.
