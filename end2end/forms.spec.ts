@@ -521,8 +521,10 @@ test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
   await desk.goto(at);
   await desk.getByText("Поставить дело").click();
   await wrong(desk, "task.add", { title: "" }, "Напишите, что сделать");
-  await right(desk, "task.add", { title: "Перезвонить" });
+  await right(desk, "task.add", { title: "Перезвонить", kind: "call", time: "18:30" });
   await desk.goto("/admin/tasks");
+  await expect(desk.getByRole("main")).toContainText(/Звонок/);
+  await expect(desk.getByRole("main")).toContainText(/18:30/);
   await desk.getByText("Передать или перенести").first().click();
   await wrong(desk, "task.assign", { due: "2020-01-01" }, "Этот момент уже прошёл");
   const later = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);

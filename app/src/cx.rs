@@ -401,6 +401,7 @@ impl Cx {
             Flaw::PrivateAddress => words.private_address.into(),
             Flaw::NotATimeZone => words.not_a_time_zone.into(),
             Flaw::NotHours => words.not_hours.into(),
+            Flaw::NotATime => words.not_a_time.into(),
             Flaw::NotAChoice => words.not_a_choice.into(),
             Flaw::NotTheOne => words.not_the_one.into(),
             Flaw::MustAgree => words.must_agree.into(),

@@ -52,6 +52,8 @@ pub enum Flaw {
     NotATimeZone,
     /// Not hours of a day, from and until, in their order.
     NotHours,
+    /// Not a time of the day.
+    NotATime,
     /// Not one of the choices offered.
     NotAChoice,
     /// Looked up, it is nobody, or several.
@@ -237,6 +239,7 @@ impl Flaw {
             Self::PrivateAddress => "private_address",
             Self::NotATimeZone => "not_a_time_zone",
             Self::NotHours => "not_hours",
+            Self::NotATime => "not_a_time",
             Self::NotAChoice => "not_a_choice",
             Self::NotTheOne => "not_the_one",
             Self::MustAgree => "must_agree",

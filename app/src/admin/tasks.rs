@@ -11,7 +11,7 @@ use crate::ui::{DataTable, Field, FormBox, Head, Select, pairs};
 use crm::id::{CustomerId, StaffId, TaskId};
 use crm::staff::Right;
 use crm::task::store as tasks;
-use crm::task::{End, Load, NewTask, OwnerLoad, Place, State, Task, Which};
+use crm::task::{End, Kind, Load, NewTask, OwnerLoad, Place, State, Task, Which};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -25,7 +25,11 @@ const PAGE: usize = 50;
 #[derive(Deserialize)]
 pub struct AddTask {
     title: String,
+    #[serde(default)]
+    kind: String,
     due: String,
+    #[serde(default)]
+    time: String,
     owner: String,
     request: String,
 }
@@ -37,7 +41,9 @@ impl Form for AddTask {
         let id: CustomerId = cx.param("id")?;
         let new = NewTask {
             title: self.title,
+            kind: self.kind,
             due: self.due,
+            time: self.time,
             owner: self.owner,
             request: self.request,
         };
@@ -69,13 +75,15 @@ impl Form for EndTask {
     }
 }
 
-/// Gives a task to somebody else, or another day.
+/// Gives a task to somebody else, or another day and hour.
 #[derive(Deserialize)]
 pub struct AssignTask {
     task: TaskId,
     seen: i64,
     owner: String,
     due: String,
+    #[serde(default)]
+    time: String,
 }
 
 impl Form for AssignTask {
@@ -83,7 +91,8 @@ impl Form for AssignTask {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let seen = versions::seen(self.seen)?;
-        tasks::assign(&cx.db, cx.staff()?, self.task, seen, &self.owner, &self.due).await?;
+        let until = [self.due.as_str(), self.time.as_str()];
+        tasks::assign(&cx.db, cx.staff()?, self.task, seen, &self.owner, until).await?;
         Ok(Next::to(format!("{}?done=task_assigned", cx.path)))
     }
 }
@@ -248,21 +257,37 @@ pub(super) fn reminder(cx: &Cx, load: Load) -> Option<Html> {
     })
 }
 
+/// How a task is done, as it is called.
+fn kind_word(cx: &Cx, kind: Kind) -> &'static str {
+    let t = &cx.t().admin_tasks;
+    match kind {
+        Kind::Call => t.kind_call,
+        Kind::Letter => t.kind_letter,
+        Kind::Other => t.kind_other,
+    }
+}
+
 /// A task with what may be done with it; on a list of many customers with whom it is for.
 pub(super) fn one(cx: &Cx, task: &Task, owners: &[(StaffId, String)], has_customer: bool) -> Html {
     let t = &cx.t().admin_tasks;
-    let today = cx.today();
-    let (class, words) = match task.state {
-        State::Done => ("status status-done", t.state_done.to_owned()),
-        State::Cancelled => ("status status-wait", t.state_cancelled.to_owned()),
-        State::Open if task.is_overdue(today) => ("status status-bad", t.is_overdue.to_owned()),
-        State::Open if task.due_on == today => ("status status-new", t.today.to_owned()),
-        State::Open => ("status status-open", t.until(format::day(cx.lang, task.due_on, today))),
+    let (now, today) = (cx.shop().local(cx.db.now()), cx.today());
+    let day = format::day(cx.lang, task.due_on, today);
+    let until = match task.due_time() {
+        None => t.until(day),
+        Some(time) => t.until_time(day, time),
+    };
+    let is_late = task.is_overdue(now);
+    let (class, words) = match (task.state, task.due_time()) {
+        (State::Done, _) => ("status status-done", t.state_done.to_owned()),
+        (State::Cancelled, _) => ("status status-wait", t.state_cancelled.to_owned()),
+        (State::Open, _) if is_late => ("status status-bad", t.is_overdue.to_owned()),
+        (State::Open, None) if task.due_on == today => ("status status-new", t.today.to_owned()),
+        (State::Open, Some(time)) if task.due_on == today => ("status status-new", t.today_time(time)),
+        (State::Open, _) => ("status status-open", until.clone()),
     };
     // Of what is late one wants to know for how long.
-    let late = task
-        .is_overdue(today)
-        .then(|| view! { <span>{t.until(format::day(cx.lang, task.due_on, today))}</span> });
+    let late = is_late.then(|| view! { <span>{until}</span> });
+    let kind = (task.kind != Kind::Other).then(|| view! { <span>{kind_word(cx, task.kind)}</span> });
     let customer = has_customer.then(|| {
         let href = format!("/admin/customers/{}", task.customer_id);
         view! { <a href=href><bdi>{full_name(cx, &task.name, &task.surname)}</bdi></a> }
@@ -281,6 +306,7 @@ pub(super) fn one(cx: &Cx, task: &Task, owners: &[(StaffId, String)], has_custom
             <p class="facts">
                 <span class=class>{words}</span>
                 {late}
+                {kind}
                 <bdi>{task.owner.clone()}</bdi>
                 {customer}
                 {request}
@@ -302,9 +328,10 @@ fn acts(cx: &Cx, task: &Task, owners: &[(StaffId, String)]) -> Html {
                 .iter()
                 .any(|(name, value)| name == "task" && *value == id)
     });
-    let labels = pairs([("owner", t.owner), ("due", t.due)]);
+    let labels = pairs([("owner", t.owner), ("due", t.due), ("time", t.time)]);
     let options: Vec<_> = owners.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
     let (owner, due) = (task.owner_id.to_string(), task.due_on.to_string());
+    let time = task.due_time().unwrap_or_default();
     let (end_form, assign_form) = (format!("task-end-{id}"), format!("task-assign-{id}"));
     let (again, seen_again) = (id.clone(), seen.clone());
     view! {
@@ -321,6 +348,7 @@ fn acts(cx: &Cx, task: &Task, owners: &[(StaffId, String)]) -> Html {
                 <input type="hidden" name="seen" value=seen_again/>
                 <Select name="owner" label=t.owner options=options value=owner/>
                 <Field name="due" label=t.due kind="date" value=due/>
+                <Field name="time" label=t.time kind="time" value=time optional=true/>
                 <button class="btn">{t.hand_on_save}</button>
             </FormBox<AssignTask>>
         </details>
@@ -341,7 +369,9 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
     let was_sent = cx.was_sent(AddTask::NAME);
     let labels = pairs([
         ("title", t.task),
+        ("kind", t.kind),
         ("due", t.due),
+        ("time", t.time),
         ("owner", t.owner),
         ("request", t.request),
     ]);
@@ -351,6 +381,8 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
         .as_ref()
         .map(|staff| staff.id().to_string())
         .unwrap_or_default();
+    let kinds = Kind::ALL.map(|(kind, code)| (code.to_owned(), kind_word(cx, kind).to_owned()));
+    let kinds = kinds.to_vec();
     let tomorrow = cx.today().succ_opt().unwrap_or(cx.today()).to_string();
     view! {
         <section class="section" aria-labelledby="tasks">
@@ -361,7 +393,9 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
                 <summary>{t.add}</summary>
                 <FormBox<AddTask> labels=labels>
                     <Field name="title" label=t.task missing=t.task_missing/>
+                    <Select name="kind" label=t.kind options=kinds value=Kind::Other.code()/>
                     <Field name="due" label=t.due kind="date" value=tomorrow/>
+                    <Field name="time" label=t.time kind="time" optional=true/>
                     <Select name="owner" label=t.owner options=options value=me/>
                     <Field name="request" label=t.request inputmode="numeric" enterkeyhint="done" optional=true/>
                     <button class="btn btn-primary">{t.save}</button>
@@ -375,7 +409,7 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
 /// The place in a list as an address carries it.
 fn write(place: Place) -> String {
     match place {
-        Place::Due(day, id) => format!("{day}_{id}"),
+        Place::Due(day, minute, id) => format!("{day}_{minute}_{id}"),
         Place::Ended(at, id) => show_place((at, id.0)),
     }
 }
@@ -384,8 +418,14 @@ fn write(place: Place) -> String {
 fn place(which: Which, text: &str) -> Option<Place> {
     match which {
         Which::Open | Which::Overdue => {
-            let (day, id) = text.split_once('_')?;
-            Some(Place::Due(crate::cabinet::purchases::day(day)?, id.parse().ok()?))
+            let (day, rest) = text.split_once('_')?;
+            let (minute, id) = rest.split_once('_')?;
+            let minute = minute.parse().ok()?;
+            Some(Place::Due(
+                crate::cabinet::purchases::day(day)?,
+                minute,
+                id.parse().ok()?,
+            ))
         }
         Which::Ended => crate::cabinet::place(text).map(|(at, id)| Place::Ended(at, TaskId(id))),
     }

@@ -334,8 +334,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "tasks",
-        "SELECT t.created_at, t.title AS task, t.due_on AS task_due, t.state, t.ended_at FROM tasks t WHERE t.customer_id = $1 \
-         ORDER BY t.created_at, t.id",
+        "SELECT t.created_at, t.title AS task, t.kind, t.due_on AS task_due, CASE WHEN t.due_minute < 1440 \
+         THEN CAST(t.due_minute / 60 AS TEXT) || ':' || SUBSTR(CAST(100 + t.due_minute % 60 AS TEXT), 2) END AS task_time, \
+         t.state, t.ended_at FROM tasks t WHERE t.customer_id = $1 ORDER BY t.created_at, t.id",
     ),
     (
         "notes",

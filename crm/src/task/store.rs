@@ -1,7 +1,7 @@
 //! Tasks in the database. Whoever may work with customers writes tasks down, also for a colleague, and changes their own; with the
 //! right [`Right::Tasks`] also those of others.
 
-use super::{End, Load, NewTask, OwnerLoad, Past, Place, State, TITLE_MAX, Task, Which};
+use super::{ALL_DAY, End, Kind, Load, NewTask, OwnerLoad, Past, Place, State, TITLE_MAX, Task, Which, minute};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -10,16 +10,16 @@ use crate::id::{CustomerId, RequestId, StaffId, TaskId};
 use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, Subject, System};
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Utc};
 
 /// A task is due within so many days.
 const AHEAD: Days = Days::new(3 * 366);
 
-const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS request, t.title, t.due_on, t.owner_id, \
-    s.name AS owner, t.state, t.changed_at, t.ended_at FROM tasks t JOIN customers c ON c.id = t.customer_id \
+const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS request, t.title, t.due_on, t.due_minute, \
+    t.kind, t.owner_id, s.name AS owner, t.state, t.changed_at, t.ended_at FROM tasks t JOIN customers c ON c.id = t.customer_id \
     JOIN staff s ON s.id = t.owner_id LEFT JOIN requests r ON r.id = t.request_id";
 
-/// Writes a task down. Fails with flaws at `title`, `due`, `owner` and `request`, with [`Error::NotFound`] where there is no such customer,
+/// Writes a task down. Fails with flaws at `title`, `due`, `time`, `kind`, `owner` and `request`, with [`Error::NotFound`] where there is no such customer,
 /// and with [`Error::Stale`] where they are nobody any more.
 pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Result<TaskId, Error> {
     by.may(Right::Customers)?;
@@ -27,21 +27,25 @@ pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Re
         scoped(async move {
             customers::is_alive(tx, customer).await?;
             let now = tx.now();
-            let today = tx.shop().day(now);
+            let local = tx.shop().local(now);
             let mut check = Check::new();
             let title = check.field("title", flaw::text(&new.title, TITLE_MAX));
-            let due = check.field("due", due(&new.due, today));
+            let due = until(&mut check, &new.due, &new.time, (local.date(), minute(local)));
+            let kind = check.field("kind", kind(&new.kind));
             let owner = owner(tx, &new.owner).await?;
             let owner = check.field("owner", owner);
             let request = request(tx, customer, &new.request).await?;
             let request = check.field("request", request);
-            let (Some(title), Some(due), Some(owner), Some(request)) = (title, due, owner, request) else {
+            let (Some(title), Some(due), Some(kind), Some(owner), Some(request)) = (title, due, kind, owner, request)
+            else {
                 return Err(Error::Invalid(check.flaws()));
             };
             let task = Past {
                 customer,
                 title,
-                due_on: due,
+                due_on: due.0,
+                due_minute: due.1,
+                kind,
                 owner,
                 by: by.id(),
                 at: now,
@@ -61,7 +65,7 @@ pub async fn put(tx: &mut Tx, _by: &System, past: &Past) -> Result<TaskId, Error
 
 async fn enter(tx: &mut Tx, task: &Past, request: Option<RequestId>) -> Result<TaskId, sqlx::Error> {
     const SQL: &str = "INSERT INTO tasks (id, customer_id, request_id, title, due_on, owner_id, created_by, created_at, \
-                       changed_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
+                       changed_at, state, due_minute, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)";
     let id = TaskId::new();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
@@ -73,10 +77,43 @@ async fn enter(tx: &mut Tx, task: &Past, request: Option<RequestId>) -> Result<T
         .bind(task.by)
         .bind(task.at)
         .bind(State::Open)
+        .bind(task.due_minute)
+        .bind(task.kind)
         .execute(c)
         .await
         .map(drop))?;
     Ok(id)
+}
+
+/// The day and the minute of it until which a task is due, from this moment on, with flaws at `due` and `time`.
+fn until(check: &mut Check, day: &str, time: &str, from: (NaiveDate, i64)) -> Option<(NaiveDate, i64)> {
+    let day = check.field("due", due(day, from.0));
+    let time = check.field("time", hour(time));
+    let until = (day?, time?);
+    let is_over = until < from;
+    check.field("time", if is_over { Err(Flaw::InThePast) } else { Ok(until) })
+}
+
+/// The minute of the day as a field of times sends it; nothing: some time of the day.
+fn hour(raw: &str) -> Result<i64, Flaw> {
+    let raw = raw.trim();
+    if raw.is_empty() {
+        return Ok(ALL_DAY);
+    }
+    // Some browsers tell seconds as well.
+    let time = ["%H:%M", "%H:%M:%S"]
+        .into_iter()
+        .find_map(|format| NaiveTime::parse_from_str(raw, format).ok());
+    let time = time.ok_or(Flaw::NotATime)?;
+    Ok(i64::from(time.hour() * 60 + time.minute()))
+}
+
+fn kind(code: &str) -> Result<Kind, Flaw> {
+    if code.is_empty() {
+        return Ok(Kind::Other);
+    }
+    let found = Kind::ALL.into_iter().find(|(_, known)| *known == code);
+    found.map(|(kind, _)| kind).ok_or(Flaw::NotAChoice)
 }
 
 /// A day as a field of dates sends it: from today on.
@@ -204,29 +241,37 @@ pub async fn end(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, end: End)
     .await
 }
 
-/// Gives a task to somebody else, or another day. Fails with flaws at `owner` and `due`, and as [`end`] does. A day that is over may
-/// stay as it is.
-pub async fn assign(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, to: &str, until: &str) -> Result<(), Error> {
-    const NOW: &str = "SELECT due_on FROM tasks WHERE id = $1";
-    const SQL: &str = "UPDATE tasks SET owner_id = $2, due_on = $3, changed_at = $4 WHERE id = $1";
+/// Gives a task to somebody else, or another day and hour. Fails with flaws at `owner`, `due` and `time`, and as [`end`] does. What is
+/// over may stay as it is.
+pub async fn assign(
+    db: &Db,
+    by: &Staff,
+    id: TaskId,
+    seen: DateTime<Utc>,
+    to: &str,
+    [day, time]: [&str; 2],
+) -> Result<(), Error> {
+    const NOW: &str = "SELECT due_on, due_minute FROM tasks WHERE id = $1";
+    const SQL: &str = "UPDATE tasks SET owner_id = $2, due_on = $3, due_minute = $4, changed_at = $5 WHERE id = $1";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::take(tx, by, id, seen).await?;
             let now = held.now(tx);
-            let before: NaiveDate = on!(tx, |c| sqlx::query_scalar(NOW).bind(id).fetch_one(c).await)?;
-            let today = tx.shop().day(now);
+            let before: (NaiveDate, i64) = on!(tx, |c| sqlx::query_as(NOW).bind(id).fetch_one(c).await)?;
+            let local = tx.shop().local(now);
             let mut check = Check::new();
             let owner = owner(tx, to).await?;
             let owner = check.field("owner", owner);
-            let due = check.field("due", due(until, today.min(before)));
+            let due = until(&mut check, day, time, (local.date(), minute(local)).min(before));
             let (Some(owner), Some(due)) = (owner, due) else {
                 return Err(Error::Invalid(check.flaws()));
             };
             on!(tx, |c| sqlx::query(SQL)
                 .bind(held.id)
                 .bind(owner)
-                .bind(due)
+                .bind(due.0)
+                .bind(due.1)
                 .bind(now)
                 .execute(c)
                 .await
@@ -266,7 +311,7 @@ pub async fn of(conn: &mut Conn, of: Subject) -> Result<Vec<Task>, Error> {
     let query = ListQuery::new(SELECT)
         .filter("t.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("t.state = 'open'", []);
-    Ok(db::list(conn, query.tail("ORDER BY t.due_on, t.id").limit(MOST)).await?)
+    Ok(db::list(conn, query.tail("ORDER BY t.due_on, t.due_minute, t.id").limit(MOST)).await?)
 }
 
 /// So many open tasks of one customer are shown.
@@ -295,16 +340,22 @@ pub async fn list(
         Which::Ended => query.filter("t.state <> 'open'", []),
     };
     if which == Which::Overdue {
-        let today = db.shop().day(db.now());
-        query = query.filter("t.due_on < ?", [Bind::Day(today)]);
+        let now = db.shop().local(db.now());
+        query = query.filter(
+            "(t.due_on, t.due_minute) < (?, ?)",
+            [Bind::Day(now.date()), Bind::Int(minute(now))],
+        );
     }
     query = match after {
         None => query,
-        Some(Place::Due(day, id)) => query.filter("(t.due_on, t.id) > (?, ?)", [Bind::Day(day), Bind::Id(id.0)]),
+        Some(Place::Due(day, minute, id)) => query.filter(
+            "(t.due_on, t.due_minute, t.id) > (?, ?, ?)",
+            [Bind::Day(day), Bind::Int(minute), Bind::Id(id.0)],
+        ),
         Some(Place::Ended(at, id)) => query.filter("(t.ended_at, t.id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]),
     };
     let query = match which {
-        Which::Open | Which::Overdue => query.tail("ORDER BY t.due_on, t.id"),
+        Which::Open | Which::Overdue => query.tail("ORDER BY t.due_on, t.due_minute, t.id"),
         Which::Ended => query.tail("ORDER BY t.ended_at DESC, t.id DESC"),
     };
     let mut conn = db.read().await?;
@@ -318,22 +369,29 @@ pub async fn list(
 
 /// What a member of staff still has to do.
 pub async fn load(conn: &mut Conn, by: &Staff) -> Result<Load, Error> {
-    const SQL: &str = "SELECT COUNT(*) AS open, COUNT(*) FILTER (WHERE due_on = $2) AS today, \
-                       COUNT(*) FILTER (WHERE due_on < $2) AS overdue FROM tasks WHERE owner_id = $1 AND state = 'open'";
-    let today = conn.shop().day(conn.now());
+    const SQL: &str = "SELECT COUNT(*) AS open, COUNT(*) FILTER (WHERE due_on = $2 AND due_minute >= $3) AS today, \
+                       COUNT(*) FILTER (WHERE (due_on, due_minute) < ($2, $3)) AS overdue FROM tasks \
+                       WHERE owner_id = $1 AND state = 'open'";
+    let now = conn.shop().local(conn.now());
     Ok(on!(conn, |c| sqlx::query_as(SQL)
         .bind(by.id())
-        .bind(today)
+        .bind(now.date())
+        .bind(minute(now))
         .fetch_one(c)
         .await)?)
 }
 
 /// What everybody still has to do, who is late with the most first. [`Error::Forbidden`] without [`Right::Tasks`].
 pub async fn loads(conn: &mut Conn, by: &Staff) -> Result<Vec<OwnerLoad>, Error> {
-    const SQL: &str = "SELECT s.id, s.name, COUNT(*) AS open, COUNT(*) FILTER (WHERE t.due_on < $1) AS overdue \
+    const SQL: &str = "SELECT s.id, s.name, COUNT(*) AS open, \
+                       COUNT(*) FILTER (WHERE (t.due_on, t.due_minute) < ($1, $2)) AS overdue \
                        FROM tasks t JOIN staff s ON s.id = t.owner_id WHERE t.state = 'open' GROUP BY s.id, s.name \
                        ORDER BY 4 DESC, 3 DESC, s.name, s.id";
     by.may(Right::Tasks)?;
-    let today = conn.shop().day(conn.now());
-    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(today).fetch_all(c).await)?)
+    let now = conn.shop().local(conn.now());
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(now.date())
+        .bind(minute(now))
+        .fetch_all(c)
+        .await)?)
 }

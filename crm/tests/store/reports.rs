@@ -910,11 +910,21 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
         title: "Позвонить".into(),
         due: "2026-11-21".into(),
         owner: support.id().to_string(),
-        request: String::new(),
+        ..NewTask::default()
     };
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(tasks::add(db, &support, anna.id(), &task).await.expect("written down"));
+    }
+    // Of one with an hour the hour counts.
+    let hour = db.shop().local(start() + Duration::minutes(1));
+    let by_hour = NewTask {
+        time: hour.format("%H:%M").to_string(),
+        ..task.clone()
+    };
+    for _ in 0..2 {
+        let id = tasks::add(db, &support, anna.id(), &by_hour).await;
+        ids.push(id.expect("written down"));
     }
     let end = async |id: TaskId, end: End| {
         let mut conn = db.read().await.expect("a connection");
@@ -924,6 +934,9 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
         tasks::end(db, &support, id, seen, end).await.expect("ended");
     };
     end(ids[0], End::Done).await;
+    end(ids[3], End::Done).await;
+    world.clock.set(start() + Duration::minutes(2));
+    end(ids[4], End::Done).await;
     let card = support.open(db, anna.id(), Reason::Card).await.expect("opened");
     let correction = |points| NewAdjustment {
         program: club,
@@ -956,8 +969,8 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
     for (figure, value) in [
         (Figure::Talks, 2),
         (Figure::TalkMinutes, 5),
-        (Figure::TasksDone, 2),
-        (Figure::DoneLate, 1),
+        (Figure::TasksDone, 4),
+        (Figure::DoneLate, 2),
     ] {
         assert_eq!(total(&told, figure), (Some(value), Some(0)), "{figure:?}");
         assert_eq!(column(work, figure), value, "{figure:?}");

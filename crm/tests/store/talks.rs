@@ -175,7 +175,7 @@ crm::both_engines!(
             title: "Позвонить Авроре".into(),
             due: "2026-11-25".into(),
             owner: agent.id().to_string(),
-            request: String::new(),
+            ..crm::task::NewTask::default()
         };
         crm::task::store::add(db, &agent, old.id(), &task).await.expect("added");
         let of = async |who: CustomerId| {

@@ -12,7 +12,7 @@ use crm::request::store::bulk::{self, Act};
 use crm::request::store::queues;
 use crm::staff::managing::{self, Handed};
 use crm::task::store::{self as tasks, add, assign, end, list};
-use crm::task::{End, NewTask, State, Task, Which};
+use crm::task::{End, Kind, NewTask, State, Task, Which};
 use crm::testing::start;
 use crm::who::{Staff, Subject};
 
@@ -21,7 +21,7 @@ fn new(title: &str, due: &str, owner: &Staff) -> NewTask {
         title: title.into(),
         due: due.into(),
         owner: owner.id().to_string(),
-        request: String::new(),
+        ..NewTask::default()
     }
 }
 
@@ -55,10 +55,14 @@ crm::both_engines!(a_task_is_written_handed_on_and_ended, async |world| {
         due: "2026-11-20".into(),
         owner: marketer.id().to_string(),
         request: "7".into(),
+        time: "25:00".into(),
+        kind: "fax".into(),
     };
     let expected = [
         ("title", Flaw::Missing),
         ("due", Flaw::InThePast),
+        ("time", Flaw::NotATime),
+        ("kind", Flaw::NotAChoice),
         // Who may not open customers has no tasks.
         ("owner", Flaw::NotAChoice),
         ("request", Flaw::NotAChoice),
@@ -83,18 +87,20 @@ crm::both_engines!(a_task_is_written_handed_on_and_ended, async |world| {
         .expect("added");
     let task = get(db, who, id).await;
     assert_eq!((task.state, task.owner.as_str()), (State::Open, "Агния"));
-    let today = db.shop().day(db.now());
-    assert!(!task.is_overdue(today) && task.is_overdue(today + days(1)));
+    assert_eq!((task.kind, task.due_time()), (Kind::Other, None));
+    let now = db.shop().local(db.now());
+    let midnight = (now.date() + days(1)).and_time(chrono::NaiveTime::MIN);
+    assert!(!task.is_overdue(midnight - chrono::TimeDelta::minutes(1)) && task.is_overdue(midnight));
 
     // Handed on, it is not the agent's to end any more.
     let (to, seen) = (lead.id().to_string(), task.changed_at);
-    assign(db, &agent, id, seen, &to, "2026-11-25")
+    assign(db, &agent, id, seen, &to, ["2026-11-25", "9:30"])
         .await
         .expect("handed on");
     let task = get(db, who, id).await;
     assert_eq!(
-        (task.owner_id, task.due_on.to_string()),
-        (lead.id(), "2026-11-25".to_owned())
+        (task.owner_id, task.due_on.to_string(), task.due_time().as_deref()),
+        (lead.id(), "2026-11-25".to_owned(), Some("09:30"))
     );
     let not_theirs = end(db, &agent, id, task.changed_at, End::Done).await;
     assert!(matches!(not_theirs, Err(Error::Forbidden)), "{not_theirs:?}");
@@ -158,6 +164,108 @@ crm::both_engines!(tasks_of_others_are_seen_by_leads_alone, async |world| {
     drop(conn);
     // Whoever looked at a list is written down.
     assert!(one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'task.list'") >= 6);
+});
+
+crm::both_engines!(a_task_is_due_at_an_hour_of_its_day, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    let (agent, lead) = (people::agent(world).await, people::lead(world).await);
+    let local = db.shop().local(db.now());
+    let today = local.date().to_string();
+    let at = |minutes: i64| {
+        (local + chrono::TimeDelta::minutes(minutes))
+            .format("%H:%M")
+            .to_string()
+    };
+    let task = |title: &str, time: &str, kind: &str| NewTask {
+        time: time.into(),
+        kind: kind.into(),
+        ..new(title, &today, &agent)
+    };
+    let over = add(db, &agent, who.id(), &task("over", &at(-1), "call")).await;
+    match over {
+        Err(Error::Invalid(flaws)) => assert_eq!(flaws, [("time".to_owned(), Flaw::InThePast)]),
+        other => panic!("{other:?}"),
+    }
+    for (title, time, kind) in [
+        ("some time", "", ""),
+        ("later", at(20).as_str(), "letter"),
+        ("soon", at(10).as_str(), "call"),
+    ] {
+        add(db, &agent, who.id(), &task(title, time, kind))
+            .await
+            .expect("added");
+    }
+    let all = ["soon", "later", "some time"];
+    assert_eq!(titles(db, &agent, Which::Open, Some(&agent)).await, all);
+    let mut conn = db.read().await.expect("a connection");
+    let open = tasks::of(&mut conn, who).await.expect("read");
+    drop(conn);
+    let open: Vec<_> = open
+        .iter()
+        .map(|task| (task.title.as_str(), task.kind, task.due_time()))
+        .collect();
+    let expected = [
+        ("soon", Kind::Call, Some(at(10))),
+        ("later", Kind::Letter, Some(at(20))),
+        ("some time", Kind::Other, None),
+    ];
+    assert_eq!(open, expected);
+    // Pages go on within a day.
+    let first = list(db, &agent, Which::Open, Some(agent.id()), None, 1)
+        .await
+        .expect("a page");
+    let place = first.last().map(Task::place);
+    let rest = list(db, &agent, Which::Open, Some(agent.id()), place, 9)
+        .await
+        .expect("a page");
+    assert_eq!(
+        rest.iter().map(|task| task.title.as_str()).collect::<Vec<_>>(),
+        all[1..]
+    );
+
+    // Late is what its hour is over of.
+    let load = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let load = tasks::load(&mut conn, &agent).await.expect("read");
+        let loads = tasks::loads(&mut conn, &lead).await.expect("read");
+        (
+            load.today,
+            load.overdue,
+            loads.iter().map(|one| one.overdue).sum::<i64>(),
+        )
+    };
+    let begin = db.now();
+    world.clock.set(begin + chrono::TimeDelta::minutes(10));
+    assert_eq!(load().await, (3, 0, 0), "until the hour itself");
+    world.clock.set(begin + chrono::TimeDelta::minutes(11));
+    assert_eq!(load().await, (2, 1, 1));
+    assert_eq!(titles(db, &agent, Which::Overdue, Some(&agent)).await, ["soon"]);
+    // What is over may stay so while it is handed on, and be put off.
+    let soon = list(db, &agent, Which::Overdue, Some(agent.id()), None, 1)
+        .await
+        .expect("a page")
+        .remove(0);
+    let owner = agent.id().to_string();
+    let earlier = assign(db, &agent, soon.id, soon.changed_at, &owner, [&today, &at(9)]).await;
+    assert!(matches!(earlier, Err(Error::Invalid(_))), "{earlier:?}");
+    assign(db, &agent, soon.id, soon.changed_at, &owner, [&today, &at(10)])
+        .await
+        .expect("as it was");
+    let seen = get(db, who, soon.id).await.changed_at;
+    assign(db, &agent, soon.id, seen, &owner, [&today, ""])
+        .await
+        .expect("put off");
+    assert_eq!(
+        titles(db, &agent, Which::Overdue, Some(&agent)).await,
+        Vec::<String>::new()
+    );
+    let later = list(db, &agent, Which::Open, Some(agent.id()), None, 1)
+        .await
+        .expect("a page")
+        .remove(0);
+    assert_eq!(later.title, "later");
+    assert!(later.is_overdue(local + chrono::TimeDelta::minutes(21)));
 });
 
 crm::both_engines!(

@@ -58,6 +58,8 @@ struct Task {
     language: Lang,
     mine: bool,
     due_in_days: i64,
+    #[serde(default)]
+    kind: task::Kind,
     lead: bool,
     title: String,
 }
@@ -102,6 +104,8 @@ impl Service {
                 customer: whom(&format!("task {i}"), one.language, one.mine)?,
                 title: one.title,
                 due_on: today + Duration::days(one.due_in_days),
+                due_minute: task::ALL_DAY,
+                kind: one.kind,
                 owner: if one.lead { lead } else { agent },
                 by: agent,
                 at: now - Duration::days(5),

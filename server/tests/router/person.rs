@@ -233,12 +233,21 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(wrong.message("task.add", "title"), "Напишите, что сделать");
     assert!(!wrong.message("task.add", "due").is_empty());
-    let good = form.with("title", "Перезвонить <Анне>").with("due", "2026-11-21");
+    let odd = form.clone().with("time", "полдень").with("kind", "fax");
+    let odd = agent.submit(&at, &odd).await;
+    assert_eq!(odd.message("task.add", "time"), "Напишите время, например 15:00");
+    assert_eq!(odd.message("task.add", "kind"), "Выберите из списка");
+    let good = form
+        .with("title", "Перезвонить <Анне>")
+        .with("due", "2026-11-21")
+        .with("time", "23:30")
+        .with("kind", "call");
     let good = agent.submit(&at, &good).await;
     good.assert_leads_to(&format!("{at}?done=task_added"));
     // It is on their list, and where their day begins.
     let mine = agent.get("/admin/tasks").await;
-    for words in ["Перезвонить <Анне>", "Лебедева Анна", "Сегодня"] {
+    for words in ["Перезвонить <Анне>", "Лебедева Анна", "Сегодня до 23:30", "Звонок"]
+    {
         assert!(mine.text().contains(words), "{words}: {}", mine.text());
     }
     let queue = agent.get("/admin/requests").await.text();
@@ -279,6 +288,11 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     )
     .await;
     handed.assert_leads_to("/admin/tasks?done=task_assigned");
+    // The hour went with it; taken away, it is the day.
+    lead.get("/admin/tasks").await.assert_says("23:30");
+    let put_off = put(&mut lead, "/admin/tasks", "task.assign", &[("time", "")]).await;
+    put_off.assert_leads_to("/admin/tasks?done=task_assigned");
+    assert!(!lead.get("/admin/tasks").await.text().contains("23:30"));
     // On the card the agent sees it, and does not end it any more: neither by a button nor without one.
     let page = agent.get(&at).await;
     assert!(

@@ -11,6 +11,7 @@ use crate::report::{
 };
 use crate::rule::tier::Tiers;
 use crate::staff::Right;
+use crate::task;
 use crate::who::Staff;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::types::Json;
@@ -1185,7 +1186,8 @@ async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<
                          FROM interactions i JOIN staff s ON s.id = i.staff_id WHERE i.at >= $1 AND i.at < $2 \
                          AND NOT EXISTS (SELECT 1 FROM interactions x WHERE x.corrects_id = i.id) \
                          GROUP BY i.staff_id, s.name";
-    const DONE: &str = "SELECT t.owner_id, s.name, t.due_on, t.ended_at FROM tasks t JOIN staff s ON s.id = t.owner_id \
+    const DONE: &str = "SELECT t.owner_id, s.name, t.due_on, t.due_minute, t.ended_at FROM tasks t \
+                        JOIN staff s ON s.id = t.owner_id \
                         WHERE t.state <> 'open' AND t.state = 'done' AND t.ended_at >= $1 AND t.ended_at < $2";
     let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
     let talks: Vec<(StaffId, String, i64, i64)> = on!(conn, |c| sqlx::query_as(TALKS)
@@ -1193,16 +1195,17 @@ async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<
         .bind(until)
         .fetch_all(c)
         .await)?;
-    let done: Vec<(StaffId, String, NaiveDate, DateTime<Utc>)> =
+    let done: Vec<(StaffId, String, NaiveDate, i64, DateTime<Utc>)> =
         on!(conn, |c| sqlx::query_as(DONE).bind(from).bind(until).fetch_all(c).await)?;
     let mut all: Work = talks
         .into_iter()
         .map(|(id, name, many, minutes)| (id, (name, [many, minutes, 0, 0])))
         .collect();
-    for (id, name, due_on, ended_at) in done {
+    for (id, name, due_on, due_minute, ended_at) in done {
         let (_, [_, _, done, late]) = all.entry(id).or_insert_with(|| (name, [0; WORK.len()]));
         *done += 1;
-        *late += i64::from(conn.shop().day(ended_at) > due_on);
+        let ended = conn.shop().local(ended_at);
+        *late += i64::from((ended.date(), task::minute(ended)) > (due_on, due_minute));
     }
     Ok(all)
 }
