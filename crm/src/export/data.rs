@@ -495,7 +495,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "request_steps",
         "when requests were closed and opened again, for the shop's figures: how each stands is told with the request",
     ),
-    ("level_notices", "what staff are told of requests that run late"),
+    (
+        "level_notices",
+        "what staff are told of requests that run late or are given to them",
+    ),
     (
         "request_tags",
         "words that staff put on requests for themselves, as they leave notes",

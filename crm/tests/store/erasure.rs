@@ -140,7 +140,7 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
         title: "Перезвонить: Незабудкина".into(),
         due: "2026-11-25".into(),
         owner: agent.id().to_string(),
-        request: String::new(),
+        ..crm::task::NewTask::default()
     };
     crm::task::store::add(db, &agent, who.id(), &task).await.expect("added");
     let talk = crm::interaction::Entry {

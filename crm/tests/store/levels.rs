@@ -13,6 +13,7 @@ use crm::request::desk::Priority;
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
 use crm::request::level::{Kind, Policy, Told};
+use crm::request::live::Listener;
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::{Past, PastMessage};
 use crm::request::{Filter, Row, Sort, Status, store};
@@ -316,6 +317,14 @@ crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |wo
         changes + 2,
         "pages that show it are told, and the bell of the lead wherever they are"
     );
+    let mut conn = db.read().await.expect("a connection");
+    let queue = Listener::queue(&agent).expect("theirs");
+    let told_queue = queue.missed(&mut conn, changes).await.expect("read");
+    let bell = Listener::bell(&lead).expect("theirs");
+    let rung = bell.missed(&mut conn, 0).await.expect("read");
+    drop(conn);
+    assert_eq!(told_queue.iter().map(|one| one.number).collect::<Vec<_>>(), [number]);
+    assert_eq!(rung.len(), 2, "that it would be late, and that it needs a lead");
     assert_eq!(told(world, &planner).await, Vec::<String>::new());
     let inbox = async |by: &Staff, before| mention::inbox(db, by, before, 1).await.expect("an inbox");
     let late = inbox(&lead, None).await.remove(0);

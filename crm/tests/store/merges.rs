@@ -755,7 +755,7 @@ both_engines!(nothing_is_done_any_more_for_an_account_that_went, async |world| {
         title: "Позвонить".into(),
         due: db.shop().day(db.now()).to_string(),
         owner: staff.id().to_string(),
-        request: String::new(),
+        ..NewTask::default()
     };
     merge(world, anna, old).await.expect("merged");
     // By a page that was open before: it would be found by nobody, or undone with the account.
