@@ -33,7 +33,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="narrow stack">
             {answers(&cx, asked)}
             <p class="actions no-print">
-                <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
+                <a class="btn" href=format!("/support/new?receipt={id}&line=all")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
             </p>
         </div>
     };
