@@ -180,27 +180,25 @@ fn error_page(cx: &Cx, error: &AppError) -> Body {
 
 /// Adds the loaders of what there is to bring to life.
 fn with_loaders(cx: &Cx, html: String) -> String {
-    let modules = [
-        ("<leptos-island", &cx.site.islands),
-        (" data-rotating", &cx.site.rotating),
-    ];
-    let tags: String = modules
-        .into_iter()
-        .filter(|(what, module)| html.contains(what) && !module.loader.is_empty())
-        .map(|(_, Module { loader, js, wasm })| {
-            format!(
-                "<link rel=\"modulepreload\" href=\"{js}\"><link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" \
-                 type=\"application/wasm\" crossorigin><script type=\"module\" src=\"{loader}\"></script>"
-            )
-        })
-        .collect();
+    let Module { loader, js, wasm } = &cx.site.rotating;
+    // Somebody holds the card's code out at a till: its module is fetched with the page. Islands come once the page stands.
+    let code = (html.contains(" data-rotating") && !loader.is_empty()).then(|| {
+        format!(
+            "<link rel=\"modulepreload\" href=\"{js}\"><link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" \
+             type=\"application/wasm\" crossorigin><script type=\"module\" src=\"{loader}\"></script>"
+        )
+    });
     // Pages of whoever is signed in speak to the service worker, and learn of what comes.
-    let scripts: String = [(" data-worker", &cx.site.offline), (" data-live", &cx.site.live)]
-        .into_iter()
-        .filter(|(what, script)| html.contains(what) && !script.is_empty())
-        .map(|(_, script)| format!("<script type=\"module\" src=\"{script}\"></script>"))
-        .collect();
-    let tags = tags + &scripts;
+    let scripts: String = [
+        ("<leptos-island", &cx.site.islands.loader),
+        (" data-worker", &cx.site.offline),
+        (" data-live", &cx.site.live),
+    ]
+    .into_iter()
+    .filter(|(what, script)| html.contains(what) && !script.is_empty())
+    .map(|(_, script)| format!("<script type=\"module\" src=\"{script}\"></script>"))
+    .collect();
+    let tags = code.unwrap_or_default() + &scripts;
     if tags.is_empty() {
         return html;
     }

@@ -130,7 +130,8 @@ pub(crate) fn starter(js: &str, wasm: &str) -> String {
 ///
 /// It does, in an external file that the content security policy allows, what Leptos would do in inline scripts:
 /// 1. The three arrays in which a streamed page would hand over resources; ours hands over none, but Leptos reads them.
-/// 2. Fetches and starts the module (by the same address and mode as the page's preload, so it is fetched once).
+/// 2. Fetches and starts the module, once the page stands: on a slow network its text and style come first, and a form
+///    works without the module.
 /// 3. Each island in document order, so that an outer one comes before those among its children, by the export that
 ///    the page names. Before an inner one, its outer one's context is restored by the function which that left at its
 ///    `<leptos-children>`; before any other, `hydrate()` of the crate `frontend` makes a fresh one. (Leptos's script
@@ -139,9 +140,10 @@ pub(crate) fn starter(js: &str, wasm: &str) -> String {
 /// Whoever puts new HTML with islands into a page must do step 3 for it.
 pub(crate) fn loader(js: &str, wasm: &str) -> String {
     format!(
-        "import*as m from\"{js}\";\
+        "document.readyState==\"complete\"||await new Promise(r=>addEventListener(\"load\",r));\
+         const w=fetch(\"{wasm}\"),m=await import(\"{js}\");\
          self.__RESOLVED_RESOURCES=self.__SERIALIZED_ERRORS=self.__INCOMPLETE_CHUNKS=[];\
-         await m.default({{module_or_path:\"{wasm}\"}});\
+         await m.default({{module_or_path:w}});\
          for(const i of document.querySelectorAll(\"leptos-island\"))\
          (i.closest(\"leptos-children\")?.$$on_hydrate??m.hydrate)(),\
          m[i.dataset.component](i)"
@@ -153,6 +155,6 @@ mod tests {
     #[test]
     fn the_loader_stays_small() {
         let loader = super::loader("/pkg/kabinet.0123456789.js", "/pkg/kabinet.0123456789.wasm");
-        assert!(loader.len() <= 350, "{} bytes: {loader}", loader.len());
+        assert!(loader.len() <= 450, "{} bytes: {loader}", loader.len());
     }
 }
