@@ -9,7 +9,6 @@ use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
 use crate::rules::{publish, rule};
-use crate::tills::till;
 use chrono::Duration;
 use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TierId, TransferId};
@@ -23,9 +22,9 @@ use crm::rule::tier::{self, Downgrade, Measure, Tier};
 use crm::rule::{Span, Window};
 use crm::shop::Shop;
 use crm::testing::{World, start};
-use crm::till::Scope;
 use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
-use crm::who::{Subject, Till};
+use crm::till::{NewTill, Scope, store as tills};
+use crm::who::{self, Subject, Till};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -632,8 +631,19 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
             ..Shop::default()
         };
         let db = Db::open(&world.url, shop, world.clock.clone()).await.expect("it opens");
-        // Its receipts are of the same source as all others.
-        let till = till(&db, "late", "till", &Scope::ALL).await;
+        // Its receipts are of the same source as all others, which no till of a shop can have.
+        let new = NewTill {
+            code: "late".into(),
+            name: "late".into(),
+            source: "late".into(),
+            store: None,
+        };
+        let id = tills::create_by_system(&db, &BY, &new).await.expect("a till");
+        sql!(world, "UPDATE tills SET source = 'till'");
+        let key = tills::create_key_by_system(&db, &BY, id, &Scope::ALL)
+            .await
+            .expect("a key");
+        let till = who::till(&db, &key).await.expect("no error").expect("a good key");
         (world, db, till)
     });
     let config = Config {

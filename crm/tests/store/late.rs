@@ -324,9 +324,10 @@ both_engines!(what_expired_after_a_sale_pays_for_it_all_the_same, async |world| 
     );
     assert_eq!(told[1].purchase, Some(booked.id));
     let explained = points_store::explain(&mut conn, anna, &told).await.expect("explained");
-    let back = &explained[&told[1].id].given_back;
+    let came_back = &explained[&told[1].id].given_back;
     assert_eq!(
-        back.iter()
+        came_back
+            .iter()
             .map(|share| (share.points, share.expires_at))
             .collect::<Vec<_>>(),
         [(5_00, over)]

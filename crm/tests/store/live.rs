@@ -150,18 +150,20 @@ crm::both_engines!(what_comes_into_an_inbox_rings_for_whoever_it_is_for, async |
     // In turn, as it comes in and by the job.
     let name = &text("billing");
     let queue = queues::create(db, &lead, "billing", name).await.expect("a queue");
-    queues::set_beginnings(db, &lead, &[(card, Some(queue), Priority::Normal)])
+    let (was, is) = ((None, Priority::Normal), (Some(queue), Priority::Normal));
+    queues::set_beginnings(db, &lead, &[(card, was, is)])
         .await
         .expect("set");
     sql!(world, "UPDATE queues SET mode = 'round_robin'");
-    queues::set_agent(db, &lead, queue, olga.id(), Some(1))
+    // She has one already.
+    queues::set_agent(db, &lead, queue, olga.id(), None, Some(2))
         .await
         .expect("of it");
     queues::set_presence(db, &olga, true).await.expect("there");
     let given = write(world, &anna, "one").await;
     let waits = write(world, &anna, "two").await;
     assert_eq!(told(&olga).await, [(given, Some(Told::Given))]);
-    queues::set_agent(db, &lead, queue, olga.id(), Some(9))
+    queues::set_agent(db, &lead, queue, olga.id(), Some(2), Some(9))
         .await
         .expect("of it");
     queues::run_due(db, &SYSTEM).await.expect("given");

@@ -651,12 +651,11 @@ crm::both_engines!(a_macro_gives_a_request_away_and_says_what_it_is_about, async
     let billing = queues::create(db, &lead, "billing", &text("billing"))
         .await
         .expect("a queue");
-    queues::set_agent(db, &lead, billing, petrov.id(), Some(9))
+    queues::set_agent(db, &lead, billing, petrov.id(), None, Some(9))
         .await
         .expect("of it");
-    queues::set_beginnings(db, &lead, &[(pay, Some(billing), Priority::Normal)])
-        .await
-        .expect("set");
+    let (was, is) = ((None, Priority::Normal), (Some(billing), Priority::Normal));
+    queues::set_beginnings(db, &lead, &[(pay, was, is)]).await.expect("set");
     sql!(world, "UPDATE queues SET close_by = 'lead'");
     let giving = |key: &str, assign: &str, topic: &str, status: &str| NewMacro {
         assign: assign.into(),

@@ -458,9 +458,6 @@ async fn a_macro_gives_a_request_to_a_colleague_or_a_queue_with_another_topic() 
     let mut town = Town::new().await;
     let desk = format!("/admin/requests/{}", town.request);
     let mut petrov = town.app.staff_as("petrov", "agent").await;
-    let queue = [("key", "billing"), ("name_ru", "Платежи"), ("name_en", "Billing")];
-    let queue = town.agent.send("/admin/queues", "queue.create", &queue).await;
-    assert_eq!(queue.status, StatusCode::SEE_OTHER, "{}", queue.text());
     let list = town.agent.get("/admin/macros").await;
     list.assert_says("передаёт в очередь «Платежи»");
     list.assert_says("передаёт обращение: petrov");

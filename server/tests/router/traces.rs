@@ -254,9 +254,11 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
         &[
             ("answer_ru", "Здравствуйте"),
             ("answer_en", "Hello"),
+            ("topic", ""),
             ("status", "waiting"),
         ],
     ),
+    way("macro.change", &[("topic", "")]),
     after(
         "tag.rename",
         &[("request.sort", TAGS)],
