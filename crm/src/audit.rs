@@ -239,6 +239,23 @@ pub(crate) fn difference<T: Serialize>(before: &T, after: &T) -> String {
     changed.collect::<Vec<_>>().join("; ")
 }
 
+/// Why something was changed, in the words of whoever did, and below what differs since: see [`reasoned`].
+pub(crate) fn because<T: Serialize>(reason: &str, before: &T, after: &T) -> String {
+    format!("{reason}\n{}", difference(before, after))
+}
+
+/// What [`because`] wrote: the words, and what was changed. A line of what differs has no break in it, the words may. Of any other
+/// text all is words.
+pub fn reasoned(text: &str) -> (&str, Vec<Changed>) {
+    let Some((words, line)) = text.rsplit_once('\n') else {
+        return (text, Vec::new());
+    };
+    match read_back(line) {
+        changed if changed.is_empty() => (text, changed),
+        changed => (words, changed),
+    }
+}
+
 /// A field that was changed: what stood there, and what stands there since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
@@ -360,6 +377,19 @@ pub async fn last_change(conn: &mut Conn, _by: &Staff, of: Last<'_>) -> Result<O
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn why_something_was_changed_stands_above_what_differs() {
+        let (before, after) = (json!({"name": "A\nna"}), json!({"name": "Anna"}));
+        let text = because("Passport\nshown: 1 → 2", &before, &after);
+        let (words, changed) = reasoned(&text);
+        assert_eq!(words, "Passport\nshown: 1 → 2");
+        let is = (changed[0].was.clone(), changed[0].is.clone());
+        assert_eq!((changed.len(), is), (1, (json!("A\nna"), json!("Anna"))));
+        for words in ["Passport", "", "Passport\nshown"] {
+            assert_eq!(reasoned(words), (words, Vec::new()));
+        }
+    }
 
     #[test]
     fn what_differs_is_written_and_read_back() {

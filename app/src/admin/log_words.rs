@@ -2,11 +2,13 @@
 //! same in each language.
 
 use super::audit::actor;
-use crate::cabinet::looks::page_name;
+use super::changes::value;
+use crate::cabinet::looks::{field_name, page_name};
 use crate::cx::Cx;
 use crate::texts::{AdminAction, AdminReason};
 use chrono::{DateTime, Utc};
-use crm::audit::Actor;
+use crm::audit::{Actor, reasoned};
+use serde_json::Value;
 
 /// What was done, by the action as the log calls it: `admin_action.json` has all of them.
 pub fn done(t: &AdminAction, action: &str) -> Option<&'static str> {
@@ -22,6 +24,7 @@ pub fn reason(cx: &Cx, action: &str, reason: &str) -> String {
             let page = page_name(cx.t(), path)?;
             Some(t.page(page, why))
         }),
+        "customer.correct" | "child.drop" | "contact.enter" | "contact.drop" => Some(corrected(cx, reason)),
         "staff.hand_over" => reason
             .split_once(" → ")
             .and_then(|(count, to)| Some(format!("{} → {to}", counted(t, count)?))),
@@ -30,6 +33,21 @@ pub fn reason(cx: &Cx, action: &str, reason: &str) -> String {
     told.or_else(|| counted(t, reason))
         .or_else(|| codes(t, reason))
         .unwrap_or_else(|| reason.to_owned())
+}
+
+/// Why staff corrected a customer's data, and field by field what it was and what it is since.
+fn corrected(cx: &Cx, reason: &str) -> String {
+    let (words, changed) = reasoned(reason);
+    let t = &cx.t().admin_changes;
+    let lines = changed.into_iter().map(|one| {
+        let name = field_name(cx.t(), &one.field).unwrap_or(&one.field);
+        let [was, is] = [&one.was, &one.is].map(|held| value(cx, &one.field, held, &|_: &str, _: &Value| None));
+        t.l_changed(name, is, was)
+    });
+    std::iter::once(words.to_owned())
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A number and what there were so many of: `12 shown`.

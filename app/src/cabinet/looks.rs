@@ -60,16 +60,55 @@ fn row(cx: &Cx, look: &Look) -> Html {
     });
     let times = (look.times > 1).then(|| format!(", {}", t.times(look.times)));
     let reason = why(t, look).map(|reason| view! { <small dir="auto">{t.reason(reason)}</small> });
+    let changed = changed(cx, look).map(|changed| view! { <small dir="auto">{changed}</small> });
     view! {
         <li class="row">
             <span class="row-main">
                 <b>{what}{request}</b>
                 <small><bdi>{by}</bdi> ", " <Moment at=look.at shown=cx.moment(look.at)/> {times}</small>
+                {changed}
                 {reason}
             </span>
         </li>
     }
     .into_html()
+}
+
+/// What of the customer's data staff changed: of the record which fields, for what they say stands in the profile.
+fn changed(cx: &Cx, look: &Look) -> Option<String> {
+    let changed = audit::reasoned(&look.reason).1;
+    match look.action.as_str() {
+        "customer.correct" => {
+            let names = changed.iter().filter_map(|one| field_name(cx.t(), &one.field));
+            let names: Vec<String> = names.map(str::to_lowercase).collect();
+            (!names.is_empty()).then(|| cx.t().looks.changed(names.join(", ")))
+        }
+        "contact.enter" | "contact.drop" => {
+            let one = changed.first()?;
+            let value = one.is.as_str().or(one.was.as_str())?;
+            Some(match one.field.as_str() {
+                "phone" => cx.phone(value),
+                _ => value.to_owned(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What a field of a customer's record is called, as [`crm::customer::correct::Record`] names it.
+pub fn field_name(t: &Texts, field: &str) -> Option<&'static str> {
+    Some(match field {
+        "name" => t.person.name,
+        "surname" => t.person.surname,
+        "birthday" => t.person.birthday,
+        "address" => t.person.address,
+        "language" => t.preferences.language,
+        "store" => t.preferences.store,
+        "child" => t.children.birthday,
+        "phone" => t.contacts.phone,
+        "email" => t.contacts.email,
+        _ => return None,
+    })
 }
 
 /// The reason that a member of staff told, where they did: the others are words of the log, and told by what was done.
@@ -95,6 +134,11 @@ fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
             | "purchase.detach"
             | "purchase.store"
             | "contact.confirm"
+            | "contact.enter"
+            | "contact.drop"
+            | "customer.correct"
+            | "questionnaire.note"
+            | "child.drop"
             | "export.begin"
             | "erasure.begin"
             | "view.begin"
@@ -111,7 +155,8 @@ fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
         }),
         // The page stands before it.
         "view.read" => look.reason.split_once(' ').map(|(_, reason)| reason),
-        _ => Some(look.reason.as_str()).filter(|_| is_written),
+        // What was changed stands below it, and beside it here.
+        _ => Some(audit::reasoned(&look.reason).0).filter(|_| is_written),
     };
     told.filter(|reason| !reason.is_empty())
 }
@@ -187,6 +232,11 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("purchase.detach", _) => t.purchase_detach,
         ("purchase.store", _) => t.purchase_store,
         ("contact.confirm", _) => t.contact_confirm,
+        ("contact.enter", _) => t.contact_enter,
+        ("contact.drop", _) => t.contact_drop,
+        ("customer.correct", _) => t.person_correct,
+        ("questionnaire.note", _) => t.answers_note,
+        ("child.drop", _) => t.child_drop,
         ("export.begin", _) => t.export_begin,
         ("erasure.begin", _) => t.erasure_begin,
         ("card.refused", _) => t.code_refused,

@@ -95,7 +95,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Cabinet(Place::Elsewhere), view))
 }
 
-fn field(cx: &Cx, question: &Question, told: &[Answer]) -> Html {
+pub(crate) fn field(cx: &Cx, question: &Question, told: &[Answer]) -> Html {
     let answer = told.iter().find(|answer| answer.question == question.code);
     let options: Vec<_> = std::iter::once((String::new(), cx.t().questionnaire.untold.to_owned()))
         .chain(

@@ -198,14 +198,17 @@ pub fn is_link(link: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// The number that was to become the main one was removed by its owner: nothing is left to wait for.
-pub(super) async fn removed(tx: &mut Tx, by: &Customer, phone: &str) -> Result<(), Error> {
-    let is_it = live(tx, by.id()).await?.is_some_and(|known| known.phone == phone);
-    if is_it && let Some(id) = end(tx, by.id()).await? {
-        by.record(tx, "number.cancel", Some(id.0)).await?;
-        notice::send(tx, by.id(), "number_kept", &[]).await?;
+/// A number was removed. If it was to become the main one, nothing is left to wait for: tells so, and which change ended.
+pub(super) async fn removed(tx: &mut Tx, customer: CustomerId, phone: &str) -> Result<Option<NumberChangeId>, Error> {
+    let is_it = live(tx, customer).await?.is_some_and(|known| known.phone == phone);
+    if !is_it {
+        return Ok(None);
     }
-    Ok(())
+    let ended = end(tx, customer).await?;
+    if ended.is_some() {
+        notice::send(tx, customer, "number_kept", &[]).await?;
+    }
+    Ok(ended)
 }
 
 /// Ends the change that is on its way; which it was.

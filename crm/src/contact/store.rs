@@ -1,19 +1,21 @@
 //! Contacts in the database.
 
 use super::{Contact, Email, Kind, Phone, change, show_phone};
+use crate::audit::because;
 use crate::customer::store as customers;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::factor::Owner;
 use crate::factor::store::{has_second, hold};
-use crate::flaw::{self, Flaw};
-use crate::id::{ContactId, CustomerId};
+use crate::flaw::{self, Check, Flaw};
+use crate::id::{ContactId, CustomerId, NumberChangeId};
 use crate::on;
 use crate::signin::notice;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Fresh, Reason, Staff, Subject};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 /// How many numbers or addresses of one kind a customer may keep.
 const MOST: usize = 5;
@@ -74,24 +76,10 @@ pub(crate) async fn put(
 /// Adds a number or address. It stands unverified until its holder proves it; the first e-mail becomes the primary one.
 /// The field is `phone` or `email`: [`Flaw::Taken`] when the customer has it already.
 pub async fn add(db: &Db, by: &Fresh<'_, Customer>, kind: Kind, raw: &str) -> Result<(), Error> {
-    let field = if kind == Kind::Phone { "phone" } else { "email" };
-    let value = match kind {
-        Kind::Phone => Phone::parse(raw, &db.shop().country).map(|p| p.as_str().to_owned()),
-        Kind::Email => Email::parse(raw).map(|e| e.as_str().to_owned()),
-    }
-    .map_err(|flaw| Error::field(field, flaw))?;
-    let value = &value;
+    let value = &parsed(kind, raw, &db.shop().country).map_err(|flaw| Error::field(field(kind), flaw))?;
     db.write(|tx| {
         scoped(async move {
-            let same: Vec<_> = of(tx, by.me()).await?.into_iter().filter(|c| c.kind == kind).collect();
-            if same.iter().any(|c| c.value == *value) {
-                return Err(Error::field(field, Flaw::Taken));
-            }
-            if same.len() >= MOST {
-                return Err(Error::TooMany { retry_after: 0 });
-            }
-            let is_primary = kind == Kind::Email && same.is_empty();
-            let id = put(tx, by.id(), kind, value, is_primary, None).await?;
+            let id = add_in(tx, by.me(), kind, value).await?;
             by.record(tx, "contact.add", Some(id.0)).await?;
             Ok(())
         })
@@ -99,43 +87,143 @@ pub async fn add(db: &Db, by: &Fresh<'_, Customer>, kind: Kind, raw: &str) -> Re
     .await
 }
 
+/// The same by staff, as the customer told them. Fields: `phone` or `email`, and `reason`, which is written down beside it.
+pub async fn add_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    kind: Kind,
+    raw: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Contacts)?;
+    let mut check = Check::new();
+    let value = check.field(field(kind), parsed(kind, raw, &db.shop().country));
+    let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+    let (Some(value), Some(reason)) = (&value, &reason) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::hold(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
+            let id = add_in(tx, subject, kind, value).await?;
+            let name = field(kind);
+            let told = because(reason, &json!({(name): null}), &json!({(name): value}));
+            by.record(tx, "contact.enter", Some(customer), Some(id.0), &told)
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// As forms and the log name a contact of a kind.
+const fn field(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Phone => "phone",
+        Kind::Email => "email",
+    }
+}
+
+fn parsed(kind: Kind, raw: &str, country: &str) -> Result<String, Flaw> {
+    match kind {
+        Kind::Phone => Phone::parse(raw, country).map(|phone| phone.as_str().to_owned()),
+        Kind::Email => Email::parse(raw).map(|email| email.as_str().to_owned()),
+    }
+}
+
+async fn add_in(tx: &mut Tx, customer: Subject, kind: Kind, value: &str) -> Result<ContactId, Error> {
+    let same: Vec<_> = of(tx, customer).await?.into_iter().filter(|c| c.kind == kind).collect();
+    if same.iter().any(|c| c.value == value) {
+        return Err(Error::field(field(kind), Flaw::Taken));
+    }
+    if same.len() >= MOST {
+        return Err(Error::TooMany { retry_after: 0 });
+    }
+    let is_primary = kind == Kind::Email && same.is_empty();
+    Ok(put(tx, customer.id(), kind, value, is_primary, None).await?)
+}
+
 /// Removes a contact. The primary phone stays ([`Flaw::LastOne`]): it is the way in. When the primary e-mail goes, the
 /// next one takes its place.
 pub async fn remove(db: &Db, by: &Fresh<'_, Customer>, id: ContactId) -> Result<(), Error> {
-    const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
     db.write(|tx| {
         scoped(async move {
-            let all = of(tx, by.me()).await?;
-            let contact = all.iter().find(|c| c.id == id).ok_or(Error::NotFound)?;
-            if contact.kind == Kind::Phone && contact.is_primary {
-                return Err(Error::field("phone", Flaw::LastOne));
-            }
-            on!(tx, |c| sqlx::query(DELETE)
-                .bind(id)
-                .bind(by.id())
-                .execute(c)
-                .await
-                .map(drop))?;
-            if contact.verified_at.is_some() {
-                let to = (contact.kind, contact.value.as_str());
-                notice::send_to(tx, by.id(), to, "contact_removed", &[]).await?;
-            }
-            if contact.is_primary {
-                // A proved one before the others: what the shop writes should not go to a stranger.
-                let others = || all.iter().filter(|c| c.kind == contact.kind && c.id != id);
-                let next = others().find(|c| c.verified_at.is_some()).or_else(|| others().next());
-                if let Some(next) = next {
-                    set_primary(tx, by.id(), next).await?;
-                }
-            }
-            if contact.kind == Kind::Phone {
-                change::removed(tx, by, &contact.value).await?;
+            let (_, ended) = remove_in(tx, by.me(), id).await?;
+            if let Some(change) = ended {
+                by.record(tx, "number.cancel", Some(change.0)).await?;
             }
             by.record(tx, "contact.remove", Some(id.0)).await?;
             Ok(())
         })
     })
     .await
+}
+
+/// The same by staff, who were told that it is not the customer's any more. Field: `reason`, which is written down beside it.
+pub async fn remove_by_staff(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    customer: CustomerId,
+    id: ContactId,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Contacts)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::hold(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
+            let (contact, ended) = remove_in(tx, subject, id).await?;
+            if let Some(change) = ended {
+                by.record(tx, "number.stop", Some(customer), Some(change.0), reason)
+                    .await?;
+            }
+            let name = field(contact.kind);
+            let told = because(reason, &json!({(name): contact.value}), &json!({(name): null}));
+            by.record(tx, "contact.drop", Some(customer), Some(id.0), &told).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// What was removed, and which change of the main number ended with it.
+async fn remove_in(tx: &mut Tx, customer: Subject, id: ContactId) -> Result<(Contact, Option<NumberChangeId>), Error> {
+    const DELETE: &str = "DELETE FROM contacts WHERE id = $1 AND customer_id = $2";
+    let mut all = of(tx, customer).await?;
+    let place = all.iter().position(|c| c.id == id).ok_or(Error::NotFound)?;
+    let contact = all.remove(place);
+    let customer = customer.id();
+    if contact.kind == Kind::Phone && contact.is_primary {
+        return Err(Error::field("phone", Flaw::LastOne));
+    }
+    on!(tx, |c| sqlx::query(DELETE)
+        .bind(id)
+        .bind(customer)
+        .execute(c)
+        .await
+        .map(drop))?;
+    if contact.verified_at.is_some() {
+        let to = (contact.kind, contact.value.as_str());
+        notice::send_to(tx, customer, to, "contact_removed", &[]).await?;
+    }
+    if contact.is_primary {
+        // A proved one before the others: what the shop writes should not go to a stranger.
+        let others = || all.iter().filter(|c| c.kind == contact.kind);
+        let next = others().find(|c| c.verified_at.is_some()).or_else(|| others().next());
+        if let Some(next) = next {
+            set_primary(tx, customer, next).await?;
+        }
+    }
+    let ended = match contact.kind {
+        Kind::Phone => change::removed(tx, customer, &contact.value).await?,
+        Kind::Email => None,
+    };
+    Ok((contact, ended))
 }
 
 /// Confirms a contact for a customer whom staff have made sure of: they called the number, or saw who it is. It is a way in from

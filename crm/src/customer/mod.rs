@@ -8,6 +8,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod correct;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// By which way the shop may write.
@@ -208,15 +210,24 @@ pub struct PersonData {
 impl PersonForm {
     /// Checks every field; `today` is the shop's day, `age` the least age in years. The birthday's field is `birthday`.
     pub fn check(&self, check: &mut Check, today: NaiveDate, age: u32) -> Option<PersonData> {
-        let name = check.field("name", flaw::name(&self.name));
-        let surname = check.field("surname", flaw::name(&self.surname));
-        let birthday = flaw::date(&self.day, &self.month, &self.year).and_then(|d| flaw::birthday(d, today, age));
-        let birthday = check.field("birthday", birthday);
+        let (name, surname) = self.names(check);
+        let birthday = self.birthday(check, today, age);
         Some(PersonData {
             name: name?,
             surname: surname?,
             birthday: birthday?,
         })
+    }
+
+    pub(crate) fn names(&self, check: &mut Check) -> (Option<String>, Option<String>) {
+        let name = check.field("name", flaw::name(&self.name));
+        let surname = check.field("surname", flaw::name(&self.surname));
+        (name, surname)
+    }
+
+    pub(crate) fn birthday(&self, check: &mut Check, today: NaiveDate, age: u32) -> Option<NaiveDate> {
+        let birthday = flaw::date(&self.day, &self.month, &self.year).and_then(|d| flaw::birthday(d, today, age));
+        check.field("birthday", birthday)
     }
 
     /// What is wrong with it, field by field.

@@ -245,10 +245,7 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm, address: &
                        WHERE id = $1 AND (birthday IS NULL OR birthday = $5 OR birthday_changes < $8)";
     let mut check = Check::new();
     let data = form.check(&mut check, db.shop().day(db.now()), db.shop().minimum_age);
-    let address = match address.trim() {
-        "" => None,
-        address => check.field("address", flaw::text(address, ADDRESS_MAX)),
-    };
+    let address = checked_address(&mut check, address);
     check.result()?;
     let (Some(data), address) = (&data, &address) else {
         return Ok(());
@@ -277,6 +274,14 @@ pub async fn change_person(db: &Db, by: &Customer, form: &PersonForm, address: &
         })
     })
     .await
+}
+
+/// An address as it was typed, at `address`; it may be empty.
+pub(super) fn checked_address(check: &mut Check, raw: &str) -> Option<String> {
+    match raw.trim() {
+        "" => None,
+        address => check.field("address", flaw::text(address, ADDRESS_MAX)),
+    }
 }
 
 /// Lets a customer change their birthday again, who asked for it and said why. Field: `reason`, which is written down.
@@ -484,27 +489,36 @@ pub async fn add_child(db: &Db, by: &Customer, form: &ChildForm, lang: Lang) -> 
 
 /// Removes a child's birthday; with the last one the parent's consent is withdrawn.
 pub async fn remove_child(db: &Db, by: &Customer, id: ChildId, lang: Lang) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM children WHERE id = $1 AND customer_id = $2";
     db.write(|tx| {
         scoped(async move {
-            let rows = on!(tx, |c| sqlx::query(SQL)
-                .bind(id)
-                .bind(by.id())
-                .execute(c)
-                .await
-                .map(|r| r.rows_affected()))?;
-            if rows == 0 {
-                return Err(Error::NotFound);
-            }
-            if children(tx, by.me()).await?.is_empty() {
-                let purpose = consents::purpose(tx, "child").await?;
-                consents::record(tx, by.id(), purpose.text_id, Act::Withdrawn, lang, "web").await?;
-            }
+            remove_child_in(tx, by.me(), id, lang, "web").await?;
             by.record(tx, "child.remove", Some(id.0)).await?;
             Ok(())
         })
     })
     .await
+}
+
+/// The same by whomever, who writes it down; the birthday that it was. `source` is that of the parent's consent where it goes too.
+pub(super) async fn remove_child_in(
+    tx: &mut Tx,
+    of: Subject,
+    id: ChildId,
+    lang: Lang,
+    source: &str,
+) -> Result<NaiveDate, Error> {
+    const SQL: &str = "DELETE FROM children WHERE id = $1 AND customer_id = $2 RETURNING birthday";
+    let birthday: Option<NaiveDate> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(id)
+        .bind(of.id())
+        .fetch_optional(c)
+        .await)?;
+    let birthday = birthday.ok_or(Error::NotFound)?;
+    if children(tx, of).await?.is_empty() {
+        let purpose = consents::purpose(tx, "child").await?;
+        consents::record(tx, of.id(), purpose.text_id, Act::Withdrawn, lang, source).await?;
+    }
+    Ok(birthday)
 }
 
 /// Who an imported customer is, when that becomes known: a file of purchases holds numbers only.

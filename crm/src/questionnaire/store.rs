@@ -1,14 +1,17 @@
 //! The questionnaire in the database.
 
 use super::{Answer, Choice, Question};
+use crate::customer::store as customers;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
-use crate::flaw::{Check, Flaw};
+use crate::flaw::{self, Check, Flaw};
 use crate::id::CustomerId;
 use crate::lang::Localized;
 use crate::on;
 use crate::rule::Occasion;
 use crate::rule::store::rewarding;
+use crate::staff::Right;
+use crate::staff::store::REASON_MAX;
 use crate::who::{Customer, Reason, Staff, Subject};
 use sqlx::types::Json;
 use std::collections::BTreeMap;
@@ -90,15 +93,85 @@ pub async fn tell(db: &Db, by: &Customer, chosen: &BTreeMap<String, String>) -> 
                 put(tx, by.id(), question, choice(question)).await?;
             }
             by.record(tx, "questionnaire.tell", None).await?;
-            // Where nothing is asked, nothing is told.
-            let is_told = {
-                let mut open = questions.iter().filter(|question| !question.is_guarded).peekable();
-                open.peek().is_some() && open.all(|question| !choice(question).is_empty())
-            };
-            if is_told {
-                rewarding::on(tx, Occasion::Questionnaire, by.id()).await?;
+            reward(tx, by.id(), &questions, chosen).await
+        })
+    })
+    .await
+}
+
+/// Asks the rules once all is answered that is not guarded.
+async fn reward(
+    tx: &mut Tx,
+    customer: CustomerId,
+    questions: &[Question],
+    chosen: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    // Where nothing is asked, nothing is told.
+    let is_told = {
+        let mut open = questions.iter().filter(|question| !question.is_guarded).peekable();
+        open.peek().is_some() && open.all(|one| chosen.get(&one.code).is_some_and(|choice| !choice.is_empty()))
+    };
+    if is_told {
+        rewarding::on(tx, Occasion::Questionnaire, customer).await?;
+    }
+    Ok(())
+}
+
+/// What was chosen of each question that is asked now and not guarded, by its code; empty: nothing.
+pub async fn chosen(conn: &mut Conn, of: Subject) -> Result<BTreeMap<String, String>, Error> {
+    let told = answers(conn, of.id()).await?;
+    let open = questions(conn).await?.into_iter().filter(|one| !one.is_guarded);
+    let choice = |code: &str| {
+        let answer = told.iter().find(|answer| answer.question == code);
+        answer.map(|answer| answer.choice.clone()).unwrap_or_default()
+    };
+    Ok(open.map(|one| (one.code.clone(), choice(&one.code))).collect())
+}
+
+/// Notes what a customer told staff, in the place of what was [`chosen`] and `seen`: [`Error::Stale`] where it is not so any more.
+/// What is guarded nobody notes for them. Fields: those of [`tell`], and `reason`, which is written down; answers are in no log.
+pub async fn note(
+    db: &Db,
+    by: &Staff,
+    customer: CustomerId,
+    seen: &BTreeMap<String, String>,
+    told: &BTreeMap<String, String>,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::PersonalData)?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::hold(tx, customer).await?;
+            customers::is_alive(tx, customer).await?;
+            let before = chosen(tx, subject).await?;
+            let mut questions = questions(tx).await?;
+            questions.retain(|question| !question.is_guarded);
+            let choice = |question: &Question| told.get(&question.code).cloned().unwrap_or_default();
+            let mut check = Check::new();
+            let reason = check.field("reason", flaw::text(reason, REASON_MAX));
+            for question in &questions {
+                let choice = choice(question);
+                let is_one = choice.is_empty() || question.choices.iter().any(|one| one.code == choice);
+                check.field(&question.code, is_one.then_some(()).ok_or(Flaw::NotAChoice));
             }
-            Ok(())
+            check.result()?;
+            if before != *seen {
+                return Err(Error::Stale);
+            }
+            let after: BTreeMap<_, _> = questions.iter().map(|one| (one.code.clone(), choice(one))).collect();
+            if before == after {
+                return Ok(());
+            }
+            for question in &questions {
+                if before.get(&question.code) != after.get(&question.code) {
+                    put(tx, customer, question, &choice(question)).await?;
+                }
+            }
+            let reason = reason.unwrap_or_default();
+            by.record(tx, "questionnaire.note", Some(customer), None, &reason)
+                .await?;
+            reward(tx, customer, &questions, &after).await
         })
     })
     .await

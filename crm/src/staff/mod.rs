@@ -62,9 +62,9 @@ pub enum Right {
     Cards,
     /// Corrects whose a receipt is, and where it was.
     Purchases,
-    /// Confirms customers' contacts.
+    /// Adds, confirms and removes customers' contacts.
     Contacts,
-    /// Has customers' data collected or erased when they ask.
+    /// Corrects customers' data, has it collected or erased when they ask.
     PersonalData,
     /// Looks at the cabinet as its customer sees it.
     ViewAs,

@@ -7,6 +7,8 @@ use crm::audit;
 use crm::both_engines;
 use crm::card::store as cards;
 use crm::contact::{Kind, store as contacts};
+use crm::customer::correct::{self, Record, Typed};
+use crm::customer::{PersonForm, store as customers};
 use crm::db::Db;
 use crm::erasure;
 use crm::error::Error;
@@ -17,7 +19,7 @@ use crm::flaw::Flaw;
 use crm::id::{CustomerId, FactorId};
 use crm::outbox;
 use crm::purchase::claim::{claim, claim_by_staff};
-use crm::purchase::{Filter, correct, store as purchases};
+use crm::purchase::{Filter, correct as receipts, store as purchases};
 use crm::staff::view;
 use crm::staff::why::{self, Clues, Why};
 use crm::testing::start;
@@ -122,14 +124,14 @@ both_engines!(a_receipt_goes_from_the_wrong_customer_to_the_right_one, async |wo
     let before = held(db, anna).await;
     let (lead, agent) = (lead(world).await, agent(world).await);
     let fresh = lead.fresh(db).expect("fresh");
-    let refused = correct::detach(db, &agent.fresh(db).expect("fresh"), anna.id(), booked.id, "нет права").await;
+    let refused = receipts::detach(db, &agent.fresh(db).expect("fresh"), anna.id(), booked.id, "нет права").await;
     assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
-    let other = correct::detach(db, &fresh, boris.id(), booked.id, "не его").await;
+    let other = receipts::detach(db, &fresh, boris.id(), booked.id, "не его").await;
     assert!(matches!(other, Err(Error::NotFound)), "{other:?}");
-    correct::detach(db, &fresh, anna.id(), booked.id, "Чужая карта")
+    receipts::detach(db, &fresh, anna.id(), booked.id, "Чужая карта")
         .await
         .expect("detached");
-    let twice = correct::detach(db, &fresh, anna.id(), booked.id, "Чужая карта").await;
+    let twice = receipts::detach(db, &fresh, anna.id(), booked.id, "Чужая карта").await;
     assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
     // Of what she had, that of the other receipt is left.
     let (active, pending) = held(db, anna).await;
@@ -168,7 +170,7 @@ both_engines!(a_receipt_goes_from_the_wrong_customer_to_the_right_one, async |wo
         .of("R-1")
         .book(db)
         .await;
-    let returned = correct::detach(db, &fresh, boris.id(), new, "Передумали").await;
+    let returned = receipts::detach(db, &fresh, boris.id(), new, "Передумали").await;
     assert!(matches!(returned, Err(Error::Stale)), "{returned:?}");
     assert_books_agree(db).await;
     assert_eq!(
@@ -196,7 +198,7 @@ both_engines!(
             .expect("captured");
         assert_eq!(held(db, anna).await.0, before.0 - 2_000);
         let lead = lead(world).await;
-        correct::detach(db, &lead.fresh(db).expect("fresh"), anna.id(), booked.id, "Чужой чек")
+        receipts::detach(db, &lead.fresh(db).expect("fresh"), anna.id(), booked.id, "Чужой чек")
             .await
             .expect("detached");
         assert_eq!(
@@ -219,7 +221,7 @@ both_engines!(the_shop_of_a_receipt_is_corrected, async |world| {
         .await;
     let lead = lead(world).await;
     let set =
-        async |store, reason: &'static str| correct::set_store(db, &lead, (anna.id(), booked.id), store, reason).await;
+        async |store, reason: &'static str| receipts::set_store(db, &lead, (anna.id(), booked.id), store, reason).await;
     for same in [None, Some(tver), Some(crm::id::StoreId::new())] {
         assert!(
             matches!(set(same, "ошиблись").await, Err(Error::Invalid(_))),
@@ -360,6 +362,200 @@ both_engines!(
         assert_eq!(one!(world, i64, told, anna.id()), 1);
     }
 );
+
+/// The record of a customer as it is now, and the same as somebody types it.
+async fn shown(db: &Db, who: Subject) -> (Record, Typed) {
+    let mut conn = db.read().await.expect("a connection");
+    let record = correct::record(&mut conn, who).await.expect("a record");
+    let day = record.birthday.expect("told").format("%d.%m.%Y").to_string();
+    let part = |n: usize| day.split('.').nth(n).expect("a part").to_owned();
+    let person = PersonForm {
+        name: record.name.clone(),
+        surname: record.surname.clone(),
+        day: part(0),
+        month: part(1),
+        year: part(2),
+    };
+    let typed = Typed {
+        person,
+        address: record.address.clone().unwrap_or_default(),
+        language: record.language,
+        store: record.store.clone().unwrap_or_default(),
+    };
+    (record, typed)
+}
+
+both_engines!(staff_correct_what_they_saw_and_the_customer_reads_why, async |world| {
+    let db = ready(world).await;
+    let anna = with_phone(world, "+79000000001").await;
+    store(db, "tver").await;
+    sql!(
+        world,
+        "UPDATE customers SET name = 'Ана', surname = 'Лебедева', birthday = '1990-05-01', birthday_changes = 2 WHERE id = $1",
+        anna.id(),
+    );
+    let (lead, agent) = (lead(world).await, agent(world).await);
+    let (seen, mut typed) = shown(db, anna).await;
+    typed.person.name = "Анна".into();
+    typed.person.year = "1991".into();
+    typed.store = "tver".into();
+    let refused = correct::change(db, &agent, anna.id(), &seen, &typed, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let mut wrong = typed.clone();
+    (wrong.person.name, wrong.person.day) = ("1".into(), "40".into());
+    let flawed = correct::change(db, &lead, anna.id(), &seen, &wrong, " ").await;
+    assert!(
+        matches!(&flawed, Err(Error::Invalid(flaws)) if flaws.len() == 3),
+        "name, birthday and reason: {flawed:?}"
+    );
+    wrong = typed.clone();
+    wrong.store = "nowhere".into();
+    let nowhere = correct::change(db, &lead, anna.id(), &seen, &wrong, "Сказала").await;
+    assert!(matches!(nowhere, Err(Error::Invalid(_))), "{nowhere:?}");
+    assert_eq!(shown(db, anna).await.0, seen, "nothing was changed");
+    // Of two at once one is taken, and nothing is overwritten.
+    let both = join_all((0..2).map(|_| correct::change(db, &lead, anna.id(), &seen, &typed, "По паспорту"))).await;
+    assert_eq!(both.iter().filter(|one| one.is_ok()).count(), 1, "{both:?}");
+    assert!(both.iter().any(|one| matches!(one, Err(Error::Stale))), "{both:?}");
+    let (is, _) = shown(db, anna).await;
+    let birthday = is.birthday.map(|day| day.to_string());
+    assert_eq!(
+        (is.name.as_str(), birthday.as_deref(), is.store.as_deref()),
+        ("Анна", Some("1991-05-01"), Some("tver"))
+    );
+    let of_her = "SELECT birthday_changes FROM customers WHERE id = $1";
+    assert_eq!(one!(world, i64, of_her, anna.id()), 2, "hers alone are counted");
+    assert_eq!(
+        finding::search(db, &lead, "Анна Лебедева").await.expect("found").len(),
+        1
+    );
+    let (action, reason) = told(db, anna).await.remove(0);
+    assert_eq!(action, "customer.correct");
+    let (words, changed) = audit::reasoned(&reason);
+    assert_eq!(words, "По паспорту");
+    let changed: Vec<_> = changed
+        .iter()
+        .map(|one| (one.field.as_str(), one.was.as_str(), one.is.as_str()))
+        .collect();
+    let expected = [
+        ("birthday", Some("1990-05-01"), Some("1991-05-01")),
+        ("name", Some("Ана"), Some("Анна")),
+        ("store", None, Some("tver")),
+    ];
+    assert_eq!(changed, expected);
+    // A birthday that nobody ever told need not be told now; one that was told does not go.
+    sql!(world, "UPDATE customers SET birthday = NULL WHERE id = $1", anna.id());
+    let untold = Record {
+        birthday: None,
+        ..is.clone()
+    };
+    (typed.person.day, typed.person.month, typed.person.year) = (String::new(), String::new(), String::new());
+    typed.address = "Тверь".into();
+    let kept = correct::change(db, &lead, anna.id(), &is, &typed, "Переехала").await;
+    assert!(matches!(kept, Err(Error::Invalid(_))), "{kept:?}");
+    correct::change(db, &lead, anna.id(), &untold, &typed, "Переехала")
+        .await
+        .expect("changed");
+    // Nobody is corrected who is gone, and erasure leaves none of it in the log.
+    erasure::ask_by_staff(db, &lead.fresh(db).expect("fresh"), anna.id(), true, "Просит")
+        .await
+        .expect("asked");
+    world.clock.set(start() + days(15));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("done"), 1);
+    let left = "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND reason <> ''";
+    assert_eq!(one!(world, i64, left, anna.id()), 0);
+    let gone = correct::change(db, &lead, anna.id(), &untold, &typed, "Поздно").await;
+    assert!(matches!(gone, Err(Error::Stale)), "{gone:?}");
+});
+
+both_engines!(
+    s12_what_staff_enter_is_no_way_in_and_what_they_remove_is_told,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, boris) = (with_phone(world, "+79000000001").await, customer(db).await);
+        let (lead, agent) = (lead(world).await, agent(world).await);
+        let (staff, other) = (lead.fresh(db).expect("fresh"), agent.fresh(db).expect("fresh"));
+        let all = async || {
+            let mut conn = db.read().await.expect("a connection");
+            contacts::of(&mut conn, anna).await.expect("contacts")
+        };
+        let email = Kind::Email;
+        let refused = contacts::add_by_staff(db, &other, anna.id(), email, "anna@example.com", "нет права").await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        let flawed = contacts::add_by_staff(db, &staff, anna.id(), email, "anna@", "").await;
+        assert!(
+            matches!(&flawed, Err(Error::Invalid(flaws)) if flaws.len() == 2),
+            "{flawed:?}"
+        );
+        contacts::add_by_staff(db, &staff, anna.id(), email, "Anna@example.com", "Продиктовала")
+            .await
+            .expect("added");
+        let twice = contacts::add_by_staff(db, &staff, anna.id(), email, "anna@example.com", "Ещё раз").await;
+        assert!(matches!(twice, Err(Error::Invalid(_))), "{twice:?}");
+        let added = all().await.into_iter().find(|one| one.kind == email).expect("there");
+        assert!(added.verified_at.is_none() && added.value == "anna@example.com");
+        let (action, reason) = told(db, anna).await.remove(0);
+        let (words, changed) = audit::reasoned(&reason);
+        assert_eq!((action.as_str(), words), ("contact.enter", "Продиктовала"));
+        assert_eq!(changed[0].is.as_str(), Some("anna@example.com"));
+        contacts::verify_by_staff(db, &staff, anna.id(), added.id, "Показала паспорт")
+            .await
+            .expect("confirmed");
+        let main = all()
+            .await
+            .into_iter()
+            .find(|one| one.kind == Kind::Phone)
+            .expect("there");
+        let way_in = contacts::remove_by_staff(db, &staff, anna.id(), main.id, "Не её").await;
+        assert!(
+            matches!(way_in, Err(Error::Invalid(_))),
+            "the main phone stays: {way_in:?}"
+        );
+        let refused = contacts::remove_by_staff(db, &other, anna.id(), added.id, "нет права").await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        let not_his = contacts::remove_by_staff(db, &staff, boris.id(), added.id, "Не его").await;
+        assert!(matches!(not_his, Err(Error::NotFound)), "{not_his:?}");
+        contacts::remove_by_staff(db, &staff, anna.id(), added.id, "Больше не её")
+            .await
+            .expect("removed");
+        assert!(all().await.iter().all(|one| one.kind == Kind::Phone));
+        // Whoever has it hears that it opens nothing any more.
+        assert_eq!(sent(db, "contact_removed").await, 1);
+        let (action, reason) = told(db, anna).await.remove(0);
+        assert_eq!(action, "contact.drop");
+        assert_eq!(audit::reasoned(&reason).1[0].was.as_str(), Some("anna@example.com"));
+    }
+);
+
+both_engines!(staff_take_a_child_away_with_the_last_consent, async |world| {
+    let db = ready(world).await;
+    let anna = with_phone(world, "+79000000001").await;
+    let form = customers::ChildForm {
+        day: "5".into(),
+        month: "6".into(),
+        year: "2020".into(),
+        agreed: true,
+    };
+    customers::add_child(db, &sign_in(db, anna).await, &form, crm::lang::Lang::Ru)
+        .await
+        .expect("a child");
+    let (lead, agent) = (lead(world).await, agent(world).await);
+    let id = one!(world, crm::id::ChildId, "SELECT id FROM children");
+    let refused = correct::remove_child(db, &agent, anna.id(), id, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let silent = correct::remove_child(db, &lead, anna.id(), id, "").await;
+    assert!(matches!(silent, Err(Error::Invalid(_))), "{silent:?}");
+    correct::remove_child(db, &lead, anna.id(), id, "Ошиблась годом")
+        .await
+        .expect("removed");
+    let again = correct::remove_child(db, &lead, anna.id(), id, "Ошиблась годом").await;
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+    let acts = "SELECT COUNT(*) FROM consents WHERE act = 'withdrawn' AND source = 'staff'";
+    assert_eq!(one!(world, i64, acts), 1);
+    let (action, reason) = told(db, anna).await.remove(0);
+    assert_eq!(action, "child.drop");
+    assert_eq!(audit::reasoned(&reason).1[0].was.as_str(), Some("2020-06-05"));
+});
 
 both_engines!(why_a_card_is_opened_is_told_once_a_day, async |world| {
     let db = ready(world).await;

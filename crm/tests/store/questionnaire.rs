@@ -53,6 +53,43 @@ async fn staff(world: &World) -> (Staff, Staff) {
     (agent, chief.expect("no error").expect("signed in"))
 }
 
+both_engines!(staff_note_what_they_were_told_and_no_log_says_what, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    let anna = sign_in(db, who).await;
+    let (agent, chief) = staff(world).await;
+    let shown = async || {
+        let mut conn = db.read().await.expect("a connection");
+        questionnaire::chosen(&mut conn, who).await.expect("read")
+    };
+    let seen = shown().await;
+    assert!(seen.contains_key("sex") && !seen.contains_key("income"), "{seen:?}");
+    let mut told_to_staff = seen.clone();
+    told_to_staff.insert("sex".into(), "female".into());
+    // What is guarded is nobody's to note.
+    told_to_staff.insert("income".into(), "any".into());
+    let refused = questionnaire::note(db, &agent, who.id(), &seen, &told_to_staff, "нет права").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let made_up = chosen(&[("sex", "nobody")]);
+    let flawed = questionnaire::note(db, &chief, who.id(), &seen, &made_up, "").await;
+    assert!(
+        matches!(&flawed, Err(Error::Invalid(flaws)) if flaws.len() == 2),
+        "{flawed:?}"
+    );
+    questionnaire::note(db, &chief, who.id(), &seen, &told_to_staff, "По телефону")
+        .await
+        .expect("noted");
+    assert_eq!(codes(&told(db, &anna).await), [("sex", "female")]);
+    let late = questionnaire::note(db, &chief, who.id(), &seen, &seen, "Передумала").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let written = one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'questionnaire.note'"
+    );
+    assert_eq!(written, "По телефону");
+});
+
 both_engines!(
     answers_are_told_changed_and_taken_back_and_incomes_are_guarded,
     async |world| {

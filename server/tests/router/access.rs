@@ -606,11 +606,16 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 14] = [
+const BESIDES: [(&str, &[Right]); 20] = [
     ("article.change", &[Right::Shops]),
     ("card.issue", &[Right::Cards]),
     ("card.stop", &[Right::Cards]),
+    ("child.drop", &[Right::PersonalData]),
     ("contact.confirm", &[Right::Contacts]),
+    ("contact.drop", &[Right::Contacts]),
+    ("contact.enter_email", &[Right::Contacts]),
+    ("contact.enter_phone", &[Right::Contacts]),
+    ("customer.correct", &[Right::PersonalData]),
     ("erasure.begin", &[Right::PersonalData]),
     ("export.begin", &[Right::PersonalData]),
     ("fraud.stop", &[Right::Customers]),
@@ -620,6 +625,7 @@ const BESIDES: [(&str, &[Right]); 14] = [
     ("purchase.attach", &[Right::Purchases]),
     ("purchase.detach", &[Right::Purchases]),
     ("purchase.store", &[Right::Purchases]),
+    ("questionnaire.note", &[Right::PersonalData]),
     ("view.begin", &[Right::ViewAs]),
 ];
 

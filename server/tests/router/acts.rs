@@ -428,6 +428,57 @@ async fn s12_the_way_back_without_a_phone_stands_on_one_page() {
 }
 
 #[tokio::test]
+async fn staff_correct_what_a_customer_tells_them_and_overwrite_nobody() {
+    let mut town = Town::new().await;
+    let acts = format!("{}/acts", card_of(&town.anna).await);
+    let mut lead = town.app.staff_as("lada", "lead").await;
+    let mut other = town.app.staff_as("olga", "lead").await;
+    let mut agent = town.app.staff_as("agent_alone", "agent").await;
+    for hidden in ["customer.correct", "questionnaire.note", "child.drop", "contact.enter_email"] {
+        assert!(!agent.get(&acts).await.body.contains(hidden), "{hidden}");
+        assert!(lead.get(&acts).await.body.contains(hidden), "{hidden}");
+    }
+    // Two have the same form open.
+    let form = lead.get(&acts).await.form("customer.correct");
+    let late = other.get(&acts).await.form("customer.correct").with("reason", "Звонила");
+    let silent = lead.submit(&acts, &form.clone().with("name", "1")).await;
+    assert_eq!(silent.message("customer.correct", "reason"), "Напишите, почему");
+    assert!(!silent.message("customer.correct", "name").is_empty());
+    let right = form.with("name", "Анна-Мария").with("reason", "По паспорту");
+    let done = lead.submit(&acts, &right).await;
+    done.assert_leads_to(&format!("{acts}?done=corrected"));
+    let stale = other.submit(&acts, &late.with("surname", "Другая")).await;
+    assert!(stale.status.is_client_error(), "{}", stale.text());
+    stale.assert_says("только что изменил кто-то другой");
+    assert!(stale.text().contains("Сейчас записано: Анна-Мария"), "{}", stale.text());
+    let count = "SELECT COUNT(*) FROM customers WHERE name = 'Анна-Мария' AND surname = 'Лебедева'";
+    assert_eq!(town.app.count(count).await, 1, "nothing is overwritten");
+    let fields = [("email", "lebedeva@example.com"), ("reason", "Продиктовала")];
+    let entered = lead.send(&acts, "contact.enter_email", &fields).await;
+    entered.assert_leads_to(&format!("{acts}?done=entered"));
+    let child = lead.get(&acts).await.form("child.drop").with("reason", "Ошиблась");
+    let child = lead.submit(&acts, &child).await;
+    child.assert_leads_to(&format!("{acts}?done=child"));
+    // She reads what and why, an auditor what it was; the history has it among the changes.
+    let views = town.anna.get("/profile/views").await.text();
+    for words in [
+        "Исправлены ваши данные",
+        "Изменено: имя",
+        "Причина: По паспорту",
+        "Добавлен ваш контакт",
+        "lebedeva@example.com",
+        "Удалён день рождения вашего ребёнка",
+    ] {
+        assert!(views.contains(words), "{words}: {views}");
+    }
+    let log = town.app.staff_as("chief", "administrator").await.get("/admin/audit").await.text();
+    assert!(log.contains("По паспорту; Имя: «Анна» → «Анна-Мария»"), "{log}");
+    let card = format!("{}?kind=changes", card_of(&town.anna).await);
+    let history = lead.get(&card).await.text();
+    assert!(history.contains("Сотрудник исправил данные покупателя"), "{history}");
+}
+
+#[tokio::test]
 async fn staff_begin_what_a_customer_asks_of_their_data_and_the_customer_calls_it_off() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;

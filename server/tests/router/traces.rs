@@ -286,6 +286,7 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
     after("task.end", &[("task.add", NONE)], NONE),
     after("task.assign", &[("task.add", NONE)], DAY),
     after("merge.part", &[("merge.do", NONE)], NONE),
+    way("questionnaire.note", &[("sex", "female")]),
     way("erasure.begin", AGREED),
     after("view.end", &[("view.begin", NONE)], NONE),
     way("interaction.change", &[("note", "Баллы нашлись")]),

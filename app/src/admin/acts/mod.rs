@@ -1,5 +1,7 @@
 //! What staff do for a customer: each act by a right of its own, with a reason that stands in the log and that the customer reads.
 
+pub mod person;
+pub mod reach;
 pub mod receipt;
 pub mod recovery;
 pub mod view_as;
@@ -14,15 +16,16 @@ use crate::texts;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, Field, FormBox, icon, pairs};
 use crm::card::{self, Card as LoyaltyCard, State, store as cards};
-use crm::contact::{Contact, Kind, store as contacts};
-use crm::customer::store as customers;
+use crm::customer::{correct, store as customers};
 use crm::erasure::{self, Erasure};
 use crm::export::{self, Export};
 use crm::factor::store as factors;
-use crm::id::{CardId, ContactId, CustomerId};
+use crm::id::{CardId, CustomerId};
 use crm::purchase::claim;
+use crm::questionnaire::store as questionnaire;
 use crm::request::store as requests;
 use crm::staff::Right;
+use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -76,23 +79,6 @@ impl Form for AttachReceipt {
         let id: CustomerId = cx.param("id")?;
         claim::claim_by_staff(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, &self.receipt, &self.reason).await?;
         done(id, "attached")
-    }
-}
-
-/// Confirms a contact of a customer whom staff have made sure of.
-#[derive(Deserialize)]
-pub struct ConfirmContact {
-    contact: ContactId,
-    reason: String,
-}
-
-impl Form for ConfirmContact {
-    const NAME: &'static str = "contact.confirm";
-
-    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let id: CustomerId = cx.param("id")?;
-        contacts::verify_by_staff(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, self.contact, &self.reason).await?;
-        done(id, "confirmed")
     }
 }
 
@@ -166,6 +152,21 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let erasure = erasure::of(&mut conn, subject).await?;
     let export = export::latest(&mut conn, subject).await?;
     let topics = requests::topics(&mut conn).await?;
+    let person = match staff.has(Right::PersonalData) {
+        false => None,
+        true => {
+            let mut questions = questionnaire::questions(&mut conn).await?;
+            questions.retain(|question| !question.is_guarded);
+            Some(person::Person {
+                record: correct::record(&mut conn, subject).await?,
+                children: profile.children.clone(),
+                questions,
+                told: questionnaire::open(&mut conn, subject).await?,
+                chosen: questionnaire::chosen(&mut conn, subject).await?,
+                shops: stores::list(&mut conn, cx.lang).await?,
+            })
+        }
+    };
     drop(conn);
     let name = full_name(&cx, &profile.person.name, &profile.person.surname);
     // Said once above all: most of what follows asks for it.
@@ -176,7 +177,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("issued", t.done_issued),
         ("attached", t.done_attached),
         ("detached", t.done_detached),
+        ("corrected", t.done_corrected),
+        ("noted", t.done_noted),
+        ("child", t.done_child),
+        ("entered", t.done_entered),
         ("confirmed", t.done_confirmed),
+        ("dropped", t.done_dropped),
         ("exporting", t.done_exporting),
         ("erasing", t.done_erasing),
         ("view_ended", t.done_view_ended),
@@ -189,20 +195,29 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         let open = profile.contacts.iter().filter(|contact| contact.verified_at.is_none());
         open.map(|contact| contact.id.to_string()).any(|one| one == id)
     };
+    let may_go = |id: &str| {
+        let may = profile.contacts.iter().filter(|contact| reach::may_go(contact));
+        may.map(|contact| contact.id.to_string()).any(|one| one == id)
+    };
+    let is_child = |id: &str| profile.children.iter().any(|child| child.id.to_string() == id);
     let has = |right| staff.has(right);
+    let person = person.map(|person| person::section(&cx, person)).transpose()?;
     let view = view! {
         <a class="back" href=format!("/admin/customers/{id}")>{icon(icon::ARROW_LEFT)} <bdi>{name}</bdi></a>
         <h1>{t.title}</h1>
         {flash(&cx, &words)}
         {unsaid(&cx, &[StopCard::NAME], "card", is_card, t.card_stale)}
-        {unsaid(&cx, &[ConfirmContact::NAME], "contact", is_contact, t.contact_stale)}
+        {unsaid(&cx, &[reach::ConfirmContact::NAME], "contact", is_contact, t.contact_stale)}
+        {unsaid(&cx, &[reach::DropContact::NAME], "contact", may_go, t.contact_gone)}
+        {unsaid(&cx, &[person::DropChild::NAME], "child", is_child, t.child_gone)}
         <p class="actions"><a class="btn" href=format!("/admin/customers/{id}/recovery")>{t.recovery}</a></p>
         {first}
         <div class="narrow stack">
             {has(Right::Requests).then(|| write::section(&cx, &topics))}
             {has(Right::Cards).then(|| cards_section(&cx, &held, is_fresh))}
             {(has(Right::Purchases) && is_fresh).then(|| purchases_section(&cx))}
-            {has(Right::Contacts).then(|| contacts_section(&cx, &profile.contacts, has_second, is_fresh))}
+            {person}
+            {has(Right::Contacts).then(|| reach::section(&cx, &profile.contacts, has_second, is_fresh))}
             {has(Right::PersonalData).then(|| data_section(&cx, export.as_ref(), erasure.as_ref(), is_fresh))}
             {has(Right::ViewAs).then(|| view_as::section(&cx))}
         </div>
@@ -281,52 +296,6 @@ fn purchases_section(cx: &Cx) -> Html {
                     <button class="btn">{t.attach}</button>
                 </FormBox<AttachReceipt>>
             </details>
-        </section>
-    }
-    .into_html()
-}
-
-fn contacts_section(cx: &Cx, all: &[Contact], has_second: bool, is_fresh: bool) -> Html {
-    let t = &cx.t().acts;
-    let open = all.iter().filter(|contact| contact.verified_at.is_none());
-    let lines: Vec<_> = open
-        .map(|contact| {
-            let id = contact.id.to_string();
-            let shown = match contact.kind {
-                Kind::Phone => cx.phone(&contact.value),
-                Kind::Email => contact.value.clone(),
-            };
-            let is_open = was_about(cx, ConfirmContact::NAME, "contact", &id);
-            let form = (is_fresh && !has_second).then(|| {
-                view! {
-                    <details class="fold" open=is_open>
-                        <summary>{t.confirm} <span class="sr-only">": " {shown.clone()}</span></summary>
-                        <p class="hint">{t.confirm_hint}</p>
-                        <FormBox<ConfirmContact>
-                            id=format!("contact-confirm-{id}")
-                            labels=pairs([("reason", t.confirm_how)])
-                            stale=t.contact_stale
-                        >
-                            <input type="hidden" name="contact" value=id/>
-                            {reason_called(t, t.confirm_how)}
-                            <button class="btn">{t.confirm}</button>
-                        </FormBox<ConfirmContact>>
-                    </details>
-                }
-            });
-            view! { <li>{shown} {form}</li> }
-        })
-        .collect();
-    let list = match lines.is_empty() {
-        true => view! { <p class="muted">{t.no_open_contacts}</p> }.into_html(),
-        false => view! { <ul class="stack">{lines}</ul> }.into_html(),
-    };
-    let second = has_second.then(|| view! { <p>{t.confirm_second}</p> });
-    view! {
-        <section class="section" aria-labelledby="contacts">
-            <h2 id="contacts">{t.contacts}</h2>
-            {second}
-            {list}
         </section>
     }
     .into_html()
