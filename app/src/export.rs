@@ -25,7 +25,7 @@ const POINTS: [&str; 10] = [
     "given",
 ];
 /// Columns of days of the calendar.
-const DAYS: [&str; 5] = ["birthday", "since", "until", "due_on", "task_due"];
+const DAYS: [&str; 6] = ["birthday", "since", "until", "due_on", "task_due", "counted_on"];
 /// Columns of words that the program uses, and people have others for.
 const CODES: [&str; 10] = [
     "kind", "state", "act", "channel", "author", "actor", "account", "occasion", "why", "language",

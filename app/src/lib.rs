@@ -302,6 +302,12 @@ pub const ROUTES: &[Route] = &[
         [admin::customers::FindCustomers]
     ),
     page!(
+        "/admin/audience",
+        Staff,
+        admin::audience::page,
+        [admin::audience::KeepAudience]
+    ),
+    page!(
         "/admin/customers/{id}",
         Staff,
         admin::customer::page,

@@ -48,6 +48,8 @@ pub mod timeline;
 pub mod webhook;
 
 #[cfg(feature = "store")]
+pub mod audience;
+#[cfg(feature = "store")]
 pub mod audit;
 #[cfg(feature = "store")]
 pub mod backup;
@@ -83,6 +85,8 @@ pub mod import;
 pub mod merge;
 #[cfg(feature = "store")]
 pub mod notification;
+#[cfg(feature = "store")]
+pub mod rfm;
 #[cfg(feature = "store")]
 pub mod outbox;
 #[cfg(feature = "store")]

@@ -205,6 +205,28 @@ pub async fn put(
     .await
 }
 
+/// Puts customers into a segment that were found otherwise; how many were not in it before. Fails with [`Error::NotFound`].
+pub(crate) async fn put_found(
+    db: &Db,
+    by: &Staff,
+    id: SegmentId,
+    customers: &BTreeSet<CustomerId>,
+) -> Result<i64, Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            hold(tx, id).await?;
+            let before = get(tx, id).await?.members;
+            add(tx, id, customers).await?;
+            let changed = get(tx, id).await?.members - before;
+            by.record(tx, "segment.add", None, Some(id.0), &changed.to_string())
+                .await?;
+            Ok(changed)
+        })
+    })
+    .await
+}
+
 async fn add(tx: &mut Tx, id: SegmentId, customers: &BTreeSet<CustomerId>) -> Result<(), sqlx::Error> {
     let now = tx.now();
     // When that was is written of who is in it already as well: undoing a merge asks it (`crm::merge`).

@@ -203,6 +203,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             let mut round = Round::default();
             round.took(crm::report::store::run_due(&db, &system, goes_on).await);
             round.took(crm::promotion::store::outcome::run_due(&db, &system, goes_on).await);
+            round.took(crm::rfm::store::run_due(&db, &system, goes_on).await);
             round.took(reports::send_due(&db, &system).await);
             round.end()
         }

@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, icon};
+use crm::audience;
 use crm::find::{Hit, probes, store as finding};
 use crm::staff::Right;
 use islands::AppError;
@@ -58,6 +59,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             all(&cx, &hits, &find)
         }
     };
+    let others = audience::may(cx.staff()?).then(|| {
+        view! { <p><a href=super::audience::HERE>{cx.t().admin_audience.title}</a></p> }
+    });
     let view = view! {
         <h1>{t.title}</h1>
         <div role="search">
@@ -72,6 +76,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </FormBox<FindCustomers>>
         </div>
         {found}
+        {others}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

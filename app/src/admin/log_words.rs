@@ -19,7 +19,7 @@ pub fn done(t: &AdminAction, action: &str) -> Option<&'static str> {
 pub fn reason(cx: &Cx, action: &str, reason: &str) -> String {
     let t = &cx.t().admin_reason;
     let told = match action {
-        "audit.read" | "audit.export" => looked_for(cx, reason),
+        "audit.read" | "audit.export" | "audience.read" => looked_for(cx, reason),
         "view.read" => reason.split_once(' ').and_then(|(path, why)| {
             let page = page_name(cx.t(), path)?;
             Some(t.page(page, why))

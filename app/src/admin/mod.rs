@@ -3,6 +3,7 @@
 
 pub mod acts;
 pub mod api;
+pub mod audience;
 pub mod audit;
 pub mod bulk;
 mod changes;

@@ -566,7 +566,7 @@ fn choices<'n>(
     std::iter::once((String::new(), any.to_owned())).chain(named).collect()
 }
 
-fn select(name: &'static str, label: &'static str, options: Vec<(String, String)>, chosen: String) -> Html {
+pub(super) fn select(name: &'static str, label: &'static str, options: Vec<(String, String)>, chosen: String) -> Html {
     let options: Vec<_> = options
         .into_iter()
         .map(|(value, said)| {

@@ -112,6 +112,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <h1>{t.title}</h1>
         {flash(&cx, &[("removed", t.done_removed)])}
         <p class="lead">{t.lead}</p>
+        <p><a href=super::audience::HERE>{cx.t().admin_audience.title}</a></p>
         {list}
         <AddBox<AddSegment> title=t.new labels=labels>
             <Field name="key" label=t.code hint=t.code_hint/>

@@ -281,6 +281,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
          WHERE m.customer_id = $1 ORDER BY m.added_at, s.id",
     ),
     (
+        "rfm",
+        "SELECT last_at AS last_bought_at, purchases AS receipts, paid, recency, frequency, monetary, counted_on \
+         FROM customer_rfm WHERE customer_id = $1",
+    ),
+    (
         "tier_standings",
         concat!(
             "SELECT ",

@@ -2,6 +2,7 @@
 //! all of it, because each program is linked with everything once more.
 
 mod acts;
+mod audience;
 mod backup;
 mod cards;
 mod common;

@@ -559,6 +559,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
         "/admin/articles/{id}",
         &[&[Right::Customers], &[Right::Requests], &[Right::Shops]],
     ),
+    ("/admin/audience", &[&[Right::Customers, Right::Export], &[Right::Rules]]),
     ("/admin/audit", &[&[Right::Audit]]),
     ("/admin/categories", &[&[Right::Shops]]),
     ("/admin/coupons", &[&[Right::Rules]]),
@@ -608,6 +609,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 /// Forms that take a right besides those that open their page, any one of these.
 const BESIDES: [(&str, &[Right]); 20] = [
     ("article.change", &[Right::Shops]),
+    ("audience.keep", &[Right::Rules]),
     ("card.issue", &[Right::Cards]),
     ("card.stop", &[Right::Cards]),
     ("child.drop", &[Right::PersonalData]),

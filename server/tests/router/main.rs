@@ -7,6 +7,7 @@ mod admin_programs;
 mod alone;
 mod answers;
 mod api;
+mod audience;
 mod bad_input;
 mod books;
 mod cards;

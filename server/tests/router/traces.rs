@@ -363,6 +363,7 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
         &[("conclusion", "Чай взяли")],
     ),
     way("series.add", &[("valid_days", "10"), ("bearer", "yes")]),
+    way("audience.keep", &[("segment", "{segment}")]),
     way("segment.put", &[("numbers", "{phone}"), ("act", "add")]),
     way(
         "store.add",
@@ -828,6 +829,7 @@ impl Side {
             "{other}" => self.other.clone(),
             "{phone}" => self.town.anna.phone.clone(),
             "{request}" => self.town.request.clone(),
+            "{segment}" => self.town.app.some_segment().await.to_string(),
             "{store}" => self.town.app.some_store().await.to_string(),
             plain => plain.to_owned(),
         }

@@ -32,6 +32,7 @@ use crm::program::store as programs;
 use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
 use crm::questionnaire::store as questionnaire;
 use crm::request::{Summary, store as requests};
+use crm::rfm::store as rfm;
 use crm::rule::tier::store as tiers;
 use crm::segment;
 use crm::staff::{Right, store as staff_store};
@@ -111,6 +112,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let tasks_open = tasks::of(&mut conn, subject).await?;
     let owners = tasks::colleagues(&mut conn, staff).await?;
     let (value, rhythm) = outlook::bought(&mut conn, subject).await?;
+    let scores = rfm::of(&mut conn, subject).await?;
     let waiting = outlook::waiting(&mut conn, subject).await?;
     let standings = tiers::standings(&mut conn, subject).await?;
     let sessions = staff_store::open_sessions(&mut conn, subject).await?;
@@ -176,7 +178,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <p class="actions"><a class="btn" href=format!("{here}/acts")>{cx.t().acts.title}</a> {log}</p>
         {flash(&cx, &done)}
         {quicker}
-        {next::figures(&cx, &balance, value, rhythm, open)}
+        {next::figures(&cx, &balance, (value, rhythm, scores), open)}
         {talk::links(&cx, id)}
         {moves::adjust(&cx, &programs, &balance, &allowance)}
         <div class="cols">

@@ -1,5 +1,6 @@
 //! What a customer is worth, how often they come, and what to do with them next.
 
+use super::super::audience::group_name;
 use super::super::talk;
 use super::side;
 use crate::cabinet::programs::counted;
@@ -12,11 +13,17 @@ use crm::interaction::Way;
 use crm::outlook::{Rhythm, Step, Value};
 use crm::points::Balance;
 use crm::program::Program;
+use crm::rfm::Scores;
 use crm::rule::tier::{Standing, Tiers};
 use leptos::prelude::*;
 
 /// Points, purchases and visits as figures.
-pub(super) fn figures(cx: &Cx, balance: &Balance, value: Value, rhythm: Option<Rhythm>, open: i64) -> Html {
+pub(super) fn figures(
+    cx: &Cx,
+    balance: &Balance,
+    (value, rhythm, scores): (Value, Option<Rhythm>, Option<Scores>),
+    open: i64,
+) -> Html {
     let t = &cx.t().admin_customer;
     let expiry = balance.next_expiry.map(|expiry| {
         view! {
@@ -28,6 +35,12 @@ pub(super) fn figures(cx: &Cx, balance: &Balance, value: Value, rhythm: Option<R
     let usual = rhythm.and_then(|rhythm| rhythm.usual);
     let usual = usual.map(|days| view! { <div><dt>{t.usually}</dt><dd>{t.every(days)}</dd></div> });
     let last = rhythm.map(|rhythm| view! { <div><dt>{t.last_visit}</dt><dd>{ago(cx, rhythm.since)}</dd></div> });
+    let rfm = scores.map(|scores| {
+        let words = &cx.t().admin_audience;
+        let group = words.card(group_name(cx, scores.group()));
+        let scores = words.scores(scores.frequency, scores.monetary, scores.recency);
+        view! { <div><dt>{group}</dt><dd>{scores}</dd></div> }
+    });
     let open = (open > 0).then(|| {
         view! { <div><dt>{t.open_requests}</dt><dd><a href="#requests">{crate::format::integer(open)}</a></dd></div> }
     });
@@ -40,6 +53,7 @@ pub(super) fn figures(cx: &Cx, balance: &Balance, value: Value, rhythm: Option<R
             {average}
             {usual}
             {last}
+            {rfm}
             {open}
         </dl>
     }

@@ -46,6 +46,15 @@ pub async fn slices(conn: &mut Conn, by: &Staff, kind: Kind) -> Result<Slices, E
     Ok(slices)
 }
 
+/// All parts that there are, for whoever has been asked for a right.
+pub(crate) async fn parts(conn: &mut Conn) -> Result<Slices, sqlx::Error> {
+    Ok(Slices {
+        stores: sorted(stores(conn).await?, StoreId),
+        tiers: sorted(tiers(conn, None).await?, TierId),
+        programs: sorted(programs(conn).await?, ProgramId),
+    })
+}
+
 /// Parts by their names.
 fn sorted<T>(names: HashMap<Uuid, Localized>, id: impl Fn(Uuid) -> T) -> Vec<(T, Localized)> {
     let mut parts: Vec<_> = names.into_iter().map(|(part, name)| (id(part), name)).collect();
