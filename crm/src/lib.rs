@@ -86,13 +86,13 @@ pub mod merge;
 #[cfg(feature = "store")]
 pub mod notification;
 #[cfg(feature = "store")]
-pub mod rfm;
-#[cfg(feature = "store")]
 pub mod outbox;
 #[cfg(feature = "store")]
 pub mod partner;
 #[cfg(feature = "store")]
 pub mod quote;
+#[cfg(feature = "store")]
+pub mod rfm;
 #[cfg(feature = "store")]
 pub mod segment;
 #[cfg(feature = "store")]

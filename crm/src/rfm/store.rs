@@ -204,6 +204,9 @@ async fn tell(db: &Db, today: NaiveDate, goes_on: &impl Fn() -> bool) -> Result<
                 changed.push((row, scores));
             }
         }
+        if changed.is_empty() {
+            continue;
+        }
         let changed = &changed;
         db.write(|tx| {
             scoped(async move {

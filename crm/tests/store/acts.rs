@@ -469,7 +469,7 @@ both_engines!(staff_correct_what_they_saw_and_the_customer_reads_why, async |wor
 });
 
 both_engines!(
-    s12_what_staff_enter_is_no_way_in_and_what_they_remove_is_told,
+    what_staff_enter_is_no_way_in_and_what_they_remove_is_told,
     async |world| {
         let db = ready(world).await;
         let (anna, boris) = (with_phone(world, "+79000000001").await, customer(db).await);

@@ -559,7 +559,10 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
         "/admin/articles/{id}",
         &[&[Right::Customers], &[Right::Requests], &[Right::Shops]],
     ),
-    ("/admin/audience", &[&[Right::Customers, Right::Export], &[Right::Rules]]),
+    (
+        "/admin/audience",
+        &[&[Right::Customers, Right::Export], &[Right::Rules]],
+    ),
     ("/admin/audit", &[&[Right::Audit]]),
     ("/admin/categories", &[&[Right::Shops]]),
     ("/admin/coupons", &[&[Right::Rules]]),
@@ -607,7 +610,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 20] = [
+const BESIDES: [(&str, &[Right]); 21] = [
     ("article.change", &[Right::Shops]),
     ("audience.keep", &[Right::Rules]),
     ("card.issue", &[Right::Cards]),

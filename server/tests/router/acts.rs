@@ -434,13 +434,22 @@ async fn staff_correct_what_a_customer_tells_them_and_overwrite_nobody() {
     let mut lead = town.app.staff_as("lada", "lead").await;
     let mut other = town.app.staff_as("olga", "lead").await;
     let mut agent = town.app.staff_as("agent_alone", "agent").await;
-    for hidden in ["customer.correct", "questionnaire.note", "child.drop", "contact.enter_email"] {
+    for hidden in [
+        "customer.correct",
+        "questionnaire.note",
+        "child.drop",
+        "contact.enter_email",
+    ] {
         assert!(!agent.get(&acts).await.body.contains(hidden), "{hidden}");
         assert!(lead.get(&acts).await.body.contains(hidden), "{hidden}");
     }
     // Two have the same form open.
     let form = lead.get(&acts).await.form("customer.correct");
-    let late = other.get(&acts).await.form("customer.correct").with("reason", "Звонила");
+    let late = other
+        .get(&acts)
+        .await
+        .form("customer.correct")
+        .with("reason", "Звонила");
     let silent = lead.submit(&acts, &form.clone().with("name", "1")).await;
     assert_eq!(silent.message("customer.correct", "reason"), "Напишите, почему");
     assert!(!silent.message("customer.correct", "name").is_empty());
@@ -471,7 +480,13 @@ async fn staff_correct_what_a_customer_tells_them_and_overwrite_nobody() {
     ] {
         assert!(views.contains(words), "{words}: {views}");
     }
-    let log = town.app.staff_as("chief", "administrator").await.get("/admin/audit").await.text();
+    let log = town
+        .app
+        .staff_as("chief", "administrator")
+        .await
+        .get("/admin/audit")
+        .await
+        .text();
     assert!(log.contains("По паспорту; Имя: «Анна» → «Анна-Мария»"), "{log}");
     let card = format!("{}?kind=changes", card_of(&town.anna).await);
     let history = lead.get(&card).await.text();
