@@ -10,7 +10,7 @@ use crate::id::{CustomerId, ProgramId, SegmentId, StoreId, TierId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::Before;
-use crate::report::store::reading::{Slices, parts};
+use crate::report::store::reading::{Slices, all_slices};
 use crate::rfm::Group;
 use crate::segment::{self, LINES_MAX};
 use crate::staff::Right;
@@ -134,7 +134,7 @@ pub fn may(by: &Staff) -> bool {
 /// What one may look for: every shop, tier, program, and segment.
 pub async fn choices(conn: &mut Conn) -> Result<(Slices, Vec<(SegmentId, Localized)>), Error> {
     const SEGMENTS: &str = "SELECT id, name FROM segments ORDER BY code";
-    let slices = parts(conn).await?;
+    let slices = all_slices(conn).await?;
     let segments: Vec<(SegmentId, Json<Localized>)> = on!(conn, |c| sqlx::query_as(SEGMENTS).fetch_all(c).await)?;
     let segments = segments.into_iter().map(|(id, Json(name))| (id, name));
     Ok((slices, segments.collect()))

@@ -47,7 +47,7 @@ pub async fn slices(conn: &mut Conn, by: &Staff, kind: Kind) -> Result<Slices, E
 }
 
 /// All parts that there are, for whoever has been asked for a right.
-pub(crate) async fn parts(conn: &mut Conn) -> Result<Slices, sqlx::Error> {
+pub(crate) async fn all_slices(conn: &mut Conn) -> Result<Slices, sqlx::Error> {
     Ok(Slices {
         stores: sorted(stores(conn).await?, StoreId),
         tiers: sorted(tiers(conn, None).await?, TierId),
