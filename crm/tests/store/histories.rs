@@ -639,7 +639,9 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
             store: None,
         };
         let id = tills::create_by_system(&db, &BY, &new).await.expect("a till");
-        execute!(&db, "UPDATE tills SET source = 'till'").await.expect("renamed");
+        execute!(&db, "UPDATE tills SET source = 'till'")
+            .await
+            .expect("renamed");
         let key = tills::create_key_by_system(&db, &BY, id, &Scope::ALL)
             .await
             .expect("a key");
