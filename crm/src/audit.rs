@@ -348,6 +348,8 @@ pub async fn of_object(conn: &mut Conn, by: &Staff, object: Object, limit: i64) 
 pub enum Last<'a> {
     /// A thing, by its id.
     Of(Uuid),
+    /// What is known of a customer.
+    Customer(CustomerId),
     /// What has none, by what was done: an action, and what the reason begins with.
     Done(&'a str, &'a str),
 }
@@ -359,7 +361,14 @@ pub async fn last_change(conn: &mut Conn, _by: &Staff, of: Last<'_>) -> Result<O
                       ORDER BY a.at DESC, a.id DESC LIMIT 1";
     const DONE: &str = "SELECT a.at, s.name FROM audit a JOIN staff s ON s.id = a.actor_id WHERE a.action = $1 \
                         AND a.reason LIKE $2 ESCAPE '\\' ORDER BY a.at DESC, a.id DESC LIMIT 1";
+    const CUSTOMER: &str = "SELECT a.at, s.name FROM audit a JOIN staff s ON s.id = a.actor_id WHERE a.customer_id = $1 \
+                            AND a.action IN ('customer.correct', 'questionnaire.note') \
+                            ORDER BY a.at DESC, a.id DESC LIMIT 1";
     let found = match of {
+        Last::Customer(customer) => on!(conn, |c| sqlx::query_as(CUSTOMER)
+            .bind(customer)
+            .fetch_optional(c)
+            .await)?,
         Last::Of(id) => on!(conn, |c| sqlx::query_as(OF).bind(id).fetch_optional(c).await)?,
         Last::Done(action, begins) => {
             let begins = format!("{}%", db::like(begins));

@@ -77,7 +77,7 @@ async fn whoever_waits_for_a_code_comes_in_once_the_gateway_is_well() {
     let (world, peer) = (ready().await, Gateway::start().await);
     let config = gateway(&peer);
     let sms = carrier(&config);
-    peer.will(Answer::Say(500, "<h1>oops</h1>"));
+    peer.will(Answer::Say(500, "<h1>out of order</h1>"));
     let mut anna = Somebody::at(site(&world, &config).await);
     let asked = anna.send("/sign-in", "sign_in.start", ("phone", PHONE)).await;
     assert_eq!(asked, (303, "/sign-in/code".to_owned()));
@@ -88,7 +88,7 @@ async fn whoever_waits_for_a_code_comes_in_once_the_gateway_is_well() {
     for words in ["Код из SMS", "Прислать код ещё раз"] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(!page.contains("oops"), "what the gateway says is for staff");
+    assert!(!page.contains("out of order"), "what the gateway says is for staff");
     wait(&world).await;
     round(&world, &sms).await;
     let told = peer.asked().pop().expect("it was asked again").body;

@@ -68,10 +68,14 @@ async fn figures_tell_of_requests_databases_jobs_hashes_and_the_process() {
     assert_eq!(server.send("/admin/sign-in", body).await.status(), 422);
     server.logged("/admin/sign-in").await;
 
-    // The jobs of a server that has just started write one after the other.
+    // The jobs of a server that has just started read, and write one after the other.
     let mut figures = scrape(&here, &server).await;
     for _ in 0..100 {
-        if value(&figures, "kabinet_db_connections_waiting{pool=\"write\"}") == 0.0 {
+        let all = ["waiting{pool=\"write\"}", "in_use{pool=\"read\"}"];
+        if all
+            .iter()
+            .all(|one| value(&figures, &format!("kabinet_db_connections_{one}")) == 0.0)
+        {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -26,8 +26,11 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
     (
         "it makes something new, or adds to what is there",
         &[
+            "audience.keep",
             "card.issue",
             "category.add",
+            "contact.enter_email",
+            "contact.enter_phone",
             "export.begin",
             "extract.ask",
             "help.create",
@@ -120,6 +123,8 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
     (
         "a thing goes as a whole, by its name or number, and the log keeps what it was",
         &[
+            "child.drop",
+            "contact.drop",
             "level.policy_remove",
             "macro.remove",
             "note.remove",

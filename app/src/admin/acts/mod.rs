@@ -8,13 +8,14 @@ pub mod view_as;
 pub mod why;
 pub mod write;
 
-use super::full_name;
+use super::{changes, full_name};
 use crate::cabinet::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::texts;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, Field, FormBox, icon, pairs};
+use crm::audit::Last;
 use crm::card::{self, Card as LoyaltyCard, State, store as cards};
 use crm::customer::{correct, store as customers};
 use crm::erasure::{self, Erasure};
@@ -202,6 +203,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let is_child = |id: &str| profile.children.iter().any(|child| child.id.to_string() == id);
     let has = |right| staff.has(right);
     let person = person.map(|person| person::section(&cx, person)).transpose()?;
+    let quicker = changes::quicker(&cx, Last::Customer(id)).await?;
     let view = view! {
         <a class="back" href=format!("/admin/customers/{id}")>{icon(icon::ARROW_LEFT)} <bdi>{name}</bdi></a>
         <h1>{t.title}</h1>
@@ -211,6 +213,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {unsaid(&cx, &[reach::DropContact::NAME], "contact", may_go, t.contact_gone)}
         {unsaid(&cx, &[person::DropChild::NAME], "child", is_child, t.child_gone)}
         <p class="actions"><a class="btn" href=format!("/admin/customers/{id}/recovery")>{t.recovery}</a></p>
+        {quicker}
         {first}
         <div class="narrow stack">
             {has(Right::Requests).then(|| write::section(&cx, &topics))}
