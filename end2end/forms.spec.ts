@@ -876,8 +876,13 @@ test("forms of coupons and segments", async ({ page, another, signIns }) => {
   await wrong(desk, "segment.put", { numbers: "12" }, "Нет покупателя с такой картой или телефоном");
   await box(desk, "segment.put").locator('[name="files"]').setInputFiles([{ name: "vip.csv", mimeType: "text/csv", buffer: Buffer.from(phone) }]);
   await right(desk, "segment.put");
-  const segment = new URL(desk.url()).pathname.split("/").pop() ?? "";
-  await desk.goto(`/admin/audience?segment=${segment}`);
+  const ofPage = () => new URL(desk.url()).pathname.split("/").pop() ?? "";
+  const from = ofPage();
+  await desk.goto("/admin/segments");
+  await desk.locator("summary:has(#add)").click();
+  await right(desk, "segment.create", { key: `${key}-too`, name_ru: "Любят и кофе", name_en: "Coffee lovers" });
+  const segment = ofPage();
+  await desk.goto(`/admin/audience?segment=${from}`);
   await desk.locator("summary", { hasText: "Собрать в сегмент" }).click();
   await wrong(desk, "audience.keep", { segment: "" }, "Выберите из списка");
   await right(desk, "audience.keep", { segment });

@@ -191,8 +191,8 @@ function russian(page: Page): Promise<string[]> {
       if (!(node instanceof Element)) texts.push(node.textContent ?? "");
       else texts.push(...[...node.attributes].filter(({ name }) => name !== "value" && name !== "href").map(({ value }) => value));
     }
-    // A language is chosen by its own name, and another test calls an article so.
-    const rest = texts.map((text) => text.replaceAll(shop, "").replace(/^\s*Русский\s*$|Чай forms-\w+/g, "").trim());
+    // A language is chosen by its own name, the provider is called so by its configuration, and an article by another test.
+    const rest = texts.map((text) => text.replaceAll(shop, "").replace(/^\s*Русский\s*$|Тест ID|Чай forms-\w+/g, "").trim());
     return [...new Set(rest.filter((text) => /[а-яё]/i.test(text)))].slice(0, 5);
   });
 }

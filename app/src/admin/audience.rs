@@ -273,11 +273,11 @@ fn groups(cx: &Cx, counted: Option<&Counted>) -> Html {
         }
     };
     view! {
-        <section class="section" aria-labelledby="groups">
-            <h2 id="groups">{t.groups}</h2>
+        <div class="section">
+            <h2>{t.groups}</h2>
             <p class="hint">{t.groups_hint}</p>
             {inside}
-        </section>
+        </div>
     }
     .into_html()
 }
