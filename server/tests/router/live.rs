@@ -67,6 +67,8 @@ impl Stream {
 
     /// The next thing that is told; none where the stream ends.
     async fn next(&mut self) -> Option<String> {
+        // What only keeps the stream open comes all the time.
+        let by = tokio::time::Instant::now() + PATIENCE;
         loop {
             while let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name: &str| {
@@ -80,7 +82,7 @@ impl Stream {
                     return Some(data);
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.chunks.next()).await;
+            let chunk = tokio::time::timeout_at(by, self.chunks.next()).await;
             let chunk = chunk.expect("something comes in time")?.expect("a chunk");
             self.read.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
         }
