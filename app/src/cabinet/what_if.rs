@@ -665,59 +665,45 @@ fn brings(cx: &Cx, discount: i64, earns: i64) -> String {
 /// Offers that would bring more for this, once they are switched on.
 fn offers(cx: &Cx, forecast: &Forecast) -> Option<Html> {
     let t = &cx.t().what_if;
-    let rows: Vec<_> = forecast
-        .offers
-        .iter()
-        .take(BETTER)
-        .map(|offer| {
-            let what = brings(cx, offer.discount, offer.earns);
-            view! {
-                <li>
-                    <a class="row" href=format!("/offers#on-{}", offer.code)>
-                        <span class="row-main"><b dir="auto">{cx.pick(&offer.title)}</b> <small>{what}</small></span>
-                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
-                    </a>
-                </li>
-            }
-        })
-        .collect();
-    (!rows.is_empty()).then(|| {
-        view! {
-            <section class="section" aria-labelledby="offers">
-                <h2 id="offers">{t.offers}</h2>
-                <p>{t.switch_on}</p>
-                <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
-            </section>
-        }
-        .into_html()
-    })
+    let rows = forecast.offers.iter().take(BETTER).map(|offer| {
+        let href = format!("/offers#on-{}", offer.code);
+        row(href, cx.pick(&offer.title), brings(cx, offer.discount, offer.earns))
+    });
+    more("offers", t.offers, t.switch_on, rows.collect())
 }
 
 /// Coupons of their own that would bring more for this, once they are shown at the till.
 fn coupons(cx: &Cx, forecast: &Forecast) -> Option<Html> {
     let t = &cx.t().what_if;
-    let rows: Vec<_> = forecast
-        .coupons
-        .iter()
-        .map(|coupon| {
-            let gifts = coupon.gifts.iter().map(|name| t.gift_of(name));
-            let brought = Some(brings(cx, coupon.discount, coupon.earns)).filter(|brought| !brought.is_empty());
-            let what = brought.into_iter().chain(gifts).collect::<Vec<_>>().join(", ");
-            view! {
-                <li>
-                    <a class="row" href="/offers#coupons">
-                        <span class="row-main"><b dir="auto">{cx.pick(&coupon.name)}</b> <small>{what}</small></span>
-                        <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
-                    </a>
-                </li>
-            }
-        })
-        .collect();
+    let rows = forecast.coupons.iter().map(|coupon| {
+        let gifts = coupon.gifts.iter().map(|name| t.gift_of(name));
+        let brought = Some(brings(cx, coupon.discount, coupon.earns)).filter(|brought| !brought.is_empty());
+        let what = brought.into_iter().chain(gifts).collect::<Vec<_>>().join(", ");
+        row("/offers#coupons".to_owned(), cx.pick(&coupon.name), what)
+    });
+    more("coupons", t.coupons, t.show_coupon, rows.collect())
+}
+
+/// One thing that would bring more, what it would bring, and where it is.
+fn row(href: String, name: String, what: String) -> Html {
+    view! {
+        <li>
+            <a class="row" href=href>
+                <span class="row-main"><b dir="auto">{name}</b> <small>{what}</small></span>
+                <span class="row-go">{icon(icons::CHEVRON_RIGHT)}</span>
+            </a>
+        </li>
+    }
+    .into_html()
+}
+
+/// What would bring more, and how to get it; nothing where there is none.
+fn more(id: &'static str, title: &'static str, how: &'static str, rows: Vec<Html>) -> Option<Html> {
     (!rows.is_empty()).then(|| {
         view! {
-            <section class="section" aria-labelledby="coupons">
-                <h2 id="coupons">{t.coupons}</h2>
-                <p>{t.show_coupon}</p>
+            <section class="section" aria-labelledby=id>
+                <h2 id=id>{title}</h2>
+                <p>{how}</p>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
             </section>
         }
