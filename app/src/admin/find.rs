@@ -215,7 +215,7 @@ fn help(cx: &Cx, found: &[Shown]) -> Html {
         .map(|one| {
             view! {
                 <tr>
-                    <td class="grow"><a href=format!("/help/{}", one.code)>{cx.pick(&one.content.title)}</a></td>
+                    <td><a href=format!("/help/{}", one.code)>{cx.pick(&one.content.title)}</a></td>
                     <td class="grow-wrap">{cx.pick(&one.content.summary)}</td>
                 </tr>
             }
