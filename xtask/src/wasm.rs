@@ -130,8 +130,9 @@ pub(crate) fn starter(js: &str, wasm: &str) -> String {
 ///
 /// It does, in an external file that the content security policy allows, what Leptos would do in inline scripts:
 /// 1. The three arrays in which a streamed page would hand over resources; ours hands over none, but Leptos reads them.
-/// 2. Fetches and starts the module, once the page stands: on a slow network its text and style come first, and a form
-///    works without the module.
+/// 2. Fetches and starts the module, once the browser has told its first paint (Paint Timing, buffered if that was
+///    before): on a slow network text and style come first, and a form works without the module. The `load` event would
+///    be too early: it often comes before the paint.
 /// 3. Each island in document order, so that an outer one comes before those among its children, by the export that
 ///    the page names. Before an inner one, its outer one's context is restored by the function which that left at its
 ///    `<leptos-children>`; before any other, `hydrate()` of the crate `frontend` makes a fresh one. (Leptos's script
@@ -140,7 +141,7 @@ pub(crate) fn starter(js: &str, wasm: &str) -> String {
 /// Whoever puts new HTML with islands into a page must do step 3 for it.
 pub(crate) fn loader(js: &str, wasm: &str) -> String {
     format!(
-        "document.readyState==\"complete\"||await new Promise(r=>addEventListener(\"load\",r));\
+        "await new Promise(r=>new PerformanceObserver(r).observe({{type:\"paint\",buffered:!0}}));\
          const w=fetch(\"{wasm}\"),m=await import(\"{js}\");\
          self.__RESOLVED_RESOURCES=self.__SERIALIZED_ERRORS=self.__INCOMPLETE_CHUNKS=[];\
          await m.default({{module_or_path:w}});\
