@@ -982,6 +982,17 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await desk.goto("/admin/articles");
   await right(desk, "article.find", { q: "tea" });
   await desk.goto("/admin/articles");
+  await desk.locator("summary:has(#add)").click();
+  await wrong(desk, "article.add", { key: "", name: "Корица" }, "Заполните это поле");
+  await right(desk, "article.add", { key: code });
+  await expect(desk).toHaveURL(/\/admin\/articles\/[0-9a-f-]{36}\?done=created$/);
+  const added = new URL(desk.url()).pathname;
+  await desk.goto("/admin/articles");
+  await desk.locator("summary:has(#add)").click();
+  await wrong(desk, "article.add", { key: code, name: "Ваниль" }, "Такой уже есть");
+  await box(desk, "article.add").getByRole("link", { name: "Корица" }).click();
+  await expect(desk).toHaveURL(new RegExp(`${added}$`));
+  await desk.goto("/admin/articles");
   await desk.locator("td a").first().click();
   await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
   await right(desk, "article.change", { name: `Чай ${code}` });
