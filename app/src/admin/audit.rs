@@ -192,7 +192,10 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
         table(cx, &choices, &lines)
     };
     let most = crate::format::integer(FILE_MAX as i64);
+    let of_others = lines.iter().any(|line| line.customer_id != filter.customer);
+    let came = (filter.customer.is_some() && of_others).then(|| view! { <p class="hint">{t.came}</p> });
     let view = view! {
+        {came}
         {rows}
         <div class="pages">
             <span class="hint">{t.file_hint(most)}</span>
