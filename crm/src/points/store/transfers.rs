@@ -87,8 +87,20 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
             let wait = tx.shop().points.transfer_wait();
+            // The receiver is held as well, before anything is asked: no points go to an account that is just going into another
+            // one, or to somebody who is just being erased.
+            let mut sides = vec![by.id().0];
+            match recipient(tx, by.id(), &new.to).await {
+                Ok(to) => sides.push(to.0),
+                Err(TransferError::Recipient) => {}
+                Err(e) => return Err(e),
+            }
+            lock(tx, &sides).await?;
             let reserved = allowed(tx, by, new).await?;
             let to = recipient(tx, by.id(), &new.to).await?;
+            if !sides.contains(&to.0) {
+                return Err(TransferError::Recipient);
+            }
             if !limits::take(tx, &format!("transfers:{}", by.id()), GIVEN).await? {
                 return Err(Error::TooMany { retry_after: 3600 }.into());
             }
