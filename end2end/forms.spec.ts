@@ -1146,7 +1146,7 @@ test("forms of the desk", async ({ page, another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
   await desk.goto(`/admin/requests/${number}`);
-  await desk.getByText("Тема, приоритет, исполнитель и метки").click();
+  await desk.getByText("Тема, приоритет, исполнитель, очередь и метки").click();
   await wrong(desk, "request.sort", { tags: "я".repeat(41) }, "Не больше 40 знаков");
   await right(desk, "request.sort", { priority: "high", tags: word });
   await expect(desk.getByText(`#${word}`).first()).toBeVisible();
