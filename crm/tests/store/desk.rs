@@ -108,7 +108,7 @@ crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| 
     assert_eq!(found(world, &agent, "\"' & | ! :* AND NOT (").await, [0_i64; 0]);
 
     // What is written later, notes and tags too.
-    store::note(&world.db, &agent, first, "звонил, обещал перевыпуск")
+    store::note(&world.db, &agent, first, "звонил, обещал перевыпуск", &[])
         .await
         .expect("noted");
     assert_eq!(found(world, &agent, "перевып").await, [first]);

@@ -130,7 +130,7 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     crm::question::store::ask(db, &anna, &in_public, Lang::Ru)
         .await
         .expect("asked");
-    requests::note(db, &agent, number, "звонила Незабудкина")
+    requests::note(db, &agent, number, "звонила Незабудкина", &[])
         .await
         .expect("noted");
     crm::note::store::add(db, &agent, who.id(), "Незабудкина любит чай", true)

@@ -163,7 +163,7 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
     let number = requests::create(db, &anna, &question, &[photo])
         .await
         .expect("a request");
-    requests::note(db, &agent, number, "странный покупатель")
+    requests::note(db, &agent, number, "странный покупатель", &[])
         .await
         .expect("noted");
     let in_public = crm::question::NewQuestion {

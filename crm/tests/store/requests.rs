@@ -406,7 +406,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
     let (shown, listed) = (thread(world, &anna, number).await, list(world, &anna, None, 10).await);
     later(world, 1);
     let seen = opened(world, &agent, number).await.updated_at;
-    store::note(&world.db, &agent, number, "she is difficult")
+    store::note(&world.db, &agent, number, "she is difficult", &[])
         .await
         .expect("noted");
     assert_eq!(thread(world, &anna, number).await, shown);
@@ -419,7 +419,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
         (Status::New, None, seen)
     );
     assert!(matches!(
-        store::note(&world.db, &agent, number, "").await,
+        store::note(&world.db, &agent, number, "", &[]).await,
         Err(Error::Invalid(_))
     ));
     assert_eq!(audited(world, "request.note").await, 1);
@@ -1051,7 +1051,7 @@ crm::both_engines!(
             let ratings = opened(world, &agent, number).await.ratings;
             ratings.iter().map(|rating| rating.score).collect::<Vec<_>>()
         };
-        store::note(db, &agent, number, "a note is no answer")
+        store::note(db, &agent, number, "a note is no answer", &[])
             .await
             .expect("noted");
         assert!(!thread(world, &anna, number).await.may_rate, "nobody has answered");

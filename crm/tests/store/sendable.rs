@@ -79,7 +79,7 @@ fn a_server_can_await_these(
         managing::remove_policy(&db, &agent, PolicyId::new()).await?;
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::write_to(&db, &agent, CustomerId::new(), "", "").await?;
-        requests::note(&db, &agent, 1, "").await?;
+        requests::note(&db, &agent, 1, "", &[]).await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1, None).await?;
         requests::unassign(&db, &agent, 1, None).await?;
