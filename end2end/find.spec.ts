@@ -21,6 +21,21 @@ test("the key / leads into the search, and a name is found however it is written
   }
 });
 
+test("what the help says fits a phone: titles wrap, and nothing scrolls sideways", async ({ page, signIns }) => {
+  await enter(page, employ(signIns));
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto("/admin/find");
+  const field = page.getByRole("main").getByRole("searchbox");
+  await field.fill("карту украли");
+  await field.press("Enter");
+  const found = page.locator(".data-wrap").filter({ has: page.locator('a[href="/help/lost-card"]') });
+  await expect(found).toBeVisible();
+  for (const width of [360, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    expect(await found.evaluate((box) => box.scrollWidth <= box.clientWidth), `at ${width}`).toBe(true);
+  }
+});
+
 test("Escape closes a menu of the bar and leads back to what opened it", async ({ page, signIns }) => {
   await enter(page, employ(signIns));
   await page.goto("/admin/requests");

@@ -382,7 +382,15 @@ test("forms of programs and support", async ({ page, another, signIns }) => {
   await expect(desk.getByRole("main")).toContainText("Оценка покупателя: 4 из 5");
   await desk.getByText("Заметка для коллег").click();
   await wrong(desk, "request.note", { text: "" }, "Напишите заметку");
+  const ofNote = (name: string, mimeType: string) => box(desk, "request.note").locator('[name="files"]').setInputFiles([{ name, mimeType, buffer: PNG }]);
+  await ofNote("заметка.exe", "application/octet-stream");
+  await wrong(desk, "request.note", { text: "Звонил" }, /Файл № 1 не подходит/);
+  await ofNote("заметка.png", "image/png");
   await right(desk, "request.note", { text: "Звонил" });
+  await expect(desk.getByRole("link", { name: "заметка.png" })).toHaveCount(1);
+  await page.reload();
+  await expect(page.getByRole("link", { name: "чек.png" })).toHaveCount(1);
+  await expect(page.getByRole("link", { name: "заметка.png" })).toHaveCount(0);
   await right(desk, "request.status", {}, "Закрыть обращение");
   // Whoever has mistaken their birthday too often is helped at once, and whoever says that somebody else is in there.
   for (const day of ["1", "2"]) {
@@ -982,6 +990,17 @@ test("forms of shops and categories", async ({ another, signIns }) => {
   await desk.goto("/admin/articles");
   await right(desk, "article.find", { q: "tea" });
   await desk.goto("/admin/articles");
+  await desk.locator("summary:has(#add)").click();
+  await wrong(desk, "article.add", { key: "", name: "Корица" }, "Заполните это поле");
+  await right(desk, "article.add", { key: code });
+  await expect(desk).toHaveURL(/\/admin\/articles\/[0-9a-f-]{36}\?done=created$/);
+  const added = new URL(desk.url()).pathname;
+  await desk.goto("/admin/articles");
+  await desk.locator("summary:has(#add)").click();
+  await wrong(desk, "article.add", { key: code, name: "Ваниль" }, "Такой уже есть");
+  await box(desk, "article.add").getByRole("link", { name: "Корица" }).click();
+  await expect(desk).toHaveURL(new RegExp(`${added}$`));
+  await desk.goto("/admin/articles");
   await desk.locator("td a").first().click();
   await wrong(desk, "article.change", { name: "" }, "Заполните это поле");
   await right(desk, "article.change", { name: `Чай ${code}` });
@@ -1135,10 +1154,19 @@ test("forms of the desk", async ({ page, another, signIns }) => {
   const desk = await another();
   await enter(desk, employ(signIns, "administrator"));
   await desk.goto(`/admin/requests/${number}`);
-  await desk.getByText("Тема, приоритет, исполнитель и метки").click();
+  await desk.getByText("Тема, приоритет, исполнитель, очередь и метки").click();
   await wrong(desk, "request.sort", { tags: "я".repeat(41) }, "Не больше 40 знаков");
   await right(desk, "request.sort", { priority: "high", tags: word });
   await expect(desk.getByText(`#${word}`).first()).toBeVisible();
+  await desk.getByText("Тема, приоритет, исполнитель, очередь и метки").click();
+  await right(desk, "request.sort", { assignee: "me" });
+  await desk.getByText("Тема, приоритет, исполнитель, очередь и метки").click();
+  const queues = box(desk, "request.sort").locator('[name="assignee"] option[value^="queue:"]');
+  const queue = (await queues.last().getAttribute("value"))!;
+  const called = (await queues.last().textContent())!.replace(/^.*«(.*)».*$/s, "$1");
+  await right(desk, "request.sort", { assignee: queue });
+  await expect(desk.getByText(`Очередь: ${called}`).first()).toBeVisible();
+  await expect(desk.getByText("Никто не отвечает").first()).toBeVisible();
 
   await desk.goto("/admin/requests");
   await right(desk, "request.find", { q: word });

@@ -585,7 +585,7 @@ pub const ROUTES: &[Route] = &[
         "/admin/articles",
         Staff,
         admin::goods::articles,
-        [admin::goods::FindArticles]
+        [admin::goods::FindArticles, admin::goods::AddArticle]
     ),
     page!(
         "/admin/articles/{id}",

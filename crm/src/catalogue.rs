@@ -10,6 +10,7 @@ use crate::audit::{self, Actor, difference};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::draft::{self, Drafted, Drafts, drafts};
 use crate::error::Error;
+use crate::flaw::Check;
 use crate::id::{ArticleId, CategoryId, StaffId, StoreId};
 use crate::on;
 use crate::staff::Right;
@@ -383,7 +384,7 @@ async fn checked(tx: &mut Tx, item: Item, new: &Record) -> Result<Record, Error>
         (Item::Category(id), Record::Category(new)) => Record::Category(categories::checked_of(tx, id, new).await?),
         (Item::Article(id), Record::Article(new)) => {
             let before = articles::of(tx, id).await?;
-            Record::Article(articles::checked(tx, new, &before.code).await?.0)
+            Record::Article(articles::checked(tx, Check::new(), new, &before.code).await?.0)
         }
         _ => return Err(Error::NotFound),
     })

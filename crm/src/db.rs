@@ -79,6 +79,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A text had a NUL, which PostgreSQL keeps in none (SQLSTATE 22021): what was sent is wrong, not the database.
+    pub fn is_nul(&self) -> bool {
+        matches!(self, Self::Driver(sqlx::Error::Database(e)) if e.code().as_deref() == Some("22021"))
+    }
+
     /// True where the database cannot be reached or has no room just now: nothing is wrong with what was asked, and it
     /// may be asked again. That is no connection in time, one that broke, a server that stops or starts (SQLSTATE class
     /// 57P), a lost connection (08), used up connections, disk or memory (53), a lock held by others for too long

@@ -23,6 +23,7 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 pub(super) const HERE: &str = "/admin/audience";
 /// Customers on a page.
@@ -151,21 +152,8 @@ fn narrow(cx: &Cx, filter: &Filter, slices: &Slices, segments: &[(SegmentId, Loc
             .collect(),
     );
     let groups = Group::ALL.map(|group| (group.as_str().to_owned(), group_name(cx, group).to_owned()));
-    let last = Last::ALL.map(|last| {
-        let words = match last {
-            Last::Within(days) => t.within(days),
-            Last::Before(days) => t.before(days),
-        };
-        (last.code(), words)
-    });
-    let channels = Channel::ALL.map(|channel| {
-        let words = match channel {
-            Channel::Sms => t.by_sms,
-            Channel::Email => t.by_email,
-            Channel::Phone => t.by_phone,
-        };
-        (channel.code().to_owned(), words.to_owned())
-    });
+    let last = Last::ALL.map(|last| (last.code(), last_name(cx, last)));
+    let channels = Channel::ALL.map(|channel| (channel.code().to_owned(), channel_name(cx, channel).to_owned()));
     let id = |id: Option<String>| id.unwrap_or_default();
     let is_narrowed = *filter != Filter::default();
     let reset = is_narrowed.then(|| view! { <a class="btn btn-quiet" href=HERE>{of_reports.reset}</a> });
@@ -294,6 +282,51 @@ pub(super) fn group_name(cx: &Cx, group: Group) -> &'static str {
         Group::AtRisk => t.at_risk,
         Group::Sleeping => t.sleeping,
     }
+}
+
+fn last_name(cx: &Cx, last: Last) -> String {
+    let t = &cx.t().admin_audience;
+    match last {
+        Last::Within(days) => t.within(days),
+        Last::Before(days) => t.before(days),
+    }
+}
+
+fn channel_name(cx: &Cx, channel: Channel) -> &'static str {
+    let t = &cx.t().admin_audience;
+    match channel {
+        Channel::Sms => t.by_sms,
+        Channel::Email => t.by_email,
+        Channel::Phone => t.by_phone,
+    }
+}
+
+/// What the audience is narrowed to by an id, with its name.
+pub(super) type Choices = (Slices, Vec<(SegmentId, Localized)>);
+
+/// A part of what was looked for, as the log keeps it, in the words of this page; nothing where it has none, or none any more.
+pub(super) fn told(cx: &Cx, (slices, segments): &Choices, part: &str, value: &str) -> Option<String> {
+    let (t, of_reports) = (&cx.t().admin_audience, &cx.t().admin_reports);
+    let (label, words) = match part {
+        "segment" => (t.segment, name_of(cx, segments, value)?),
+        "program" => (of_reports.program, name_of(cx, &slices.programs, value)?),
+        "tier" => (of_reports.tier, name_of(cx, &slices.tiers, value)?),
+        "store" => (t.store, name_of(cx, &slices.stores, value)?),
+        "rfm" => (t.rfm, group_name(cx, Group::from_code(value)?).to_owned()),
+        "last" => (t.last, last_name(cx, Last::from_code(value)?)),
+        "channel" => {
+            let channel = Channel::ALL.into_iter().find(|one| one.code() == value)?;
+            (t.channel, channel_name(cx, channel).to_owned())
+        }
+        _ => return None,
+    };
+    Some(format!("{label}: {words}"))
+}
+
+/// What something is called, by its id.
+fn name_of(cx: &Cx, all: &[(impl Display, Localized)], id: &str) -> Option<String> {
+    let found = all.iter().find(|(one, _)| one.to_string() == id);
+    found.map(|(_, name)| cx.pick(name))
 }
 
 fn group_hint(cx: &Cx, group: Group) -> &'static str {

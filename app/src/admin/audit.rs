@@ -1,5 +1,6 @@
 //! The audit log: who read and changed what, narrowed down, page by page, and as a file. Looking at it is a row of it.
 
+use crate::admin::audience::Choices;
 use crate::admin::log_words;
 use crate::cabinet::period::Period;
 use crate::cabinet::{place, show_place};
@@ -172,6 +173,12 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
     let t = &cx.t().admin_audit;
     // One more than is shown tells whether there is another page.
     let mut lines = log::list(&cx.db, cx.staff()?, filter, after, PAGE + 1).await?;
+    // Names of what the audience was narrowed to are read where a row tells of it.
+    let of_audience = lines.iter().any(|line| line.action == "audience.read");
+    let choices = match of_audience {
+        true => crm::audience::choices(&mut cx.db.read().await?).await?,
+        false => Choices::default(),
+    };
     let more = lines.len() > PAGE;
     lines.truncate(PAGE);
     let next = lines.last().filter(|_| more).map(|line| (line.at, line.id.0));
@@ -182,10 +189,13 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
     let rows = if lines.is_empty() {
         view! { <p class="muted">{t.none}</p> }.into_html()
     } else {
-        table(cx, &lines)
+        table(cx, &choices, &lines)
     };
     let most = crate::format::integer(FILE_MAX as i64);
+    let of_others = lines.iter().any(|line| line.customer_id != filter.customer);
+    let came = (filter.customer.is_some() && of_others).then(|| view! { <p class="hint">{t.came}</p> });
     let view = view! {
+        {came}
         {rows}
         <div class="pages">
             <span class="hint">{t.file_hint(most)}</span>
@@ -250,7 +260,7 @@ fn way(name: &str, id: impl Display, shown: String) -> Html {
     view! { <a href=href title=whole><bdi>{shown}</bdi></a> }.into_html()
 }
 
-fn table(cx: &Cx, lines: &[Line]) -> Html {
+fn table(cx: &Cx, choices: &Choices, lines: &[Line]) -> Html {
     let t = &cx.t().admin_audit;
     let rows: Vec<_> = lines
         .iter()
@@ -268,7 +278,7 @@ fn table(cx: &Cx, lines: &[Line]) -> Html {
                 Some(words) => view! { <a href=alike>{words}</a> " " <small class="muted">{code}</small> }.into_html(),
                 None => view! { <a href=alike>{code}</a> }.into_html(),
             };
-            let reason = log_words::reason(cx, &line.action, &line.reason);
+            let reason = log_words::reason(cx, choices, &line.action, &line.reason);
             view! {
                 <tr>
                     <td><Moment at=line.at shown=cx.moment(line.at)/></td>

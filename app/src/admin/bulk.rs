@@ -1,7 +1,7 @@
 //! Many requests at once: those whose boxes are ticked in the list, or all that it shows, page by page.
 
 use super::queues::status_code;
-use super::sorting::{people, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
+use super::sorting::{people_or_queues, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
 use super::view::View;
 use crate::cx::Cx;
@@ -10,7 +10,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, ChoiceOption, Field, FieldMessage, FormBox, Select, pairs};
 use crm::flaw::Flaw;
 use crm::id::BulkId;
-use crm::request::desk;
+use crm::request::desk::{self, Queue};
 use crm::request::store::bulk::{self, Act, Outcome, Refused};
 use crm::request::{Status, Topic, store as requests};
 use crm::staff::Colleague;
@@ -147,7 +147,7 @@ fn or_as_it_is(cx: &Cx, choices: Vec<ChoiceOption>) -> Vec<ChoiceOption> {
 }
 
 /// The list with what can be done with what is chosen in it.
-pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Colleague]) -> Html {
+pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Colleague], queues: &[Queue]) -> Html {
     let t = &cx.t().admin_desk;
     let sent = cx.outcome.as_ref().filter(|outcome| outcome.form == BulkRequests::NAME);
     let was_sent = sent.is_some();
@@ -164,7 +164,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
     let (numbers, acts) = (missing("numbers", t.numbers_missing), missing("acts", t.acts_missing));
     let topics = or_as_it_is(cx, topic_choice(cx, topics));
     let priorities = or_as_it_is(cx, priorities(cx));
-    let people = or_as_it_is(cx, people(cx, colleagues));
+    let people = or_as_it_is(cx, people_or_queues(cx, colleagues, queues));
     let statuses = statuses().map(|(code, status)| (code.to_owned(), status_word(cx, status).to_owned()));
     let statuses = or_as_it_is(cx, statuses.collect());
     let labels = pairs([
@@ -188,7 +188,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
                 <div class="form">
                     <p class="hint" id="request-bulk-acts" tabindex="-1">{t.bulk_hint}</p>
                     <FieldMessage id=acts_id message=acts/>
-                    <Select name="assignee" label=t.assignee options=people/>
+                    <Select name="assignee" label=t.assignee hint=t.assignee_hint options=people/>
                     <Select name="status" label=t.status options=statuses/>
                     <Select name="priority" label=t.priority options=priorities/>
                     <Select name="topic" label=t.topic options=topics/>

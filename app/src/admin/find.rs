@@ -207,7 +207,7 @@ fn requests(cx: &Cx, found: &[RequestHit]) -> Html {
     view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
 }
 
-/// Articles of the help, as customers read them.
+/// Articles of the help, as customers read them. All of it is words, which wrap on any screen.
 fn help(cx: &Cx, found: &[Shown]) -> Html {
     let t = &cx.t().admin_find;
     let rows: Vec<_> = found
@@ -215,8 +215,8 @@ fn help(cx: &Cx, found: &[Shown]) -> Html {
         .map(|one| {
             view! {
                 <tr>
-                    <td><a href=format!("/help/{}", one.code)>{cx.pick(&one.content.title)}</a></td>
-                    <td class="grow-wrap">{cx.pick(&one.content.summary)}</td>
+                    <td class="whitespace-normal"><a href=format!("/help/{}", one.code)>{cx.pick(&one.content.title)}</a></td>
+                    <td class="whitespace-normal">{cx.pick(&one.content.summary)}</td>
                 </tr>
             }
         })

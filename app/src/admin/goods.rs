@@ -1,4 +1,5 @@
-//! What is sold: articles and the categories that they are in, as staff write them. A change is a draft until it is published.
+//! What is sold: articles and the categories that they are in, as staff write them. A new one is there at once, and a change is a
+//! draft until it is published.
 
 use super::coming::{self, Coming, done_here};
 use super::rules::named;
@@ -14,7 +15,8 @@ use crm::article::store as articles;
 use crm::article::store::managing::{self as article, Record as Article};
 use crm::audit::Object;
 use crm::catalogue::{self, Item, Record};
-use crm::flaw::Check as Flaws;
+use crm::db::Conn;
+use crm::flaw::{Check as Flaws, Flaw};
 use crm::id::{ArticleId, CategoryId};
 use crm::staff::Right;
 use crm::stores::store as stores;
@@ -103,17 +105,54 @@ impl Form for ChangeCategory {
     }
 }
 
-/// The same of the article at hand.
+/// An article as its form sends it.
 #[derive(Deserialize)]
-pub struct ChangeArticle {
-    seen: String,
-    #[serde(default)]
-    draft: String,
+pub struct ArticleFields {
     name: String,
     category: String,
     brand: String,
     #[serde(default)]
     payable: String,
+}
+
+impl ArticleFields {
+    fn read(self, code: String) -> Article {
+        Article {
+            code,
+            name: self.name,
+            category: filled(self.category),
+            brand: filled(self.brand),
+            payable: self.payable == "yes",
+        }
+    }
+}
+
+/// Adds an article.
+#[derive(Deserialize)]
+pub struct AddArticle {
+    key: String,
+    #[serde(flatten)]
+    fields: ArticleFields,
+}
+
+impl Form for AddArticle {
+    const NAME: &'static str = "article.add";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let new = self.fields.read(self.key);
+        let id = article::create(&cx.db, cx.staff()?, &new).await?;
+        Ok(Next::to(format!("{ARTICLES}/{id}?done=created")))
+    }
+}
+
+/// Writes what the article at hand is to say as a draft, as [`ChangeCategory`] does.
+#[derive(Deserialize)]
+pub struct ChangeArticle {
+    seen: String,
+    #[serde(default)]
+    draft: String,
+    #[serde(flatten)]
+    fields: ArticleFields,
 }
 
 impl Form for ChangeArticle {
@@ -122,13 +161,7 @@ impl Form for ChangeArticle {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let id: ArticleId = cx.param("id")?;
         let seen: Article = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
-        let new = Article {
-            code: seen.code.clone(),
-            name: self.name,
-            category: filled(self.category),
-            brand: filled(self.brand),
-            payable: self.payable == "yes",
-        };
+        let new = self.fields.read(seen.code.clone());
         let [seen, new] = [seen, new].map(Record::Article);
         let seen = (&seen, seen_if_any(&self.draft)?);
         catalogue::write(&cx.db, cx.staff()?, Item::Article(id), seen, &new).await?;
@@ -307,7 +340,11 @@ pub async fn articles(cx: Cx) -> Result<Body, AppError> {
     let find = find.unwrap_or_default();
     // One more tells whether there is another page.
     let limit = PAGE as i64 + 1;
-    let mut all = articles::list(&mut cx.db.read().await?, cx.staff()?, &find, after, limit).await?;
+    let mut conn = cx.db.read().await?;
+    let mut all = articles::list(&mut conn, cx.staff()?, &find, after, limit).await?;
+    let shelves = categories::list(&mut conn, cx.staff()?).await?;
+    let taken = taken(&cx, &mut conn).await?;
+    drop(conn);
     let has_more = all.len() > PAGE;
     all.truncate(PAGE);
     let rows: Vec<_> = all
@@ -344,6 +381,10 @@ pub async fn articles(cx: Cx) -> Result<Body, AppError> {
     let next = all.last().filter(|_| has_more).map(|last| at(&last.code));
     let next = next.map(|href| view! { <a class="btn" rel="next" href=href>{t.next}</a> });
     let first = (!after.is_empty()).then(|| view! { <a class="btn btn-quiet" href=at("")>{t.first}</a> });
+    let mut labels = pairs(article_labels(&cx));
+    labels.insert(0, ("key".to_owned(), t.code.to_owned()));
+    let inside = cx.clone();
+    let fields = move || article_fields(&inside, &shelves, None);
     let view = view! {
         <h1>{t.articles}</h1>
         {sections(&cx)}
@@ -351,8 +392,59 @@ pub async fn articles(cx: Cx) -> Result<Body, AppError> {
         {search::<FindArticles>(&cx, t.find_article, find)}
         {list}
         <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
+        <AddBox<AddArticle> title=t.new_article labels=labels>
+            <p class="hint">{t.article_hint}</p>
+            <Field name="key" label=t.code hint=t.article_code_hint/>
+            {taken}
+            {fields()}
+            <button class="btn btn-primary">{t.create_article}</button>
+        </AddBox<AddArticle>>
     };
     Ok(Body::new(t.articles, Frame::Admin, view))
+}
+
+/// The article that has the code already which was typed for a new one.
+async fn taken(cx: &Cx, conn: &mut Conn) -> Result<Option<Html>, AppError> {
+    let flaw = AppError::field("key", Flaw::Taken);
+    let sent = cx.outcome.as_ref();
+    let sent = sent.filter(|sent| sent.form == AddArticle::NAME && sent.error == flaw);
+    let code = sent.and_then(|sent| sent.values.iter().find(|(name, _)| name == "key"));
+    let Some((_, code)) = code else {
+        return Ok(None);
+    };
+    let held = article::by_code(conn, cx.staff()?, code.trim()).await?;
+    let words = cx.t().admin_shops.has_code;
+    Ok(held.map(|(id, name)| {
+        view! { <p>{words} " " <a href=format!("{ARTICLES}/{id}")><bdi>{name}</bdi></a></p> }.into_html()
+    }))
+}
+
+fn article_labels(cx: &Cx) -> [(&'static str, &'static str); 4] {
+    let t = &cx.t().admin_shops;
+    [
+        ("name", t.name),
+        ("category", t.category),
+        ("brand", t.brand),
+        ("payable", t.may_be_paid),
+    ]
+}
+
+/// The fields of an article beside its code.
+fn article_fields(cx: &Cx, shelves: &[(CategoryId, Category)], held: Option<&Article>) -> Html {
+    let t = &cx.t().admin_shops;
+    let name = held.map(|held| held.name.clone()).unwrap_or_default();
+    let category = held.and_then(|held| held.category.clone()).unwrap_or_default();
+    let brand = held.and_then(|held| held.brand.clone()).unwrap_or_default();
+    // Points may pay for what is new, as they may where another system does not say.
+    let payable = held.is_none_or(|held| held.payable);
+    let categories = choices(cx, t.within_none, shelves);
+    view! {
+        <Field name="name" label=t.name value=name/>
+        <Select name="category" label=t.category options=categories value=category/>
+        <Field name="brand" label=t.brand hint=t.brand_hint value=brand optional=true/>
+        <Check name="payable" checked=payable>{t.may_be_paid}</Check>
+    }
+    .into_html()
 }
 
 /// What is known of an article, for whoever found it and may not change it.
@@ -389,12 +481,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
     }
     let all = categories::list(&mut cx.db.read().await?, cx.staff()?).await?;
     let title = held.name.clone();
-    let labels = [
-        ("name", t.name),
-        ("category", t.category),
-        ("brand", t.brand),
-        ("payable", t.may_be_paid),
-    ];
+    let labels = article_labels(&cx);
     let show = category_named(&cx, &all);
     let changes = changes::section(&cx, Object::Article(id), &labels, &show).await?;
     let seen = serde_json::to_string(&held).map_err(|_| AppError::Internal)?;
@@ -405,13 +492,14 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
     };
     let draft = coming.seen();
     let coming = coming.view(&cx, |record| coming::lines(&cx, record, &labels, &show));
-    let labels = pairs(labels);
-    let categories = choices(&cx, t.within_none, &all);
+    let done = [&[("created", t.done_article)][..], &coming::done(&cx)].concat();
+    let (inside, labels, code) = (cx.clone(), pairs(labels), held.code.clone());
+    let fields = move || article_fields(&inside, &all, Some(&next));
     let view = view! {
         {back(ARTICLES, t.articles)}
         <h1><bdi>{title.clone()}</bdi></h1>
-        {flash(&cx, &coming::done(&cx))}
-        <p><code>{held.code.clone()}</code></p>
+        {flash(&cx, &done)}
+        <p><code>{code}</code></p>
         {coming}
         <section class="section narrow" aria-labelledby="edit">
             <h2 id="edit">{t.edit_article}</h2>
@@ -419,10 +507,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
             <FormBox<ChangeArticle> labels=labels stale=t.stale>
                 <input type="hidden" name="seen" value=seen/>
                 <input type="hidden" name="draft" value=draft/>
-                <Field name="name" label=t.name value=next.name/>
-                <Select name="category" label=t.category options=categories value=next.category.unwrap_or_default()/>
-                <Field name="brand" label=t.brand hint=t.brand_hint value=next.brand.unwrap_or_default() optional=true/>
-                <Check name="payable" checked=next.payable>{t.may_be_paid}</Check>
+                {fields()}
                 <button class="btn btn-primary">{of_rules.save}</button>
             </FormBox<ChangeArticle>>
         </section>

@@ -1,6 +1,7 @@
 //! What the audit log says, in words: what was done, and why where that is data. The log itself keeps codes and numbers, which are the
 //! same in each language.
 
+use super::audience::{self, Choices};
 use super::audit::actor;
 use super::changes::value;
 use crate::cabinet::looks::{field_name, page_name};
@@ -15,11 +16,11 @@ pub fn done(t: &AdminAction, action: &str) -> Option<&'static str> {
     t.named(&action.replace('.', "_"))
 }
 
-/// Why, or what changed: what people wrote stays as it is.
-pub fn reason(cx: &Cx, action: &str, reason: &str) -> String {
+/// Why, or what changed: what people wrote stays as it is. What the audience was narrowed to has its name among `choices`.
+pub(super) fn reason(cx: &Cx, choices: &Choices, action: &str, reason: &str) -> String {
     let t = &cx.t().admin_reason;
     let told = match action {
-        "audit.read" | "audit.export" | "audience.read" => looked_for(cx, reason),
+        "audit.read" | "audit.export" | "audience.read" => looked_for(cx, choices, reason),
         "view.read" => reason.split_once(' ').and_then(|(path, why)| {
             let page = page_name(cx.t(), path)?;
             Some(t.page(page, why))
@@ -85,8 +86,8 @@ fn codes(t: &AdminReason, text: &str) -> Option<String> {
     })
 }
 
-/// What was looked for in the log itself, and how many rows that were: `12 shown, by staff, action points`.
-fn looked_for(cx: &Cx, text: &str) -> Option<String> {
+/// What was looked for in the log itself or in the audience, and how much that was: `12 shown, by staff, action points`.
+fn looked_for(cx: &Cx, choices: &Choices, text: &str) -> Option<String> {
     let t = &cx.t().admin_reason;
     let (count, asked) = text.split_once(", ")?;
     let part = |part: &str| -> Option<String> {
@@ -101,7 +102,7 @@ fn looked_for(cx: &Cx, text: &str) -> Option<String> {
             "action" => t.action(done(&cx.t().admin_action, value).unwrap_or(value)),
             "from" => t.from(moment()?),
             "until" => t.until(moment()?),
-            _ => return None,
+            _ => audience::told(cx, choices, name, value)?,
         })
     };
     let asked = asked.split(", ").filter(|asked| !asked.is_empty());

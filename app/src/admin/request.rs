@@ -93,7 +93,7 @@ impl Form for Answer {
     }
 }
 
-/// Leaves a note for colleagues, or keeps what there is of one.
+/// Leaves a note for colleagues, with files, or keeps what there is of one.
 #[derive(Deserialize)]
 pub struct Note {
     text: String,
@@ -103,13 +103,14 @@ pub struct Note {
 
 impl Form for Note {
     const NAME: &'static str = "request.note";
+    const TAKES_FILES: bool = true;
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         if self.act == KEEP {
             draft::keep(&cx.db, cx.staff()?, number(cx)?, Draft::Note, &self.text).await?;
             return again(cx, "kept");
         }
-        requests::note(&cx.db, cx.staff()?, number(cx)?, &self.text).await?;
+        requests::note(&cx.db, cx.staff()?, number(cx)?, &self.text, &cx.files).await?;
         again(cx, "noted")
     }
 }
@@ -539,6 +540,7 @@ fn present(cx: &Cx, others: &[Present]) -> Option<Html> {
 fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, menu: Html) -> Html {
     let (t, desk) = (&cx.t().admin_request, &cx.t().admin_desk);
     let labels = pairs([("text", t.answer), ("files", cx.t().form.files)]);
+    let note_labels = pairs([("text", t.note_label), ("files", cx.t().form.files)]);
     let seen = thread.updated_at.timestamp_micros().to_string();
     let (is_answering, is_noting) = (
         cx.was_sent(Answer::NAME),
@@ -581,8 +583,9 @@ fn reply(cx: &Cx, thread: &StaffThread, others: &[Present], written: &Written, m
                 {menu}
                 <details class="fold" open=is_noting>
                     <summary>{t.note}</summary>
-                    <FormBox<Note> class="form form-wide" labels=pairs([("text", t.note_label)])>
+                    <FormBox<Note> class="form form-wide" labels=note_labels>
                         <TextArea name="text" label=t.note_label value=note hint=t.note_hint missing=t.note_missing rows=3/>
+                        <FilesField/>
                         <div class="actions">
                             <button class="btn">{t.note_save}</button>
                             <button class="btn btn-quiet" name="act" value=KEEP>{desk.keep_draft}</button>

@@ -129,7 +129,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let list = if rows.is_empty() {
         empty(&cx, &view)
     } else {
-        bulk::around(&cx, table(&cx, &view, &rows, &owed), topics, &choices.agents)
+        let rows = table(&cx, &view, &rows, &owed);
+        bulk::around(&cx, rows, topics, &choices.agents, &choices.queues)
     };
     let (done, kept) = (bulk::done(&cx).await?, kept::section(&cx, &view, topics).await?);
     let words = [

@@ -8,7 +8,9 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{ChoiceOption, Field, FormBox, Select, pairs};
 use chrono::DateTime;
 use crm::flaw::Flaw;
-use crm::request::desk::{self, Priority};
+use crm::id::QueueId;
+use crm::request::desk::{self, Priority, Queue};
+use crm::request::macros::NewMacro;
 use crm::request::store::bulk::{self, Act, Sorted};
 use crm::request::store::queues;
 use crm::request::{StaffThread, Topic, store as requests};
@@ -68,6 +70,15 @@ pub(super) fn people(cx: &Cx, colleagues: &[Colleague]) -> Vec<ChoiceOption> {
     own.into_iter().chain(others).collect()
 }
 
+/// The choice of who works on something, or in which queue it is to be: then it is nobody's.
+pub(super) fn people_or_queues(cx: &Cx, colleagues: &[Colleague], queues: &[Queue]) -> Vec<ChoiceOption> {
+    let t = &cx.t().admin_desk;
+    let queue = |queue: &Queue| (NewMacro::to_queue(queue.id), t.queue_choice(cx.pick(&queue.name)));
+    let mut all = people(cx, colleagues);
+    all.extend(queues.iter().map(queue));
+    all
+}
+
 /// What a form says of a topic, by its code.
 pub(super) fn to_topic(topics: &[Topic], code: &str) -> Result<Act, AppError> {
     let topic = topics.iter().find(|topic| topic.code == code);
@@ -81,12 +92,16 @@ pub(super) fn to_priority(code: &str) -> Result<Act, AppError> {
     Ok(Act::Priority(priority))
 }
 
-/// What a form says of who works on something.
+/// What a form says of who works on something, or of its queue.
 pub(super) fn to_assignee(cx: &Cx, code: &str) -> Result<Act, AppError> {
+    let not_a_choice = |_| AppError::field("assignee", Flaw::NotAChoice);
+    if let Some(("queue", id)) = code.split_once(':') {
+        return Ok(Act::Queue(id.parse::<QueueId>().map_err(not_a_choice)?));
+    }
     Ok(Act::Assign(match code {
         "me" => Some(cx.staff()?.id()),
         "nobody" => None,
-        id => Some(id.parse().map_err(|_| AppError::field("assignee", Flaw::NotAChoice))?),
+        id => Some(id.parse().map_err(not_a_choice)?),
     }))
 }
 
@@ -143,7 +158,7 @@ pub(super) async fn section(
         Some(id) => id.to_string(),
         None => "nobody".to_owned(),
     };
-    let mut people = people(cx, &sorted.agents);
+    let mut people = people_or_queues(cx, &sorted.agents, &all);
     // Whoever works on it stays a choice, though others are of its queue by now.
     if let Some(name) = &thread.assignee_name
         && people.iter().all(|(code, _)| *code != assignee)
@@ -174,7 +189,7 @@ pub(super) async fn section(
                 <input type="hidden" name="seen" value=seen/>
                 <Select name="topic" label=t.topic options=choice value=topic/>
                 <Select name="priority" label=t.priority options=priorities value=priority/>
-                <Select name="assignee" label=t.assignee options=people value=assignee/>
+                <Select name="assignee" label=t.assignee hint=t.assignee_hint options=people value=assignee/>
                 <Field name="tags" label=t.tags hint=t.tags_hint value=typed optional=true/>
                 <button class="btn">{t.save}</button>
             </FormBox<SortRequest>>

@@ -1,6 +1,6 @@
 //! Consents: what was agreed to, when, to which version of the text, for which channel or partner, and how to take it back.
 
-use super::{back, flash, long_list};
+use super::{back, flash, long_list, meaning};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Place};
@@ -153,6 +153,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <section class="section narrow" aria-labelledby="history">
                 <h2 id="history">{t.history}</h2>
                 <p class="hint">{t.history_hint}</p>
+                {meaning(&cx, t.what_version, t.version_means, "consents-and-messages")}
                 {long_list(&cx, acts, "timeline")}
             </section>
         })}

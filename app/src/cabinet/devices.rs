@@ -1,6 +1,6 @@
 //! Where the customer is signed in, and how to end it.
 
-use super::{back, flash, fresh_first, gone, place, show_place};
+use super::{back, flash, fresh_first, gone, meaning, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
@@ -72,6 +72,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {gone(&cx)}
         {first}
         <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+        {meaning(&cx, t.what_network, t.network_means, "devices")}
         {(has_others && is_fresh).then(|| view! {
             <FormBox<EndOthers> class="actions">
                 <button class="btn btn-danger-quiet">{t.end_others}</button>

@@ -138,6 +138,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             })}
             {expiring}
             {more}
+            {waiting.is_some().then(|| {
+                meaning(&cx, cx.t().points.what_pending, cx.t().points.pending_means, "when-points-become-active")
+            })}
             {waiting}
             {more_waiting}
         </div>

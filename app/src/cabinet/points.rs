@@ -272,6 +272,8 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
     let expiry_means = balance
         .next_expiry
         .map(|_| meaning(cx, t.what_expires, t.expires_means, "when-points-expire"));
+    let is_debt = balance.programs.iter().any(|program| program.spendable() < 0);
+    let debt_means = is_debt.then(|| meaning(cx, t.what_debt, t.debt_means, "points-below-zero"));
     let is_reserved = balance.programs.iter().any(|program| program.reserved != 0);
     let reserved_means = is_reserved.then(|| meaning(cx, t.what_reserved, t.reserved_means, "pay-with-points"));
     (!rows.is_empty()).then(|| {
@@ -282,6 +284,7 @@ fn programs(cx: &Cx, balance: &Balance) -> Option<Html> {
                     <p class="balance-sum"><b>{cx.points(balance.spendable())}</b> " " {unit(cx, balance.spendable())}</p>
                 </div>
                 <div class="panel panel-flush"><ul class="rows">{rows}</ul></div>
+                {debt_means}
                 {reserved_means}
                 {pending_means}
                 {expiry_means}

@@ -1,7 +1,7 @@
 //! A receipt that looks like one, also printed and as a file, and the points it brought.
 
 use super::what_if::payment;
-use super::{back, flash};
+use super::{back, flash, meaning};
 use crate::cx::Cx;
 use crate::format;
 use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
@@ -408,11 +408,15 @@ fn points(cx: &Cx, receipt: &Receipt) -> Option<Html> {
         view! { <div class="panel"><p>{t.taken_text}</p> <dl class="kv">{took_back}</dl></div> }
     });
     let paid = paid_in_points(cx, receipt);
+    let waits = lots.iter().any(|(lot, ..)| lot.state == LotState::Pending);
+    let p = &cx.t().points;
+    let means = waits.then(|| meaning(cx, p.what_pending, p.pending_means, "when-points-become-active"));
     (!panels.is_empty() || took_back.is_some() || paid.is_some()).then(|| {
         view! {
             <section class="section">
                 <div class="section-head"><h2>{t.points_title}</h2> <a href="/points">{t.statement}</a></div>
                 {panels}
+                {means}
                 {took_back}
                 {paid}
             </section>

@@ -4,6 +4,7 @@ use super::Actor;
 use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{AuditId, CustomerId, StaffId};
+use crate::merge;
 use crate::on;
 use crate::points::Before;
 use crate::staff::Right;
@@ -30,7 +31,7 @@ pub struct Filter {
     pub by: Option<By>,
     /// What: `customer.read`, or `customer` for all that begins so; empty for anything.
     pub action: String,
-    /// Whose data it was about.
+    /// Whose data it was about; rows of accounts that went into theirs are among them.
     pub customer: Option<CustomerId>,
     /// What it was about.
     pub object: Option<Uuid>,
@@ -151,7 +152,10 @@ async fn find(
         );
     }
     if let Some(id) = filter.customer {
-        query = query.filter("a.customer_id = ?", [Bind::Id(id.0)]);
+        // What was written down of an account stays under its id when it goes into another one.
+        let gone = merge::heirs(conn, &[id]).await?;
+        let all = gone.into_keys().chain([id]);
+        query = query.within("a.customer_id", all.map(|id| Bind::Id(id.0)));
     }
     if let Some(id) = filter.object {
         query = query.filter("a.object_id = ?", [Bind::Id(id)]);

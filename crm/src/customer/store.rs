@@ -205,10 +205,8 @@ pub async fn birthday_gives(conn: &mut Conn, whose: Whose) -> Result<Vec<Rule>, 
         };
         for published in rules.published() {
             let mut rule = published.rule.clone();
-            let valid = rule.valid;
-            let holds = valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until);
             rule.effects.retain(|effect| !matches!(effect, Effect::Message { .. }));
-            if holds && rule.is_for_birthdays(whose) && !rule.effects.is_empty() {
+            if rule.valid.holds(now) && rule.is_for_birthdays(whose) && !rule.effects.is_empty() {
                 gives.push(rule);
             }
         }
@@ -230,10 +228,7 @@ pub async fn gives_for(conn: &mut Conn, of: Subject, told: Occasion) -> Result<V
         .fetch_all(c)
         .await)?;
     let left = rules.published().iter().filter(|one| !given.contains(&one.by.id));
-    let holds = left.filter(|one| {
-        let valid = one.rule.valid;
-        valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until)
-    });
+    let holds = left.filter(|one| one.rule.valid.holds(now));
     Ok(holds.map(|one| one.rule.clone()).collect())
 }
 

@@ -356,7 +356,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "request_files",
         "SELECT r.number, a.id AS file_id, a.at, m.author, a.name AS file, a.kind AS file_kind, a.size AS bytes FROM requests r \
          JOIN messages m ON m.request_id = r.id JOIN attachments a ON a.message_id = m.id WHERE r.customer_id = $1 \
-         ORDER BY r.number, m.at, m.id, a.ordinal",
+         AND NOT m.internal ORDER BY r.number, m.at, m.id, a.ordinal",
     ),
     (
         "request_ratings",

@@ -16,6 +16,7 @@ use crate::points::Before;
 use crate::points::store::{LIST, Occasion as Coming, Sale, far};
 use crate::rule::store::{Timeline, rewarding, timeline};
 use crate::rule::{Condition, Occasion, Rule};
+use crate::shop::Shop;
 use crate::who::{Customer, Subject, System};
 use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,6 +268,16 @@ fn mailbox(address: &str) -> String {
     format!("{name}@{domain}").to_lowercase()
 }
 
+/// The first day of the month of a moment, and that of the next one.
+fn month(shop: &Shop, at: DateTime<Utc>) -> (NaiveDate, NaiveDate) {
+    let day = shop.day(at);
+    let first = day.with_day(1).unwrap_or(day);
+    (
+        first,
+        first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX),
+    )
+}
+
 /// Binds an invitation to the first purchase, and asks the rules about it, unless the inviter was rewarded often enough in the
 /// month of the purchase.
 async fn claim(
@@ -296,9 +307,7 @@ async fn claim(
     // Two friends who buy at the same moment are counted one after the other.
     customers::hold(tx, inviter).await?;
     let shop = tx.shop().clone();
-    let day = shop.day(at);
-    let first = day.with_day(1).unwrap_or(day);
-    let next = first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
+    let (first, next) = month(&shop, at);
     let rewarded: i64 = on!(tx, |c| sqlx::query_scalar(REWARDED)
         .bind(inviter)
         .bind(shop.midnight(first))
@@ -389,6 +398,37 @@ pub async fn list(conn: &mut Conn, of: Subject, before: Option<Before>, limit: i
     Ok(rows.into_iter().map(invitation).collect())
 }
 
+/// How many friends a customer waits for, and what came of those who bought.
+pub(crate) struct Standing {
+    /// How many have bought nothing yet.
+    pub(crate) waiting: i64,
+    /// Where no other one is rewarded in this month: the first day of the next.
+    pub(crate) closed_until: Option<NaiveDate>,
+    /// When the last one bought for whom the rules gave nothing, though the month had room.
+    pub(crate) unrewarded: Option<DateTime<Utc>>,
+}
+
+/// How a customer's invitations stand now.
+pub(crate) async fn standing(conn: &mut Conn, of: Subject) -> Result<Standing, sqlx::Error> {
+    const SQL: &str = "SELECT COUNT(*) - COUNT(purchase_id), \
+        COUNT(CASE WHEN rewarded_at IS NOT NULL AND bought_at >= $2 AND bought_at < $3 THEN 1 END), \
+        MAX(CASE WHEN rewarded_at IS NULL AND capped_at IS NULL THEN bought_at END) \
+        FROM invitations WHERE inviter_id = $1";
+    let shop = conn.shop().clone();
+    let (first, next) = month(&shop, conn.now());
+    let (waiting, rewarded, unrewarded): (i64, i64, Option<DateTime<Utc>>) = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(shop.midnight(first))
+        .bind(shop.midnight(next))
+        .fetch_one(c)
+        .await)?;
+    Ok(Standing {
+        waiting,
+        closed_until: (rewarded >= shop.points.invitations_per_month).then_some(next),
+        unrewarded,
+    })
+}
+
 /// What rules give for invitations now, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gives {
@@ -408,13 +448,9 @@ pub async fn gives(conn: &mut Conn) -> Result<Gives, Error> {
             continue;
         };
         let is_inviters = occasion == Occasion::Referral;
-        let holds = |rule: &Rule| {
-            let valid = rule.valid;
-            valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until)
-        };
         let of_them = rules.published().iter().map(|published| &published.rule);
         let of_them = of_them.filter(|rule| is_inviters || rule.conditions.contains(&Condition::Invited));
-        let of_them = of_them.filter(|rule| holds(rule)).cloned();
+        let of_them = of_them.filter(|rule| rule.valid.holds(now)).cloned();
         found.entry(is_inviters).or_default().extend(of_them);
     }
     Ok(Gives {

@@ -395,6 +395,10 @@ async fn match_waiting(
         }
     };
     for row in rows {
+        // Voided since it was read, by another process: it waits for nothing, and is left as it is.
+        if !hold(tx, row.purchase_id).await? {
+            continue;
+        }
         let claimed = on!(tx, |c| sqlx::query(CLAIM)
             .bind(row.id)
             .execute(c)
@@ -453,10 +457,26 @@ pub async fn match_returns(db: &Db, _: &System) -> Result<u64, Error> {
     .await
 }
 
-/// Counts pieces of a line as come back; false where that many are not left.
+/// Sees to it that nobody voids a receipt until the transaction ends; false where it is voided.
+async fn hold(tx: &mut Tx, purchase: PurchaseId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE purchases SET document = document WHERE id = $1 AND voided_at IS NULL";
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(purchase)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
+}
+
+/// Counts pieces of a line as come back; false where that many are not left, or the sale is voided. The sale is held first: beside
+/// the line alone PostgreSQL would read it as it was before a void that is waited for.
 async fn count_back(tx: &mut Tx, line: LineId, quantity: i64) -> Result<bool, sqlx::Error> {
-    const SQL: &str = "UPDATE purchase_lines SET returned = returned + $2 WHERE id = $1 AND quantity - returned >= $2 \
-        AND (SELECT p.voided_at FROM purchases p WHERE p.id = purchase_lines.purchase_id) IS NULL";
+    const SALE: &str = "SELECT purchase_id FROM purchase_lines WHERE id = $1";
+    const SQL: &str = "UPDATE purchase_lines SET returned = returned + $2 WHERE id = $1 AND quantity - returned >= $2";
+    let sale: PurchaseId = on!(tx, |c| sqlx::query_scalar(SALE).bind(line).fetch_one(c).await)?;
+    if !hold(tx, sale).await? {
+        return Ok(false);
+    }
     let rows = on!(tx, |c| sqlx::query(SQL)
         .bind(line)
         .bind(quantity)

@@ -376,7 +376,7 @@ pub enum Figure {
     Closed,
     /// Within which time half of what was answered had the first answer.
     FirstAnswer,
-    /// Within which time half of what was closed was.
+    /// Within which time half of what was closed was, for the first time.
     Solution,
     /// Requests that were open at the end.
     Backlog,

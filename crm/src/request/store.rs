@@ -637,16 +637,27 @@ pub async fn usual_wait(conn: &mut Conn, topic: TopicId) -> Result<Option<TimeDe
     Ok(super::usual_wait(answered, &waiting))
 }
 
+/// Which files of a request somebody may be given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Files {
+    /// Of what its customer and the shop said to each other.
+    OfTheCustomer,
+    /// Those of notes, too.
+    WithNotes,
+}
+
 /// A file of a request, and what is in it.
-async fn read(conn: &mut Conn, request: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
+async fn read(conn: &mut Conn, request: i64, id: AttachmentId, of: Files) -> Result<(Attachment, Vec<u8>), Error> {
     const SQL: &str = "SELECT a.id, a.message_id, a.name, a.kind, a.size FROM attachments a \
                        JOIN messages m ON m.id = a.message_id JOIN requests r ON r.id = m.request_id \
                        WHERE a.id = $1 AND (r.number = $2 \
-                       OR r.merged_into = (SELECT k.id FROM requests k WHERE k.number = $2))";
+                       OR r.merged_into = (SELECT k.id FROM requests k WHERE k.number = $2)) \
+                       AND ($3 OR NOT m.internal)";
     const PARTS: &str = "SELECT bytes FROM attachment_parts WHERE attachment_id = $1 ORDER BY ordinal";
     let found: Option<Attachment> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(id)
         .bind(request)
+        .bind(of == Files::WithNotes)
         .fetch_optional(c)
         .await)?;
     let found = found.ok_or(Error::NotFound)?;
@@ -654,7 +665,7 @@ async fn read(conn: &mut Conn, request: i64, id: AttachmentId) -> Result<(Attach
     Ok((found, parts.concat()))
 }
 
-/// A file of a customer's request; another's is [`Error::NotFound`].
+/// A file of a customer's request; another's is [`Error::NotFound`], and so is one of a note.
 pub async fn file(conn: &mut Conn, of: Subject, number: i64, id: AttachmentId) -> Result<(Attachment, Vec<u8>), Error> {
     const OWN: &str = "SELECT COUNT(*) FROM requests WHERE number = $1 AND customer_id = $2";
     let own: i64 = on!(conn, |c| sqlx::query_scalar(OWN)
@@ -665,7 +676,7 @@ pub async fn file(conn: &mut Conn, of: Subject, number: i64, id: AttachmentId) -
     if own == 0 {
         return Err(Error::NotFound);
     }
-    read(conn, number, id).await
+    read(conn, number, id, Files::OfTheCustomer).await
 }
 
 /// Remembers that the customer was shown this thread: what it held is read from now on, what came meanwhile is not.
@@ -1057,7 +1068,7 @@ pub async fn staff_file(db: &Db, by: &Staff, number: i64, id: AttachmentId) -> R
             let of: Option<(RequestId, CustomerId)> =
                 on!(tx, |c| sqlx::query_as(OF).bind(number).fetch_optional(c).await)?;
             let (request, customer) = of.ok_or(Error::NotFound)?;
-            let found = read(tx, number, id).await?;
+            let found = read(tx, number, id, Files::WithNotes).await?;
             by.record(
                 tx,
                 "attachment.read",
@@ -1216,17 +1227,18 @@ pub(super) async fn audit(tx: &mut Tx, by: &Staff, step: Step, held: &Held) -> R
         .await?)
 }
 
-/// Leaves a note for colleagues. Nothing that the customer sees changes by it. Whom it names by `@login` is told of it. Fails with
-/// a flaw at `text`.
-pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str) -> Result<(), Error> {
+/// Leaves a note for colleagues, with files. Nothing that the customer sees changes by it. Whom it names by `@login` is told of it.
+/// Fails with flaws at `text` and `files`.
+pub async fn note(db: &Db, by: &Staff, number: i64, raw: &str, files: &[Upload]) -> Result<(), Error> {
     by.may(Right::Requests)?;
-    let body = &text(raw).map_err(|flaw| Error::field("text", flaw))?;
+    let (body, files) = &said(raw, files, db)?;
     db.write(|tx| {
         scoped(async move {
             let held = Held::by_number(tx, number, None).await?;
             let named = mention::named(tx, body).await?;
             let at = held.moment(tx);
             let message = say(tx, held.id, Some(by.id()), true, body, at).await?;
+            attach(tx, message, files, at).await?;
             let told = mention::tell(tx, by, &named, message, at).await?;
             draft::forget(tx, by, held.id, Draft::Note).await?;
             audit(tx, by, Step::StaffNotes, &held).await?;

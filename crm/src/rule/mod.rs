@@ -188,6 +188,13 @@ pub struct Validity {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl Validity {
+    /// Whether it holds at a moment.
+    pub fn holds(self, at: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
 /// What has to hold. The first six ask about a line and choose the lines of the effects; the others ask about the
 /// basket, the place, the time or the customer. Lists mean any of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

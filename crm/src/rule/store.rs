@@ -1,6 +1,7 @@
 //! Rules in the database: drafts, published versions ([`versions`]), and what each of them gave.
 
 pub(crate) mod asking;
+pub mod awaited;
 pub mod days;
 mod explaining;
 mod naming;

@@ -87,6 +87,8 @@ pub enum Problem {
     Missing,
     /// It is longer than so many characters.
     TooLong(usize),
+    /// It has a NUL, which PostgreSQL keeps in no text.
+    Nul,
     /// There are more than so many.
     TooMany(usize),
     /// A number that is not above zero.
@@ -241,6 +243,8 @@ impl NewReceipt {
                 faults.push((pointer, Problem::Missing));
             } else if value.chars().count() > TEXT_MAX {
                 faults.push((pointer, Problem::TooLong(TEXT_MAX)));
+            } else if value.contains('\0') {
+                faults.push((pointer, Problem::Nul));
             }
         };
         text("/document".into(), &self.document);

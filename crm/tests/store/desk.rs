@@ -108,7 +108,7 @@ crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| 
     assert_eq!(found(world, &agent, "\"' & | ! :* AND NOT (").await, [0_i64; 0]);
 
     // What is written later, notes and tags too.
-    store::note(&world.db, &agent, first, "звонил, обещал перевыпуск")
+    store::note(&world.db, &agent, first, "звонил, обещал перевыпуск", &[])
         .await
         .expect("noted");
     assert_eq!(found(world, &agent, "перевып").await, [first]);
@@ -759,6 +759,60 @@ crm::both_engines!(a_request_is_sorted_by_who_has_read_it, async |world| {
         one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'request.sort'"),
         2
     );
+});
+
+crm::both_engines!(a_request_is_put_into_another_queue_by_hand, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, agent, lead) = (
+        customer(world, "Anna", "K").await,
+        staff(world, "agent").await,
+        some_lead(world).await,
+    );
+    let db = &world.db;
+    let billing = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
+    let other = queues::create(db, &lead, "other", &text("other"))
+        .await
+        .expect("a queue");
+    let number = write(world, &anna, "x").await;
+    let seen = async || store::open(db, &agent, number).await.expect("opened").1.updated_at;
+    let stands = async || {
+        let queue = "SELECT queue_id FROM requests WHERE number = $1";
+        let queue = one!(world, Option<QueueId>, queue, number);
+        (queue, assignee(world, number).await)
+    };
+    let mine = [Act::Assign(Some(agent.id()))];
+    bulk::sort(db, &agent, number, &mine, seen().await)
+        .await
+        .expect("taken");
+    assert_eq!(stands().await, (Some(billing), Some(agent.id())));
+    let read = seen().await;
+    let nowhere = bulk::sort(db, &agent, number, &[Act::Queue(QueueId::new())], read).await;
+    let flaw = ("assignee".to_owned(), Flaw::NotAChoice);
+    assert!(
+        matches!(&nowhere, Err(Error::Invalid(flaws)) if *flaws == [flaw.clone()]),
+        "{nowhere:?}"
+    );
+
+    // There it is nobody's; who read it before is late.
+    bulk::sort(db, &agent, number, &[Act::Queue(other)], read)
+        .await
+        .expect("sorted");
+    assert_eq!(stands().await, (Some(other), None));
+    let late = bulk::sort(db, &agent, number, &[Act::Queue(billing)], read).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let sorted = "SELECT COUNT(*) FROM audit WHERE action = 'request.sort' AND customer_id IS NOT NULL";
+    assert_eq!(one!(world, i64, sorted), 1);
+
+    // Of many, and back again with whose it was.
+    bulk::sort(db, &agent, number, &mine, seen().await)
+        .await
+        .expect("taken");
+    let id = bulk::change(db, &agent, &[number], &[Act::Queue(billing)])
+        .await
+        .expect("changed");
+    assert_eq!(stands().await, (Some(billing), None));
+    bulk::undo(db, &agent, id).await.expect("undone");
+    assert_eq!(stands().await, (Some(other), Some(agent.id())));
 });
 
 crm::both_engines!(tags_are_counted_and_called_otherwise, async |world| {

@@ -130,7 +130,11 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     crm::question::store::ask(db, &anna, &in_public, Lang::Ru)
         .await
         .expect("asked");
-    requests::note(db, &agent, number, "звонила Незабудкина")
+    let of_the_note = crm::request::Upload {
+        name: "Незабудкина.pdf".into(),
+        bytes: b"%PDF-1.7".to_vec(),
+    };
+    requests::note(db, &agent, number, "звонила Незабудкина", &[of_the_note])
         .await
         .expect("noted");
     crm::note::store::add(db, &agent, who.id(), "Незабудкина любит чай", true)

@@ -163,7 +163,11 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
     let number = requests::create(db, &anna, &question, &[photo])
         .await
         .expect("a request");
-    requests::note(db, &agent, number, "странный покупатель")
+    let of_the_note = crm::request::Upload {
+        name: "подозрения.pdf".into(),
+        bytes: b"%PDF-1.7".to_vec(),
+    };
+    requests::note(db, &agent, number, "странный покупатель", &[of_the_note])
         .await
         .expect("noted");
     let in_public = crm::question::NewQuestion {
@@ -251,6 +255,7 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         "SECRET",
         "Код 735264",
         "странный покупатель",
+        "подозрения",
         "petrov",
     ] {
         assert!(!json.contains(words), "{words}");

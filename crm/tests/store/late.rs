@@ -784,3 +784,29 @@ both_engines!(what_was_sold_before_its_card_was_blocked_is_booked, async |world|
         "{unknown:?}"
     );
 });
+
+both_engines!(a_till_whose_clock_is_ahead_ends_no_points_early, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = rich(db).await;
+    join(db, anna, "club", start()).await;
+    // Her points end on the ninetieth day.
+    let now = start() + Duration::hours(89 * 24 + 12);
+    world.clock.set(now);
+    let bought = NewReceipt {
+        customer: Some(anna.id()),
+        at: now - minutes(5),
+        ..sale("S-1")
+    };
+    receipt::book(db, &till, &bought).await.expect("booked");
+    let returned = NewReceipt {
+        at: now + Duration::hours(20),
+        ..back("R-1", "S-1")
+    };
+    receipt::book(db, &till, &returned).await.expect("booked");
+    let ended = async || one!(world, i64, "SELECT COUNT(*) FROM transactions WHERE kind = 'expiry'");
+    assert_eq!(ended().await, 0, "their day has not come");
+    run_due(world, now + Duration::hours(13)).await;
+    assert_eq!(ended().await, 1, "now it has");
+    assert_books_agree(db).await;
+});

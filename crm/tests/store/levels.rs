@@ -307,7 +307,7 @@ crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |wo
     let number = write(world, &anna, "hello").await;
     clock(world, 49);
     tend(world).await;
-    store::note(db, &agent, number, "hm").await.expect("noted");
+    store::note(db, &agent, number, "hm", &[]).await.expect("noted");
     clock(world, 61);
     let changes = one!(world, i64, "SELECT COUNT(*) FROM request_changes");
     tend(world).await;

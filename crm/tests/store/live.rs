@@ -48,7 +48,7 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
         .await
         .expect("answered");
     store::assign_to_me(db, &agent, number, None).await.expect("taken");
-    store::note(db, &agent, number, "hm").await.expect("noted");
+    store::note(db, &agent, number, "hm", &[]).await.expect("noted");
     let moment = seen(world, &agent, number).await;
     store::staff_answer(db, &agent, number, "so it is", &[], moment)
         .await
@@ -115,7 +115,7 @@ crm::both_engines!(what_comes_into_an_inbox_rings_for_whoever_it_is_for, async |
         inbox.iter().map(|one| (one.number, one.level)).collect::<Vec<_>>()
     };
     let number = write(world, &anna, "hello").await;
-    store::note(db, &olga, number, "@petr, @olga, look")
+    store::note(db, &olga, number, "@petr, @olga, look", &[])
         .await
         .expect("noted");
     assert_eq!(
@@ -215,7 +215,7 @@ crm::both_engines!(changes_are_seen_in_the_order_of_their_numbers, async |world|
     }
     let writes = join_all(numbers.into_iter().map(|number| async move {
         for _ in 0..5 {
-            store::note(&world.db, agent, number, "hm").await.expect("noted");
+            store::note(&world.db, agent, number, "hm", &[]).await.expect("noted");
         }
     }));
     // A number that is seen after a larger one would never be told.

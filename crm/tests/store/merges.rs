@@ -8,6 +8,7 @@ use crate::common::{
 use crate::rules::{fixed, publish, rule};
 use crate::transfers::give;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use crm::audit::log::{self, Filter};
 use crm::both_engines;
 use crm::consent::{Act, store as consents};
 use crm::contact::{Kind, store as contacts};
@@ -23,7 +24,7 @@ use crm::request::{NewRequest, store as requests};
 use crm::segment;
 use crm::task::{NewTask, store as tasks};
 use crm::testing::{World, start};
-use crm::who::Subject;
+use crm::who::{Reason, Subject};
 use crm::{erasure, on};
 use futures::future::join_all;
 use uuid::Uuid;
@@ -440,6 +441,49 @@ both_engines!(
         assert_eq!(one!(world, i64, open), 0, "nobody completes what is another's");
         undo(world, anna).await.expect("parted");
         assert_eq!(one!(world, i64, open), 1);
+    }
+);
+
+both_engines!(
+    the_log_of_a_customer_has_the_rows_of_accounts_that_went_into_theirs,
+    async |world| {
+        let (anna, old) = two(world).await;
+        let (older, boris) = (person(world, "+79000000003").await, person(world, "+79000000004").await);
+        let db = &world.db;
+        let by = administrator(world).await;
+        for who in [anna, old, older, boris] {
+            by.open(db, who.id(), Reason::Card).await.expect("opened");
+        }
+        // Whose rows are found of those who were opened then.
+        let found = async |of: Subject| {
+            let filter = Filter {
+                by: Some(log::By::One(by.id().0)),
+                action: "customer.read".into(),
+                customer: Some(of.id()),
+                ..Filter::default()
+            };
+            let listed = log::list(db, &by, &filter, None, 50).await.expect("listed");
+            let saved = log::export(db, &by, &filter).await.expect("saved");
+            assert_eq!(listed, saved);
+            let mut whose: Vec<_> = listed.into_iter().filter_map(|line| line.customer_id).collect();
+            whose.sort_unstable();
+            whose
+        };
+        let ids = |all: &[Subject]| {
+            let mut ids: Vec<CustomerId> = all.iter().map(|who| who.id()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(found(anna).await, ids(&[anna]));
+        merge(world, old, older).await.expect("merged");
+        go_on(world, start() + days(15));
+        merge(world, anna, old).await.expect("merged");
+        assert_eq!(found(anna).await, ids(&[anna, old, older]));
+        assert_eq!(found(old).await, ids(&[old]), "its own");
+        assert_eq!(found(boris).await, ids(&[boris]));
+        undo(world, anna).await.expect("parted");
+        assert_eq!(found(anna).await, ids(&[anna]));
+        assert_eq!(found(old).await, ids(&[old, older]));
     }
 );
 

@@ -837,7 +837,13 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     assert_eq!(total(&told, Figure::Reopened).0, Some(1));
     assert_eq!(total(&told, Figure::Backlog).0, Some(3));
     for by in [By::Topic, By::Agent] {
-        for (figure, value) in [(Figure::Received, 3), (Figure::Reopened, 1), (Figure::Backlog, 3)] {
+        let all = [
+            (Figure::Received, 3),
+            (Figure::Solution, 60),
+            (Figure::Reopened, 1),
+            (Figure::Backlog, 3),
+        ];
+        for (figure, value) in all {
             assert_eq!(column(table(&told, by), figure), value, "{by:?} {figure:?}");
         }
     }
@@ -881,9 +887,74 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     at(3 * 24 * 60 + 1);
     requests::reopen(db, &anna, numbers[0]).await.expect("opened later");
     let again = report(db, &mara, Kind::Requests, &ask).await;
-    for figure in [Figure::Received, Figure::Closed, Figure::Reopened, Figure::Backlog] {
+    for figure in [
+        Figure::Received,
+        Figure::Solution,
+        Figure::Closed,
+        Figure::Reopened,
+        Figure::Backlog,
+    ] {
         assert_eq!(total(&again, figure).0, total(&told, figure).0, "{figure:?}");
     }
+});
+
+/// The time to a solution is that to the first closing, and other SQL finds the same.
+async fn assert_solved(world: &World, by: &Staff, ask: &Ask, minutes: i64) {
+    const FIRST: &str = "SELECT r.created_at, s.at FROM request_steps s JOIN requests r ON r.id = s.request_id \
+                         WHERE s.kind = 'closed' AND r.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM request_steps e \
+                         WHERE e.request_id = s.request_id AND e.kind = 'closed' AND e.at < s.at)";
+    let mut conn = world.db.read().await.expect("a connection");
+    let first: Vec<(DateTime<Utc>, DateTime<Utc>)> =
+        on!(conn, |c| sqlx::query_as(FIRST).fetch_all(c).await).expect("first closings");
+    drop(conn);
+    let mut all: Vec<i64> = first.into_iter().map(|(from, to)| (to - from).num_minutes()).collect();
+    all.sort_unstable();
+    let told = report(&world.db, by, Kind::Requests, ask).await;
+    assert_eq!(total(&told, Figure::Solution).0, Some(minutes));
+    assert_eq!(all.get(all.len() / 2).copied(), Some(minutes), "{all:?}");
+}
+
+crm::both_engines!(the_time_to_a_solution_ends_with_the_first_closing, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let anna = people::customer(world, "Анна", "К").await;
+    let new = |text: &str| NewRequest {
+        topic: "card".into(),
+        text: text.into(),
+        purchase: String::new(),
+    };
+    let at = |minutes: i64| world.clock.set(start() + Duration::minutes(minutes));
+    let mut numbers = Vec::new();
+    for n in 0..3 {
+        let number = requests::create(db, &anna, &new(&n.to_string()), &[]).await;
+        numbers.push(number.expect("written"));
+    }
+    for (number, minutes) in numbers.iter().zip([20, 40, 90]) {
+        at(minutes);
+        requests::close(db, &anna, *number).await.expect("closed");
+    }
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    assert_solved(world, &mara, &ask, 40).await;
+    // Open again, in that period and long after it, and closed once more: the figure stays.
+    at(100);
+    requests::reopen(db, &anna, numbers[1]).await.expect("opened again");
+    assert_solved(world, &mara, &ask, 40).await;
+    at(5 * 24 * 60);
+    requests::reopen(db, &anna, numbers[0]).await.expect("opened later");
+    requests::close(db, &anna, numbers[1]).await.expect("closed again");
+    assert_solved(world, &mara, &ask, 40).await;
+    at(6 * 24 * 60);
+    requests::close(db, &anna, numbers[0]).await.expect("closed later");
+    assert_solved(world, &mara, &ask, 40).await;
+    // What was closed before steps were written down keeps the moment that it bears.
+    execute!(db, "DELETE FROM request_steps").await.expect("no steps");
+    let second = numbers[1];
+    let then = start() + Duration::minutes(50);
+    execute!(db, "UPDATE requests SET closed_at = $2 WHERE number = $1", second, then)
+        .await
+        .expect("closed then");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    assert_eq!(total(&told, Figure::Solution).0, Some(90));
 });
 
 crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, async |world| {

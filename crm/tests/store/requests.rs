@@ -12,6 +12,7 @@ use crm::flaw::Flaw;
 use crm::id::{AttachmentId, TopicId};
 use crm::lang::Lang;
 use crm::outbox;
+use crm::request::merge;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
     Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, Summary, Upload, attachment,
@@ -406,7 +407,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
     let (shown, listed) = (thread(world, &anna, number).await, list(world, &anna, None, 10).await);
     later(world, 1);
     let seen = opened(world, &agent, number).await.updated_at;
-    store::note(&world.db, &agent, number, "she is difficult")
+    store::note(&world.db, &agent, number, "she is difficult", &[])
         .await
         .expect("noted");
     assert_eq!(thread(world, &anna, number).await, shown);
@@ -419,7 +420,7 @@ crm::both_engines!(notes_never_reach_the_customer, async |world| {
         (Status::New, None, seen)
     );
     assert!(matches!(
-        store::note(&world.db, &agent, number, "").await,
+        store::note(&world.db, &agent, number, "", &[]).await,
         Err(Error::Invalid(_))
     ));
     assert_eq!(audited(world, "request.note").await, 1);
@@ -998,6 +999,62 @@ crm::both_engines!(files_go_along_with_messages_and_come_back_whole, async |worl
     assert_eq!(audited(world, "attachment.read").await, 1);
 });
 
+crm::both_engines!(files_of_notes_stay_between_staff, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    role(world, "reader", r#"["requests", "documents"]"#).await;
+    let (agent, reader) = (
+        staff(world, "agent").await,
+        moments_after(world, "rita", "Рита", "reader").await,
+    );
+    let db = &world.db;
+    let number = write(world, &anna, "first").await;
+    let shown = thread(world, &anna, number).await;
+    later(world, 1);
+    // The checks of an answer, both at once, and nothing of it is kept.
+    let wrong = store::note(db, &agent, number, " ", &[upload("a.png", b"%PDF-1.7")]).await;
+    let expected = [
+        ("text".to_owned(), Flaw::Missing),
+        ("files".to_owned(), Flaw::FileLies { file: 1 }),
+    ];
+    assert!(
+        matches!(&wrong, Err(Error::Invalid(flaws)) if *flaws == expected),
+        "{wrong:?}"
+    );
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM attachments"), 0);
+    let large = png(MB * 3 / 2);
+    store::note(db, &agent, number, "look", &[upload("кража.png", &large)])
+        .await
+        .expect("noted");
+
+    let held = opened(world, &agent, number).await;
+    let [file] = held.messages[1].files.as_slice() else {
+        panic!("one file: {:?}", held.messages)
+    };
+    assert!(held.messages[1].internal && file.name == "кража.png");
+    assert_eq!(thread(world, &anna, number).await, shown, "she sees nothing of it");
+    let theirs = async |number: i64| {
+        let mut conn = db.read().await.expect("a connection");
+        store::file(&mut conn, anna.me(), number, file.id).await
+    };
+    assert!(matches!(theirs(number).await, Err(Error::NotFound)));
+    let refused = store::staff_file(db, &agent, number, file.id).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    let (_, bytes) = store::staff_file(db, &reader, number, file.id).await.expect("a file");
+    assert!(bytes == large);
+
+    // It goes with its note into another request, and is hers under neither number.
+    let other = write(world, &anna, "second").await;
+    merge::merge(db, &agent, other, &[number.to_string()])
+        .await
+        .expect("merged");
+    for number in [number, other] {
+        assert!(matches!(theirs(number).await, Err(Error::NotFound)), "{number}");
+    }
+    let (found, _) = store::staff_file(db, &reader, other, file.id).await.expect("a file");
+    assert_eq!(&found, file);
+});
+
 crm::both_engines!(a_day_has_room_for_so_many_files_however_they_come, async |world| {
     topic(world, "card", 1).await;
     let anna = customer(world, "Anna", "K").await;
@@ -1051,7 +1108,7 @@ crm::both_engines!(
             let ratings = opened(world, &agent, number).await.ratings;
             ratings.iter().map(|rating| rating.score).collect::<Vec<_>>()
         };
-        store::note(db, &agent, number, "a note is no answer")
+        store::note(db, &agent, number, "a note is no answer", &[])
             .await
             .expect("noted");
         assert!(!thread(world, &anna, number).await.may_rate, "nobody has answered");

@@ -20,6 +20,7 @@ use crm::points::store as points;
 use crm::points::{Entry, LotState, Policy, TransactionKind};
 use crm::purchase::claim::claim;
 use crm::purchase::void::void;
+use crm::rule::store::awaited::{self, Ahead};
 use crm::rule::store::days;
 use crm::rule::{Occasion, Whose};
 use crm::signin::Draft;
@@ -1171,3 +1172,148 @@ both_engines!(a_budget_counts_rewards_of_a_version_without_it, async |world| {
     assert_eq!(used, 30_00 + 3, "the budget was not to be gone beyond");
     assert_books_agree(db).await;
 });
+
+/// What is told of each reward, by its name: when it came, and what is to be expected of it.
+async fn expected(db: &Db, who: Subject) -> Vec<(String, Option<DateTime<Utc>>, Option<Ahead>)> {
+    let mut conn = db.read().await.expect("a connection");
+    let all = awaited::of(&mut conn, who).await.expect("asked");
+    let mut all: Vec<_> = all.into_iter().map(|one| (one.name.en, one.came, one.ahead)).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn on(day: &str) -> Option<Ahead> {
+    Some(Ahead::On(day.parse().expect("a day")))
+}
+
+fn not(day: Option<&str>, ru: &str, en: &str) -> Option<Ahead> {
+    let day = day.map(|day| day.parse().expect("a day"));
+    let why = Localized::new(ru, en);
+    Some(Ahead::Not { day, why })
+}
+
+both_engines!(
+    a_reward_of_a_day_is_told_before_it_comes_and_after_it_did_not,
+    async |world| {
+        let db = ready(world).await;
+        let (club, family) = (program(db, "club").await, program(db, "family").await);
+        let (anna, nobody) = (born(db, "1990-11-24").await, customer(db).await);
+        join(db, nobody, "club", start() - days(365)).await;
+        let own = birthday(0, 0);
+        publish(db, &rule("Birthday", &own, &fixed(club, 300_00), DAILY)).await;
+        // In another program, and for whom is nobody else's to know.
+        publish(db, &rule("Elsewhere", &own, &fixed(family, 1_00), DAILY)).await;
+        let vip = format!(r#"{own}, {{"segment": ["vip"]}}"#);
+        publish(db, &rule("Vip", &vip, &fixed(club, 900_00), DAILY)).await;
+        let long = format!(r#"{own}, {{"tenure": {{"at_least": 30}}}}"#);
+        publish(db, &rule("Loyal", &long, &fixed(club, 500_00), DAILY)).await;
+        let least = (
+            "Для тех, кто с нами не меньше: 30\u{a0}дней",
+            "For those who have been with us for 30\u{a0}days or more",
+        );
+        let row = |name: &str, came: Option<&str>, ahead: Option<Ahead>| (name.to_owned(), came.map(at), ahead);
+        let early = not(None, least.0, least.1);
+        assert_eq!(
+            expected(db, anna).await,
+            [
+                row("Birthday", None, on("2026-11-24")),
+                row("Loyal", None, early.clone())
+            ]
+        );
+        let unknown = not(None, "День рождения не указан", "The birthday is not known");
+        assert_eq!(expected(db, nobody).await[0], row("Birthday", None, unknown));
+
+        assert_eq!(work(world, at("2026-11-24T09:00:00Z")).await, 1);
+        let came = row("Birthday", Some("2026-11-23T21:00:00Z"), on("2027-11-24"));
+        assert_eq!(expected(db, anna).await, [came.clone(), row("Loyal", None, early)]);
+        world.clock.set(at("2026-11-25T09:00:00Z"));
+        let missed = not(Some("2026-11-24"), least.0, least.1);
+        assert_eq!(expected(db, anna).await, [came.clone(), row("Loyal", None, missed)]);
+        // After two months it is the next one that is told.
+        world.clock.set(at("2027-02-01T09:00:00Z"));
+        assert_eq!(expected(db, anna).await, [came, row("Loyal", None, on("2027-11-24"))]);
+        assert_eq!(work(world, at("2027-11-24T09:00:00Z")).await, 1);
+        assert_eq!(rewards(db, anna).await.len(), 3, "as it was told");
+    }
+);
+
+both_engines!(what_is_to_be_expected_of_invitations_is_told, async |world| {
+    ready(world).await;
+    let policy = Policy {
+        invitations_per_month: 1,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (anna, code, _) = host(db).await;
+    let friend = async || {
+        let all = expected(db, anna.me()).await;
+        let found = all.into_iter().find(|(name, ..)| name == "Friend");
+        let (_, came, ahead) = found.expect("the rule counts");
+        (came, ahead)
+    };
+    assert_eq!(friend().await, (None, Some(Ahead::Act)));
+    let boris = register(db, "+79000000001", Some(&code)).await;
+    assert_eq!(friend().await, (None, Some(Ahead::Friends(1))));
+    later(world);
+    let bought = db.now();
+    slip("B-1", boris.me(), bought).line("tea", 1, 60_00).book(db).await;
+    let december = "2026-12-01".parse().expect("a day");
+    assert_eq!(friend().await, (Some(bought), Some(Ahead::Closed(december))));
+    world.clock.set(at("2026-12-01T09:00:00Z"));
+    assert_eq!(friend().await, (Some(bought), Some(Ahead::Act)));
+});
+
+both_engines!(a_friend_who_brought_nothing_is_told_with_the_reason, async |world| {
+    let db = ready(world).await;
+    let club = program(db, "club").await;
+    let old = r#"{"tenure": {"at_least": 30}}"#;
+    publish(db, &rule("Old", old, &fixed(club, 1_00), r#", "occasion": "referral""#)).await;
+    let anna = register(db, "+79000000001", None).await;
+    let code = invitations::begin(db, &anna).await.expect("a code");
+    let boris = register(db, "+79000000002", Some(&code)).await;
+    later(world);
+    slip("B-1", boris.me(), db.now()).line("tea", 1, 60_00).book(db).await;
+    let why = not(
+        Some("2026-11-21"),
+        "Для тех, кто с нами не меньше: 30\u{a0}дней",
+        "For those who have been with us for 30\u{a0}days or more",
+    );
+    world.clock.set(start() + days(40));
+    assert_eq!(
+        expected(db, anna.me()).await,
+        [("Old".to_owned(), None, why)],
+        "as it was on the day of the purchase"
+    );
+});
+
+both_engines!(
+    what_a_customer_does_by_themselves_is_told_until_it_was_rewarded,
+    async |world| {
+        let db = ready(world).await;
+        let club = program(db, "club").await;
+        let more = |occasion: &str| format!(r#", "occasion": "{occasion}""#);
+        publish(
+            db,
+            &rule("Gift", r#""invited""#, &fixed(club, 1_00), &more("registration")),
+        )
+        .await;
+        publish(db, &rule("Welcome", "", &fixed(club, 1_00), &more("registration"))).await;
+        publish(db, &rule("Whole", "", &fixed(club, 1_00), &more("profile"))).await;
+        let joined = db.now();
+        let boris = register(db, "+79000000001", None).await;
+        let row = |name: &str, came, ahead| (name.to_owned(), came, ahead);
+        let invited = not(
+            Some("2026-11-21"),
+            "Для тех, кто пришёл по приглашению",
+            "For those who came by an invitation",
+        );
+        let welcome = row("Welcome", Some(joined), None);
+        let whole = row("Whole", None, Some(Ahead::Act));
+        assert_eq!(
+            expected(db, boris.me()).await,
+            [row("Gift", None, invited), welcome.clone(), whole.clone()]
+        );
+        world.clock.set(start() + days(61));
+        assert_eq!(expected(db, boris.me()).await, [welcome, whole], "not for ever");
+    }
+);

@@ -24,7 +24,7 @@ use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
 use crm::request::{Filter, NewRating, NewRequest, Sort, Status, Thread, store as requests};
 use crm::rule::Rule;
-use crm::rule::store::{self as rules, days, simulating};
+use crm::rule::store::{self as rules, awaited, days, simulating};
 use crm::rule::tier::{Tiers, store as tiers};
 use crm::staff::managing::{self as colleagues, Invitation};
 use crm::staff::roles::{self, NewRole};
@@ -79,7 +79,7 @@ fn a_server_can_await_these(
         managing::remove_policy(&db, &agent, PolicyId::new()).await?;
         requests::staff_answer(&db, &agent, 1, "", &[], db.now()).await?;
         requests::write_to(&db, &agent, CustomerId::new(), "", "").await?;
-        requests::note(&db, &agent, 1, "").await?;
+        requests::note(&db, &agent, 1, "", &[]).await?;
         requests::set_status(&db, &agent, 1, Status::Open, db.now()).await?;
         requests::assign_to_me(&db, &agent, 1, None).await?;
         requests::unassign(&db, &agent, 1, None).await?;
@@ -182,6 +182,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         customers::reminders(&mut conn, customer.me()).await?;
         customers::birthday_gives(&mut conn, crm::rule::Whose::Child).await?;
         rewards::of(&mut conn, customer.me(), &[]).await?;
+        awaited::of(&mut conn, customer.me()).await?;
         Ok::<_, Error>(())
     });
 }

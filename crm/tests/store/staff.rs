@@ -238,7 +238,7 @@ crm::both_engines!(a_timeline_tells_everything_newest_first, async |world| {
         .await
         .expect("a request");
     tick();
-    requests::note(&world.db, &agent, number, "secret")
+    requests::note(&world.db, &agent, number, "secret", &[])
         .await
         .expect("noted");
     tick();
@@ -357,7 +357,9 @@ crm::both_engines!(who_looked_is_told_by_role, async |world| {
     agent.open(&world.db, other.id(), Reason::Card).await.expect("opened");
     agent.open(&world.db, anna.id(), Reason::Card).await.expect("opened");
     world.clock.set(start() + TimeDelta::minutes(1));
-    requests::note(&world.db, &agent, number, "x").await.expect("noted");
+    requests::note(&world.db, &agent, number, "x", &[])
+        .await
+        .expect("noted");
     let mut conn = world.db.read().await.expect("a connection");
     let (looks, more) = audit::of_customer(&mut conn, anna.me(), None, 10).await.expect("read");
     assert_eq!(more, None);
@@ -411,7 +413,9 @@ crm::both_engines!(looks_that_follow_soon_are_told_as_one, async |world| {
         }
         // What was done is told each time.
         if minute >= 10 {
-            requests::note(&world.db, &agent, number, "x").await.expect("noted");
+            requests::note(&world.db, &agent, number, "x", &[])
+                .await
+                .expect("noted");
         }
     }
     let mut conn = world.db.read().await.expect("a connection");

@@ -262,6 +262,8 @@ crm::both_engines!(staff_write_shops_and_what_changed_is_written_down, async |wo
         category::read(db, &agent, CategoryId::new()).await.err(),
         category::create(db, &agent, &of_shelf("a", None, None)).await.err(),
         article::get(&mut conn, &agent, ArticleId::new()).await.err(),
+        article::create(db, &agent, &tea()).await.err(),
+        article::by_code(&mut conn, &agent, "t-1").await.err(),
         crm::audit::of_object(&mut conn, &agent, Object::Store(id), 1)
             .await
             .err(),
@@ -392,6 +394,89 @@ crm::both_engines!(categories_are_kept_in_order_and_in_no_circle, async |world| 
     );
     let nobody = of(CategoryId::new(), &out, &green_within).await;
     assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+});
+
+crm::both_engines!(staff_add_articles_and_a_code_is_given_once, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let shelf = category::create(db, &mara, &of_shelf("tea", None, None)).await;
+    shelf.expect("added");
+    let wrong = article::Record {
+        code: "я".repeat(101),
+        name: " ".into(),
+        category: Some("none".into()),
+        brand: Some("я".repeat(101)),
+        payable: true,
+    };
+    let flaws = |result: Result<ArticleId, Error>| match result {
+        Err(Error::Invalid(flaws)) => flaws,
+        other => panic!("{other:?}"),
+    };
+    let flaw = |field: &str, flaw: Flaw| (field.to_owned(), flaw);
+    assert_eq!(
+        flaws(article::create(db, &mara, &wrong).await),
+        [
+            flaw("key", Flaw::TooLong { max: 100 }),
+            flaw("name", Flaw::Missing),
+            flaw("brand", Flaw::TooLong { max: 100 }),
+            flaw("category", Flaw::NotAChoice),
+        ]
+    );
+    let new = article::Record {
+        code: " Т-1 ".into(),
+        name: " Чай «Ёлка» ".into(),
+        category: Some("tea".into()),
+        brand: Some(" Сосна ".into()),
+        payable: false,
+    };
+    let kept = article::Record {
+        code: "Т-1".into(),
+        name: "Чай «Ёлка»".into(),
+        brand: Some("Сосна".into()),
+        ..new.clone()
+    };
+    // Of two at once one is there, and the other is told so.
+    let (first, second) = tokio::join!(article::create(db, &mara, &new), article::create(db, &mara, &new));
+    let (added, refused) = if first.is_ok() {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    let id = added.expect("one of them");
+    assert_eq!(flaws(refused), [flaw("key", Flaw::Taken)]);
+    assert_eq!(article::read(db, &mara, id).await.expect("read"), kept);
+    // A till that sends the code means the same article, and one letter makes another code.
+    let same = db.write(|tx| {
+        crm::db::scoped(async move {
+            let names = &[("Т-1", None)].into_iter().collect();
+            Ok::<_, Error>(articles::ensure(tx, &SYSTEM, names).await?["Т-1"])
+        })
+    });
+    assert_eq!(same.await.expect("found"), id);
+    let lower = article::Record {
+        code: "т-1".into(),
+        ..new.clone()
+    };
+    let other = article::create(db, &mara, &lower).await.expect("another one");
+
+    let mut conn = db.read().await.expect("a connection");
+    let named = |id, name: &str| Some((id, name.to_owned()));
+    for (code, expected) in [
+        ("Т-1", named(id, "Чай «Ёлка»")),
+        ("т-1", named(other, "Чай «Ёлка»")),
+        ("Т", None),
+    ] {
+        let found = article::by_code(&mut conn, &mara, code).await.expect("read");
+        assert_eq!(found, expected, "{code}");
+    }
+    let found = articles::list(&mut conn, &mara, "«ЕЛКА»", "", 9).await.expect("listed");
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|one| one.category.is_some() && !one.payable));
+    let told = crm::audit::of_object(&mut conn, &mara, Object::Article(id), 9)
+        .await
+        .expect("read");
+    let told: Vec<_> = told.into_iter().map(|act| (act.action, act.by)).collect();
+    assert_eq!(told, [("article.create".to_owned(), Some(mara.name().to_owned()))]);
 });
 
 crm::both_engines!(what_staff_changed_of_an_article_is_told, async |world| {

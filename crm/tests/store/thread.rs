@@ -245,7 +245,9 @@ crm::both_engines!(a_message_onwards_begins_a_request_of_its_own, async |world| 
         .await
         .expect("said");
     later(world, 1);
-    store::note(db, &agent, number, "another matter").await.expect("noted");
+    store::note(db, &agent, number, "another matter", &[])
+        .await
+        .expect("noted");
     let of = |thread: &StaffThread, body: &str| -> MessageId {
         let found = thread.messages.iter().find(|message| message.body == body);
         found.expect("said").id
@@ -388,7 +390,7 @@ crm::both_engines!(a_note_tells_those_whom_it_names, async |world| {
     let db = &world.db;
     let number = write(world, &anna, "hello").await;
     for name in ["nobody", "gone", "keeper"] {
-        let refused = store::note(db, &agent, number, &format!("@petrov, @{name}")).await;
+        let refused = store::note(db, &agent, number, &format!("@petrov, @{name}"), &[]).await;
         assert_eq!(flaws(refused), at("text", Flaw::UnknownLogin { name: name.into() }));
     }
     assert_eq!(
@@ -396,9 +398,15 @@ crm::both_engines!(a_note_tells_those_whom_it_names, async |world| {
         0,
         "and nobody is told"
     );
-    store::note(db, &agent, number, "@Petrov, look; @petrov, @agent, anna@example.com")
-        .await
-        .expect("noted");
+    store::note(
+        db,
+        &agent,
+        number,
+        "@Petrov, look; @petrov, @agent, anna@example.com",
+        &[],
+    )
+    .await
+    .expect("noted");
     let inbox = async |by: &Staff| mention::inbox(db, by, None, 10).await.expect("an inbox");
     let told = inbox(&petrov).await;
     assert_eq!(told.len(), 1, "once");
@@ -462,7 +470,7 @@ crm::both_engines!(a_draft_is_its_writers_and_gone_once_it_is_sent, async |world
         one!(world, i64, "SELECT COUNT(*) FROM request_drafts WHERE kind = 'note'"),
         1
     );
-    store::note(db, &agent, number, "hm!").await.expect("noted");
+    store::note(db, &agent, number, "hm!", &[]).await.expect("noted");
     draft::keep(db, &petrov, number, Draft::Answer, " \n")
         .await
         .expect("cleared");

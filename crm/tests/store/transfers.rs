@@ -612,6 +612,63 @@ both_engines!(staff_bring_a_transfer_back_with_a_reason, async |world| {
     assert_books_agree(db).await;
 });
 
+both_engines!(
+    what_expired_at_the_receiver_is_no_debt_of_theirs_when_a_transfer_comes_back,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let lead = with_right(world, "lena", "administrator").await;
+        let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
+        fund(db, pair.boris, 3_00, start() + days(11)).await;
+        // Of what arrived ten points end on day 90, two on day 100.
+        run_due(world, start() + days(95)).await;
+        assert_eq!(held(db, pair.boris).await, (5_00, 0));
+        transfers::reverse(db, &lead, id, "the account was taken over")
+            .await
+            .expect("brought back");
+        assert_eq!(held(db, pair.boris).await, (3_00, 0), "their own are theirs");
+        assert_eq!(held(db, pair.anna).await, (20_00, 0));
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(nobody_gives_points_to_who_is_about_to_be_erased, async |world| {
+    const ASKED: &str = "INSERT INTO erasures (id, customer_id, asked_at, due_at) VALUES ($1, $2, $3, $4)";
+    let db = &world.db;
+    let pair = pair(world).await;
+    let (id, now) = (TransferId::new(), db.now());
+    execute!(db, ASKED, id, pair.boris.id(), now, now + days(14))
+        .await
+        .expect("asked");
+    let told = give(db, pair.anna, &pair.card, pair.family, 1_00).await;
+    assert!(matches!(told, Err(TransferError::Recipient)), "{told:?}");
+    const CANCELLED: &str = "UPDATE erasures SET cancelled_at = $2 WHERE id = $1";
+    execute!(db, CANCELLED, id, now).await.expect("cancelled");
+    give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
+});
+
+both_engines!(a_correction_that_waits_is_not_booked_for_who_is_gone, async |world| {
+    let pair = pair(world).await;
+    let policy = Policy {
+        adjustments_per_day: 1,
+        ..Policy::default()
+    };
+    let db = &with_policy(world, policy).await;
+    let (lead, other) = (
+        with_right(world, "lena", "lead").await,
+        with_right(world, "mira", "lead").await,
+    );
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 4_00)).await;
+    let asked = asked.expect("asked");
+    assert_eq!(asked.state, AdjustmentState::Awaiting);
+    const ERASED: &str = "UPDATE customers SET erased_at = $2 WHERE id = $1";
+    execute!(db, ERASED, pair.anna.id(), db.now()).await.expect("erased");
+    let told = adjustments::approve(db, &other, asked.id).await;
+    assert!(matches!(told, Err(SpendError::Crm(Error::Stale))), "{told:?}");
+    assert_eq!(held(db, pair.anna).await, (20_00, 0));
+});
+
 fn correction(program: ProgramId, points: i64) -> NewAdjustment {
     NewAdjustment {
         program,

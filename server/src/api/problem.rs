@@ -172,7 +172,9 @@ impl From<db::Error> for Problem {
         let outage = e.is_outage();
         // A transaction that merely collided is tried again before anybody hears of it.
         tracing::warn!(error = %e, "the database did not do what the API asked");
-        let problem = if outage {
+        let problem = if e.is_nul() {
+            Self::invalid().at("", "nul", "A text has the character NUL, which cannot be kept")
+        } else if outage {
             Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -380,6 +382,7 @@ impl Problem {
         let (code, detail) = match flaw {
             Flaw::Missing => ("missing", "It is missing".to_owned()),
             Flaw::TooLong(most) => ("too_long", format!("It has more than {most} characters")),
+            Flaw::Nul => ("nul", "It has the character NUL, which cannot be kept".to_owned()),
             Flaw::TooMany(most) => ("too_many", format!("There are more than {most}")),
             Flaw::NotPositive => ("not_positive", "It is not above zero".to_owned()),
             Flaw::Negative => ("negative", "It is below zero".to_owned()),

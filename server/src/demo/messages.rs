@@ -10,22 +10,22 @@ pub(super) async fn write(db: &Db, by: &System) -> Result<(), crm::Error> {
     if !outbox::inbox(db, 1).await?.is_empty() {
         return Ok(());
     }
-    for (address, name) in [("lev@example.com", "Лев"), ("zoya@example.com", "Зоя")] {
-        answered(db, address, name).await?;
+    for (address, name, request) in [("lev@example.com", "Лев", "3"), ("zoya@example.com", "Зоя", "8")] {
+        answered(db, address, name, request).await?;
     }
     let hold = chrono::Duration::minutes(1);
     for message in delivery::claim(db, by, Channel::Email, "demonstration", hold, 10).await? {
         let words = "permanent error (550): 5.1.1 no such mailbox here";
         delivery::not_sent(db, by, &message, true, words).await?;
     }
-    for (address, name) in [("vera@example.com", "Вера"), ("gleb@example.com", "Глеб")] {
-        answered(db, address, name).await?;
+    for (address, name, request) in [("vera@example.com", "Вера", "14"), ("gleb@example.com", "Глеб", "21")] {
+        answered(db, address, name, request).await?;
     }
     outbox::deliver_to_inbox(db, by).await?;
     Ok(())
 }
 
-async fn answered(db: &Db, address: &str, name: &str) -> Result<(), crm::Error> {
+async fn answered(db: &Db, address: &str, name: &str, request: &str) -> Result<(), crm::Error> {
     db.write(|tx| {
         scoped(async move {
             let to = To {
@@ -34,7 +34,7 @@ async fn answered(db: &Db, address: &str, name: &str) -> Result<(), crm::Error> 
                 customer: None,
             };
             let shop = tx.shop().name.clone();
-            let values = [("name", name), ("number", "1"), ("shop", &shop)];
+            let values = [("name", name), ("number", request), ("shop", &shop)];
             outbox::send(tx, to, "request_answered", Lang::Ru, &values)
                 .await
                 .map(drop)

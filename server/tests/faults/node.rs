@@ -21,6 +21,19 @@ fn program() -> PathBuf {
     std::env::var_os("KABINET_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_kabinet").into(), PathBuf::from)
 }
 
+/// Runs a command to its end, which has to be a good one; tells what it printed.
+fn finished(command: &mut Command) -> String {
+    let done = command.output().expect("it starts");
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        done.status.success(),
+        "{command:?}: {}\n{printed}\n{}",
+        done.status,
+        String::from_utf8_lossy(&done.stderr)
+    );
+    printed
+}
+
 /// A folder with a site, and a database, both gone at the end.
 pub struct Place {
     pub dir: TempDir,
@@ -95,7 +108,8 @@ impl Place {
             .get_or_init(|| async {
                 let name = format!("fault_template_{}", uuid::Uuid::now_v7().simple());
                 create(&server, &name, "template1").await;
-                Self::empty(|_| on_server(&server, &name)).run(&["demo", "--small"]);
+                let made = Self::empty(|_| on_server(&server, &name));
+                finished(made.older_command().args(["demo", "--small"]));
                 name
             })
             .await;
@@ -109,7 +123,18 @@ impl Place {
         self.configured(Command::new(program()))
     }
 
-    /// The same behind another program that starts it, whose last argument it becomes.
+    /// The program that an installation is upgraded from. `KABINET_TEST_UPGRADE_FROM` is a folder with `kabinet` and the
+    /// `site` of its build, as `make release` makes it, of an older source; without it, it is the same program.
+    pub fn older_command(&self) -> Command {
+        let Some(folder) = std::env::var_os("KABINET_TEST_UPGRADE_FROM").map(PathBuf::from) else {
+            return self.command();
+        };
+        let mut command = self.configured(Command::new(folder.join("kabinet")));
+        command.env("KABINET_SITE_DIR", folder.join("site"));
+        command
+    }
+
+    /// [`Self::command`] behind another program that starts it, whose last argument it becomes.
     pub fn command_behind(&self, mut first: Command) -> Command {
         first.arg(program());
         self.configured(first)
@@ -135,17 +160,9 @@ impl Place {
         command
     }
 
-    /// Runs a command to its end, which has to be a good one; tells what it printed.
+    /// Runs a command of the program to its end, which has to be a good one; tells what it printed.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let done = self.command().args(arguments).output().expect("it starts");
-        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-        assert!(
-            done.status.success(),
-            "kabinet {arguments:?}: {}\n{printed}\n{}",
-            done.status,
-            String::from_utf8_lossy(&done.stderr)
-        );
-        printed
+        finished(self.command().args(arguments))
     }
 
     /// Looks the whole database through: SQLite's own check, and balances against postings.

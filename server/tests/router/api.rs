@@ -983,6 +983,7 @@ async fn what_is_wrong_is_named_by_its_pointer_and_nothing_is_kept() {
     let cases = [
         ("/document", json!(" "), "/document", "missing"),
         ("/document", json!("x".repeat(101)), "/document", "too_long"),
+        ("/document", json!("S\u{0}"), "/document", "nul"),
         ("/document", json!(7), "/document", "unreadable"),
         ("/at", json!("yesterday"), "/at", "unreadable"),
         ("/at", json!(now + Duration::days(2)), "/at", "in_future"),

@@ -48,7 +48,7 @@ async fn staff_find_a_group_and_put_it_into_a_segment() {
         .await
         .text();
     assert!(
-        log.contains("Просмотрена аудитория") && log.contains("rfm sleeping"),
+        log.contains("Просмотрена аудитория") && log.contains("RFM: Спят"),
         "{log}"
     );
     // What nobody can mean narrows nothing.
@@ -83,4 +83,41 @@ async fn staff_find_a_group_and_put_it_into_a_segment() {
     }
     let his = lead.get(&format!("/admin/customers/{}", boris.id().await)).await;
     assert!(!his.text().contains("RFM:"), "{}", his.text());
+}
+
+/// What somebody looked for stands in the log as the page calls it, whatever it was.
+#[tokio::test]
+async fn the_log_tells_in_words_what_was_looked_for_in_the_audience() {
+    let app = TestApp::new().await;
+    let (segment, program, store) = (app.some_segment().await, app.club().await, app.some_store().await);
+    let mut lead = app.staff_as("lada", "lead").await;
+    let by_id = format!("{HERE}?segment={segment}&program={program}&store={store}");
+    let by_code = format!("{HERE}?rfm=at_risk&last=before_90&channel=phone");
+    for at in [by_id.as_str(), by_code.as_str()] {
+        assert_eq!(lead.get(at).await.status, StatusCode::OK, "{at}");
+    }
+    let mut chief = app.staff_as("chief", "administrator").await;
+    let log = chief.get("/admin/audit?action=audience.read").await.words();
+    for words in [
+        "показано 0 записей, Сегмент: Особые, Программа: Клуб соседей, Любимый магазин: Клин, Клин",
+        "показано 0 записей, RFM: Уходят, Последняя покупка: раньше, чем за 90 дней, Согласен на предложения: по телефону",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let ids = [segment.to_string(), program.to_string(), store.to_string()];
+    for code in ids.iter().map(String::as_str).chain(["at_risk", "before_90"]) {
+        assert!(!log.contains(code), "{code}: {log}");
+    }
+    chief.send("/admin/audit", "language", &[("language", "en")]).await;
+    let log = chief.get("/admin/audit?action=audience.read").await.words();
+    for words in [
+        "Segment: Special, Program:",
+        "RFM: At risk, Last purchase: more than 90 days ago, Agrees to offers: by phone",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    // What is there no more stays as the log has it.
+    app.execute("DELETE FROM segments").await;
+    let log = chief.get("/admin/audit?action=audience.read").await.words();
+    assert!(log.contains(&format!("segment {segment}")), "{log}");
 }

@@ -389,6 +389,86 @@ async fn a_lead_sets_queues_up_and_an_agent_works_by_them() {
     assert_eq!(late.form("request.answer").get("text"), Some("И ещё"), "it is not lost");
 }
 
+/// What a select says where it is to be this.
+fn choice(page: &Reply, words: &str) -> String {
+    let all = tags(&page.body);
+    let found = all.iter().find(|tag| tag.name == "option" && tag.text.trim() == words);
+    let value = found.and_then(|tag| tag.get("value")).unwrap_or_default().to_owned();
+    assert!(!value.is_empty(), "{words}: {}", page.text());
+    value
+}
+
+#[tokio::test]
+async fn a_request_goes_into_another_queue_by_hand() {
+    let mut town = Town::new().await;
+    let desk = format!("/admin/requests/{}", town.request);
+    let page = town.agent.get(&desk).await;
+    let form = page.form("request.sort");
+    let to_queue = choice(&page, "в очередь «Платежи»");
+    let state = "SELECT COALESCE(q.code, '') || ' ' || COALESCE(s.login, '') FROM requests r \
+                 LEFT JOIN queues q ON q.id = r.queue_id LEFT JOIN staff s ON s.id = r.assignee_id ORDER BY r.number LIMIT 1";
+    let taken = town.agent.submit(&desk, &form.clone().with("assignee", "me")).await;
+    assert!(taken.location().contains("done=sorted"), "{}", taken.text());
+    let before = town.app.text(state).await;
+    assert!(!before.starts_with("billing") && !before.ends_with(' '), "{before}");
+
+    // A page that was read before somebody took it, a queue that is not there, another role.
+    let late = form.clone().with("assignee", &to_queue);
+    let late = town
+        .agent
+        .submit(&desk, &late.with("_key", Token::random().secret()))
+        .await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    late.assert_says("Пока вы заполняли, обращение изменилось");
+    let form = town.agent.get(&desk).await.form("request.sort");
+    for gone in ["queue:00000000-0000-0000-0000-000000000000", "queue:", "queue:billing"] {
+        let wrong = form
+            .clone()
+            .with("assignee", gone)
+            .with("_key", Token::random().secret());
+        let wrong = town.agent.submit(&desk, &wrong).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{gone}");
+        assert_eq!(
+            wrong.message("request.sort", "assignee"),
+            "Выберите из списка",
+            "{gone}"
+        );
+    }
+    let sent = form.with("assignee", &to_queue);
+    let mut marketer = town.app.staff_as("ivanova", "marketer").await;
+    let refused = marketer
+        .submit(&desk, &sent.clone().with("_key", Token::random().secret()))
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(town.app.text(state).await, before, "nothing of it was done");
+
+    let put = town.agent.submit(&desk, &sent).await;
+    assert!(put.location().contains("done=sorted"), "{}", put.text());
+    assert_eq!(town.app.text(state).await, "billing ");
+    let page = town.agent.get(&desk).await;
+    page.assert_says("Никто не отвечает");
+    page.assert_says("Очередь: Платежи");
+    assert_eq!(page.form("request.sort").get("assignee"), Some("nobody"));
+    town.app.assert_row("request.sort").await;
+    let told = town.anna.get("/profile/views").await;
+    told.assert_says("Изменены тема, приоритет, очередь или метки обращения");
+
+    // Many at once, and back.
+    let other = ask(&mut town.anna, "other", "И ещё").await;
+    let of_other = "SELECT COUNT(*) FROM requests WHERE queue_id IS NOT NULL";
+    let before = town.app.count(of_other).await;
+    let wrong = change(&mut town.agent, &[&other], &[("assignee", "queue:none")]).await;
+    assert_eq!(wrong.message("request.bulk", "assignee"), "Выберите из списка");
+    let done = change(&mut town.agent, &[&other], &[("assignee", to_queue.as_str())]).await;
+    let at = done.location().to_owned();
+    let told = town.agent.get(&at).await;
+    told.assert_says("Изменено 1 обращение.");
+    assert_eq!(town.app.count(of_other).await, before + 1);
+    let undone = town.agent.submit(&at, &told.form("request.undo")).await;
+    assert!(undone.location().contains("restored=1"), "{}", undone.location());
+    assert_eq!(town.app.count(of_other).await, before);
+}
+
 #[tokio::test]
 async fn a_request_is_put_where_it_belongs_from_its_page() {
     let mut town = Town::new().await;

@@ -4,6 +4,7 @@ use crate::common::{BY, Browser, Reply, TestApp};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::db::scoped;
+use crm::who::Token;
 use std::collections::BTreeMap;
 
 const CATEGORIES: &str = "/admin/categories";
@@ -163,6 +164,93 @@ async fn a_category_is_added_named_moved_and_put_within_another() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let nowhere = format!("{CATEGORIES}/{}", uuid::Uuid::nil());
     assert_eq!(staff.get(&nowhere).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_article_is_added_once_by_whoever_changes_them() {
+    const HAS_CODE: &str = "С этим кодом уже есть товар";
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    add(&mut staff, "dishes", "Посуда", "", "").await;
+    let page = staff.get(ARTICLES).await;
+    let empty = page.form("article.add");
+    assert_eq!([empty.get("key"), empty.get("payable")], [Some(""), Some("yes")]);
+    let wrong = [("key", " "), ("name", ""), ("category", "none"), ("brand", "Сосна")];
+    let wrong = staff.send(ARTICLES, "article.add", &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, message) in [
+        ("key", "Заполните это поле"),
+        ("name", "Заполните это поле"),
+        ("category", "Выберите из списка"),
+    ] {
+        assert_eq!(wrong.message("article.add", field), message, "{field}");
+    }
+    let typed = wrong.form("article.add");
+    assert_eq!([typed.get("brand"), typed.get("payable")], [Some("Сосна"), None]);
+    let long = "Ч".repeat(101);
+    let long = [
+        ("key", long.as_str()),
+        ("name", "Чашка"),
+        ("category", ""),
+        ("brand", ""),
+    ];
+    let long = staff.send(ARTICLES, "article.add", &long).await;
+    assert_eq!(long.message("article.add", "key"), "Не больше 100 знаков");
+    let articles = async || app.count("SELECT COUNT(*) FROM articles").await;
+    assert_eq!(articles().await, 0, "what was refused is not there");
+
+    let cup = [
+        ("key", " Cup/46 "),
+        ("name", " Чашка «Ёлка» "),
+        ("category", "dishes"),
+        ("brand", " Сосна "),
+        ("payable", "yes"),
+    ];
+    let key = Token::random();
+    let made = staff.send_keyed(ARTICLES, "article.add", key.secret(), &cup).await;
+    let to = made.location().to_owned();
+    let at = to.strip_suffix("?done=created").expect("the page of the article");
+    assert!(at.starts_with(&format!("{ARTICLES}/")), "{at}");
+    let again = staff.send_keyed(ARTICLES, "article.add", key.secret(), &cup).await;
+    again.assert_leads_to(&to);
+    assert_eq!(articles().await, 1, "one key adds one");
+    let rows = app
+        .texts("SELECT action FROM audit WHERE action = 'article.create'")
+        .await;
+    assert_eq!(rows.len(), 1);
+    let page = staff.get(&to).await;
+    for told in ["Товар добавлен", "Cup/46", "Создано"] {
+        page.assert_says(told);
+    }
+    let form = page.form("article.change");
+    let held = ["name", "category", "brand", "payable"].map(|name| form.get(name));
+    assert_eq!(held, [Some("Чашка «Ёлка»"), Some("dishes"), Some("Сосна"), Some("yes")]);
+    let list = staff.get(ARTICLES).await;
+    assert!(list.body.contains(&format!("href=\"{at}\"")), "it is there at once");
+    assert!(!list.text().contains(HAS_CODE));
+
+    // The code is taken: the page leads to the article that has it.
+    let twice = [("key", "Cup/46 "), ("name", "Кружка"), ("category", ""), ("brand", "")];
+    let twice = staff.send(ARTICLES, "article.add", &twice).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(twice.message("article.add", "key"), "Такой уже есть");
+    let told = twice.body.split(HAS_CODE).nth(1).expect("the page says whose it is");
+    let told = told.split("</p>").next().unwrap_or_default();
+    assert!(
+        told.contains(&format!("href=\"{at}\"")) && told.contains("Чашка «Ёлка»"),
+        "{told}"
+    );
+    let mug = [("key", "mug"), ("name", "Кружка"), ("category", ""), ("brand", "")];
+    let made = staff.send(ARTICLES, "article.add", &mug).await;
+    let form = staff.get(made.location()).await.form("article.change");
+    let held = ["category", "brand", "payable"].map(|name| form.get(name));
+    assert_eq!(held, [Some(""), Some(""), None], "points may not pay for it");
+
+    let mut agent = app.staff_as("agent", "agent").await;
+    let refused = [("key", "jug"), ("name", "Кувшин"), ("category", ""), ("brand", "")];
+    let refused = agent.send(ARTICLES, "article.add", &refused).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(articles().await, 2);
 }
 
 #[tokio::test]

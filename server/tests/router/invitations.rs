@@ -344,3 +344,67 @@ async fn a_friend_beyond_the_limit_of_the_month_is_told_as_such() {
     let page = anna.get("/invite").await.text();
     assert!(page.contains("Награда ваша") && page.contains(beyond), "{page}");
 }
+
+/// Each state of a reward in words, one tap from the points: it waits, it came, the limit of the month is used up, it did not come.
+#[tokio::test]
+async fn how_rewards_stand_is_told_where_points_are_missed() {
+    let app = TestApp::build(false, |config| config.points.invitations_per_month = 1).await;
+    publish(&app, "Приведи друга", "referral", "", 30_000).await;
+    let own = r#"{"birthday": {"of": "customer"}}"#;
+    publish(&app, "С днём рождения", "day", own, 10_000).await;
+    publish(&app, "За анкету", "questionnaire", "", 5_000).await;
+    publish(&app, "По приглашению", "registration", r#""invited""#, 1_000).await;
+    let mut anna = app.customer("Анна").await;
+    assert!(anna.get("/points").await.body.contains("href=\"/points/missing\""));
+    let page = anna.get("/points/missing").await;
+    let words = page.words();
+    for said in [
+        "Приведи друга Первая покупка друга Придёт за первую покупку друга",
+        "С днём рождения День рождения или годовщина Придёт 3 мая 2027",
+        "За анкету Анкета Придёт за ответы на анкету",
+        "По приглашению Регистрация 21 ноября не пришла. Для тех, кто пришёл по приглашению",
+    ] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    for href in ["/invite", "/questionnaire"] {
+        assert!(page.body.contains(&format!("href=\"{href}\"")), "{href}");
+    }
+
+    let path = link(&mut anna).await;
+    let code = path.rsplit('/').next().expect("a code").to_owned();
+    let mut boris = app.customer("Борис").await;
+    let entered = boris.send("/invite", "invite.enter", &[("code", &code)]).await;
+    entered.assert_leads_to("/invite?done=entered");
+    let words = anna.get("/points/missing").await.words();
+    assert!(words.contains("1 друг ещё ничего не купил"), "{words}");
+    // The friend's own page has it the other way round.
+    let words = boris.get("/points/missing").await.words();
+    assert!(words.contains("По приглашению Регистрация Пришла 21 ноября"), "{words}");
+
+    app.world.clock.set(crm::testing::start() + Duration::days(2));
+    boris.with_purchase("B-1", "Чайник", 1_000_00).await;
+    let all = [("sex", "female"), ("occupation", "study"), ("household", "alone")];
+    anna.send("/questionnaire", "questionnaire.tell", &all).await;
+    let page = anna.get("/points/missing").await;
+    let words = page.words();
+    for said in [
+        "Первая покупка друга Пришла 22 ноября Лимит приглашений на этот месяц исчерпан. Новые считаем с 1 декабря",
+        "Анкета Пришла 23 ноября",
+    ] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(!words.contains("Придёт за ответы"), "it is given once: {words}");
+    // The way to the points leads to their day.
+    assert!(page.body.contains("href=\"/points?from=2026-11-22&"), "{}", page.body);
+    let statement = anna.get("/points?from=2026-11-22&to=2026-11-22").await.text();
+    assert!(
+        statement.contains("Приведи друга") && !statement.contains("За анкету"),
+        "{statement}"
+    );
+    app.world.clock.set("2026-12-01T09:00:00Z".parse().expect("a moment"));
+    let words = anna.get("/points/missing").await.words();
+    assert!(
+        words.contains("Пришла 22 ноября Придёт за первую покупку друга"),
+        "another month: {words}"
+    );
+}

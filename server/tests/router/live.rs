@@ -156,6 +156,11 @@ async fn a_customer_is_told_of_an_answer_and_staff_of_what_is_asked() {
     let note = [("text", "Проверить завтра")];
     town.agent.send(&desk, "request.note", &note).await;
     assert_eq!(agent.next().await, Some(format!("inside {}", town.request)));
+    let to_queue = format!("queue:{}", town.app.some_queue().await);
+    let form = town.agent.get(&desk).await.form("request.sort");
+    let put = town.agent.submit(&desk, &form.with("assignee", &to_queue)).await;
+    assert_eq!(put.status, StatusCode::SEE_OTHER, "{}", put.text());
+    assert_eq!(agent.next().await, Some(format!("inside {}", town.request)));
     let said = [("text", "Спасибо")];
     let reply = town.anna.send(&thread, "request.answer", &said).await;
     assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text());
@@ -166,7 +171,7 @@ async fn a_customer_is_told_of_an_answer_and_staff_of_what_is_asked() {
         "on another device; of the note she learns nothing"
     );
     let number = ask(&mut town.boris).await;
-    for told in ["answered", "inside", "said"] {
+    for told in ["answered", "inside", "inside", "said"] {
         assert_eq!(queue.next().await, Some(format!("{told} {}", town.request)));
     }
     assert_eq!(queue.next().await, Some(format!("opened {number}")));

@@ -268,6 +268,14 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
     page.assert_says("К этому счёту присоединён другой");
     let gone = lead.get(&format!("/admin/customers/{absorbed}")).await;
     gone.assert_says("Этот счёт присоединён к другому");
+    // Whoever looks for what was done with the account that stays finds what was done with the other one before.
+    let log = format!("/admin/audit?action=customer.read&customer={kept}");
+    let of_old = format!("title=\"{absorbed}\"");
+    let page = lead.get(&log).await;
+    page.assert_says("К этому счёту присоединён другой: его записи тоже здесь");
+    assert!(page.body.contains(&of_old), "{}", page.text());
+    let file = lead.get(&log.replace("/admin/audit?", "/admin/audit.csv?")).await;
+    assert!(file.body.contains(&format!(";{absorbed};")), "{}", file.body);
     let looks = anna.get("/profile/views").await;
     for words in ["Объединены ваши счета", "Потеряла прежний номер"] {
         assert!(looks.text().contains(words), "{words}: {}", looks.text());
@@ -279,6 +287,9 @@ async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
     assert_eq!(silent.message("merge.part", "reason"), "Напишите, почему");
     let parted = lead.send(&card, "merge.part", &[("reason", "Это две сестры")]).await;
     parted.assert_leads_to(&format!("{card}?done=parted"));
+    let page = lead.get(&log).await;
+    assert!(!page.text().contains("присоединён"), "{}", page.text());
+    assert!(!page.body.contains(&of_old), "{}", page.text());
     assert_eq!(app.count(MERGED).await, 0);
     assert_eq!(anna.get("/").await.location(), "/sign-in", "each comes in anew");
     // Who has not proved for a while who they are does so first.

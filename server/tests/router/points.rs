@@ -436,6 +436,38 @@ async fn whoever_misses_points_finds_the_receipt_and_why() {
     );
 }
 
+/// A hint stands where there is the word, and only there.
+#[tokio::test]
+async fn hard_words_are_explained_where_they_stand() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for (at, asked) in [
+        ("/devices", "Что такое сеть?"),
+        ("/profile/consents", "Что такое версия и расписка?"),
+    ] {
+        assert_tells(&anna.get(at).await.text(), &[asked]);
+    }
+    let (pending, debt) = ("Почему баллы ждут", "Почему баллов меньше нуля?");
+    let program = club(&anna).await;
+    pass(&app, Duration::days(2)).await;
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_00).await;
+    let receipt = why_of(&app, "A-1").await.replace("/why", "");
+    for at in ["/points/expiry", receipt.as_str()] {
+        assert_tells(&anna.get(at).await.text(), &[pending]);
+    }
+    pass(&app, Duration::days(14)).await;
+    for at in ["/points/expiry", receipt.as_str()] {
+        assert!(!anna.get(at).await.text().contains(pending), "{at}");
+    }
+    let anna = anna.with_purchase("B-1", "Чашка", 50_00).await;
+    pay(&anna, program, 20_00, "B-1").await;
+    pass(&app, Duration::hours(2)).await;
+    let mut anna = anna;
+    assert!(!anna.get("/points").await.text().contains(debt));
+    let mut anna = anna.with_return("A-2", "Чайник", 1_000_00).await;
+    assert_tells(&anna.get("/points").await.text(), &[debt, "платить ничего не нужно"]);
+}
+
 #[tokio::test]
 async fn the_share_of_a_program_is_told_above_the_rules_to_members_and_to_whoever_joined_later() {
     let app = TestApp::new().await;

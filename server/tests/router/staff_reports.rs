@@ -1,6 +1,6 @@
 //! Reports as staff read them, narrow them, take them home, save them and have them sent.
 
-use crate::common::{BY, Browser, TestApp};
+use crate::common::{BY, Browser, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::lang::Localized;
@@ -116,6 +116,31 @@ async fn a_spreadsheet_has_what_the_page_has() {
         assert!(file.body.contains(line), "{line}: {}", file.body);
     }
     assert!(!file.body.contains("Анна"), "{}", file.body);
+}
+
+#[tokio::test]
+async fn what_is_opened_again_keeps_its_time_of_solution() {
+    let mut town = Town::new().await;
+    let mut mara = town.app.staff_as("mara", "marketer").await;
+    let thread = format!("/support/{}", town.request);
+    for (minutes, form) in [(42, "request.close"), (50, "request.reopen"), (90, "request.close")] {
+        town.app.world.clock.set(start() + Duration::minutes(minutes));
+        let sent = town.anna.send(&thread, form, &[]).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{form}: {}", sent.text());
+        let file = mara.get("/admin/reports/requests/table.csv").await;
+        assert!(
+            file.body.contains("\nДо первого решения;42;\r\n"),
+            "{form}: {}",
+            file.body
+        );
+    }
+    let page = words(&mut mara, "/admin/reports/requests").await;
+    for said in [
+        "42 мин",
+        "Если обращение потом открыли снова, время его решения не меняется",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -148,6 +148,69 @@ async fn s20_files_come_back_to_whose_they_are_as_files_under_a_name_of_ours() {
     assert_eq!(links(&anna.get(&at).await).len(), 4);
 }
 
+#[tokio::test]
+async fn s20_files_of_notes_reach_no_customer() {
+    let app = TestApp::new().await;
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) VALUES ('clerk', '{\"ru\": \"К\", \"en\": \"C\"}', \
+         '[\"requests\", \"customers\"]', 8)",
+    )
+    .await;
+    let mut anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let own = ask(&mut anna.browser, &[]).await.location().replace("?done=sent", "");
+    let desk = own.replace("/support/", "/admin/requests/");
+    let note = [("text", "Камера у кассы")];
+    let before = app.count(ROWS).await;
+    let wrong = agent.upload(&desk, "request.note", &note, &[("a.png", JPEG)]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text());
+    let message = wrong.message("request.note", "files");
+    assert!(message.starts_with("Внутри файла № 1 не то"), "{message}");
+    assert_eq!(wrong.form("request.note").get("text"), Some("Камера у кассы"));
+    let mut marketer = app.staff_as("ivanova", "marketer").await;
+    let refused = marketer.upload(&desk, "request.note", &note, &[("a.png", PNG)]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(app.count(ROWS).await, before, "nothing was kept");
+
+    let noted = agent.upload(&desk, "request.note", &note, &[("камера.png", PNG)]).await;
+    noted.assert_leads_to(&format!("{desk}?done=noted"));
+    let page = agent.get(&desk).await;
+    assert!(page.body.contains("камера.png"), "{}", page.text());
+    let at_desk = links(&page).remove(0);
+    let opened = agent.get(&at_desk).await;
+    assert_eq!((opened.status, &*opened.bytes), (StatusCode::OK, PNG));
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE action = 'attachment.read'")
+            .await,
+        1
+    );
+
+    // Who may not open documents reads that there is one, and no more.
+    let mut clerk = app.staff_as("sidorov", "clerk").await;
+    let page = clerk.get(&desk).await;
+    assert!(page.body.contains("Камера у кассы") && !page.body.contains("камера.png"));
+    assert_eq!(clerk.get(&at_desk).await.status, StatusCode::FORBIDDEN);
+
+    // Her thread has none of it, nor has the address that one of hers would have.
+    let page = anna.get(&own).await;
+    assert!(
+        links(&page).is_empty() && !page.body.contains("камера"),
+        "{}",
+        page.text()
+    );
+    let under_hers = at_desk.replace("/admin/requests/", "/support/");
+    assert_eq!(anna.get(&under_hers).await.status, StatusCode::NOT_FOUND);
+    // The same address of what was said to her is hers.
+    let seen = agent.get(&desk).await.form("request.answer");
+    let answer = [("seen", seen.get("seen").expect("seen")), ("text", "Вот чек")];
+    agent
+        .upload(&desk, "request.answer", &answer, &[("чек.jpg", JPEG)])
+        .await;
+    let hers = links(&anna.get(&own).await);
+    assert_eq!(hers.len(), 1);
+    assert_eq!(anna.get(&hers[0]).await.status, StatusCode::OK);
+}
+
 /// At the desk, and in the cabinet as its customer sees it.
 #[tokio::test]
 async fn s17_documents_are_opened_by_a_right_of_their_own() {

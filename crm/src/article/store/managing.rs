@@ -1,8 +1,8 @@
-//! Articles as staff see them, who change them by [`crate::catalogue`]. Another system that keeps them replaces the same records
-//! through the API.
+//! Articles as staff see them, who add them here and change them by [`crate::catalogue`]. Another system that keeps them replaces
+//! the same records through the API.
 
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
-use crate::error::Error;
+use crate::error::{Error, unless_taken};
 use crate::find::store as find;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{ArticleId, CategoryId};
@@ -27,6 +27,43 @@ pub struct Record {
     pub brand: Option<String>,
     /// Whether points may pay for it.
     pub payable: bool,
+}
+
+/// Adds an article. Its code is as tills send it, letter by letter. Fails with flaws at its fields; `key`, the code, may be taken.
+pub async fn create(db: &Db, by: &Staff, new: &Record) -> Result<ArticleId, Error> {
+    const SQL: &str = "INSERT INTO articles (id, code, name, search, category_id, brand, payable) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    by.may(Right::Shops)?;
+    db.write(|tx| {
+        scoped(async move {
+            let mut check = Check::new();
+            let code = check.field("key", flaw::text(&new.code, TEXT_MAX)).unwrap_or_default();
+            let (new, category) = checked(tx, check, new, &code).await?;
+            let id = ArticleId::new();
+            let inserted = on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&new.code)
+                .bind(&new.name)
+                .bind(fold(&new.name))
+                .bind(category)
+                .bind(&new.brand)
+                .bind(new.payable)
+                .execute(c)
+                .await
+                .map(drop));
+            unless_taken(inserted)?;
+            by.record(tx, "article.create", None, Some(id.0), "").await?;
+            Ok(id)
+        })
+    })
+    .await
+}
+
+/// The article that has a code, and its name.
+pub async fn by_code(conn: &mut Conn, by: &Staff, code: &str) -> Result<Option<(ArticleId, String)>, Error> {
+    const SQL: &str = "SELECT id, name FROM articles WHERE code = $1";
+    by.may(Right::Shops)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL).bind(code).fetch_optional(c).await)?)
 }
 
 /// One article, for its page, which whoever looks for anything may open. That it was looked at is written down. Fails with
@@ -85,7 +122,7 @@ pub(crate) async fn put(tx: &mut Tx, id: ArticleId, new: &Record) -> Result<(), 
     const SQL: &str =
         "UPDATE articles SET name = $2, search = $3, category_id = $4, brand = $5, payable = $6 WHERE id = $1";
     let before = of(tx, id).await?;
-    let (new, category) = checked(tx, new, &before.code).await?;
+    let (new, category) = checked(tx, Check::new(), new, &before.code).await?;
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(&new.name)
@@ -108,10 +145,14 @@ pub(crate) async fn hold(tx: &mut Tx, id: ArticleId) -> Result<(), sqlx::Error> 
     on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))
 }
 
-/// The same as it is kept, with the category that it is in.
-pub(crate) async fn checked(conn: &mut Conn, new: &Record, code: &str) -> Result<(Record, Option<CategoryId>), Error> {
+/// The same as it is kept, with the category that it is in. `check` has what is wrong already.
+pub(crate) async fn checked(
+    conn: &mut Conn,
+    mut check: Check,
+    new: &Record,
+    code: &str,
+) -> Result<(Record, Option<CategoryId>), Error> {
     const SQL: &str = "SELECT id FROM categories WHERE code = $1";
-    let mut check = Check::new();
     let name = check.field("name", flaw::text(&new.name, TEXT_MAX)).unwrap_or_default();
     let brand = match new.brand.as_deref().map(str::trim) {
         None | Some("") => None,

@@ -120,11 +120,13 @@ async fn tell(tx: &mut Tx, id: AdjustmentId, customer: CustomerId, points: i64, 
 }
 
 /// Consents to a correction that somebody else asked for, and books it. One's own is [`Error::Forbidden`], one that was
-/// decided [`Error::Stale`].
+/// decided, or whose customer is gone since, [`Error::Stale`].
 pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
     db.write(|tx| {
         scoped(async move {
             let row = awaiting_in(tx, by, id).await?;
+            customers::hold(tx, row.customer_id).await?;
+            customers::is_alive(tx, row.customer_id).await?;
             let transaction = book(tx, (row.program_id, row.customer_id), row.points).await?;
             decide(tx, id, AdjustmentState::Booked, Some(by), Some(transaction)).await?;
             tell(tx, id, row.customer_id, row.points, &row.note).await?;

@@ -4,8 +4,8 @@
 use super::super::{Allowance, Before, NewTransfer, OtherSide, Planned, REASON_MAX, Receiver, Transfer, written};
 use super::returns::{Restoring, taken_by};
 use super::{
-    AccountKind, Activated, BATCH, Book, LotState, NewLot, TransactionKind, activate, active, draw, draw_first, lock,
-    settle,
+    AccountKind, Activated, BATCH, Book, LotState, NewLot, Over, TransactionKind, activate, active, draw, draw_first,
+    lock, settle,
 };
 use crate::contact::change;
 use crate::db::{self, Conn, Db, Tx, scoped};
@@ -87,8 +87,20 @@ pub async fn transfer(db: &Db, by: &Fresh<'_, Customer>, new: &NewTransfer) -> R
         scoped(async move {
             let (now, id) = (tx.now(), TransferId::new());
             let wait = tx.shop().points.transfer_wait();
+            // The receiver is held as well, before anything is asked: no points go to an account that is just going into another
+            // one, or to somebody who is just being erased.
+            let mut sides = vec![by.id().0];
+            match recipient(tx, by.id(), &new.to).await {
+                Ok(to) => sides.push(to.0),
+                Err(TransferError::Recipient) => {}
+                Err(e) => return Err(e),
+            }
+            lock(tx, &sides).await?;
             let reserved = allowed(tx, by, new).await?;
             let to = recipient(tx, by.id(), &new.to).await?;
+            if !sides.contains(&to.0) {
+                return Err(TransferError::Recipient);
+            }
             if !limits::take(tx, &format!("transfers:{}", by.id()), GIVEN).await? {
                 return Err(Error::TooMany { retry_after: 3600 }.into());
             }
@@ -230,14 +242,16 @@ async fn registered_at(conn: &mut Conn, customer: CustomerId) -> Result<DateTime
     on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
 }
 
-/// Who has a card or a phone, if it is somebody else who may be given points. Whoever blocked their card is as little found by
+/// Who has a card or a phone, if it is somebody else who may be given points, and who is not about to be erased. Whoever blocked their card is as little found by
 /// their phone, and a phone that nobody has takes as many questions as one that somebody has.
 async fn recipient(tx: &mut Tx, sender: CustomerId, to: &Receiver) -> Result<CustomerId, TransferError> {
     const BY_CARD: &str = "SELECT c.id FROM cards k JOIN customers c ON c.id = k.customer_id \
-        WHERE k.number = $1 AND k.state = 'active' AND c.id <> $2 AND c.registered_at <= $3";
+        WHERE k.number = $1 AND k.state = 'active' AND c.id <> $2 AND c.registered_at <= $3 AND NOT EXISTS (SELECT 1 \
+        FROM erasures e WHERE e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL)";
     const BY_PHONE: &str = "SELECT c.id FROM contacts p JOIN customers c ON c.id = p.customer_id \
         WHERE p.kind = 'phone' AND p.value = $1 AND p.verified_at IS NOT NULL AND c.id <> $2 AND c.registered_at <= $3 \
-        AND EXISTS (SELECT 1 FROM cards k WHERE k.customer_id = c.id AND k.state = 'active')";
+        AND EXISTS (SELECT 1 FROM cards k WHERE k.customer_id = c.id AND k.state = 'active') AND NOT EXISTS (SELECT 1 \
+        FROM erasures e WHERE e.customer_id = c.id AND e.cancelled_at IS NULL AND e.done_at IS NULL)";
     let (sql, value) = match to {
         Receiver::Card(card) => (BY_CARD, crate::card::number(card).ok_or(TransferError::Recipient)?),
         Receiver::Phone(phone) => (BY_PHONE, phone.clone()),
@@ -377,7 +391,7 @@ pub async fn cancel(db: &Db, by: &Customer, id: TransferId) -> Result<(), Error>
 }
 
 /// Brings a transfer back, because something is wrong with it: the sender gets every point back, the receiver loses them,
-/// first out of what arrived, then out of other active points, then below zero whatever the floor. [`Error::Stale`] when it
+/// first out of what arrived, also what of it expired there, then out of other active points, then below zero whatever the floor. [`Error::Stale`] when it
 /// has come back already. Both are told by a message, the receiver if they had them. Field: `reason`.
 pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Result<(), Error> {
     const FIND: &str =
@@ -434,33 +448,40 @@ pub(super) fn checked_reason(field: &str, raw: &str) -> Result<String, Error> {
     Err(Error::field(field, flaw))
 }
 
-/// Takes what arrived from the receiver again.
+/// Takes what arrived from the receiver again. What of it expired there was never spent: its expiry is undone for it, so that it
+/// becomes nobody's debt.
 async fn take_from_receiver(
     tx: &mut Tx,
     row: &Row,
     arrived: TransactionId,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    const LOTS: &str = "SELECT id, remaining FROM lots WHERE transaction_id = $1 AND state = 'active' AND remaining > 0 \
-                        ORDER BY expires_at, id";
+    const LOTS: &str = "SELECT id, remaining FROM lots WHERE transaction_id = $1 ORDER BY expires_at, id";
+    let whose = (row.program_id, row.to_id);
     let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(LOTS).bind(arrived).fetch_all(c).await)?;
+    let mut drawn = Vec::new();
+    let mut left = row.points;
+    for (lot, remaining) in lots.iter().filter(|(_, remaining)| *remaining > 0) {
+        draw(tx, *lot, *remaining).await?;
+        drawn.push((*lot, *remaining));
+        left -= remaining;
+    }
+    let mut over = Over::since(tx, (row.to_id, row.program_id), row.completes_at).await?;
+    let undone = over.take(left, |one| lots.iter().any(|(lot, _)| *lot == one.lot_id));
+    drawn.extend(undone.iter().map(|(_, lot, part)| (*lot, *part)));
     let mut book = Book::new();
+    left -= book.undo_expiry(now, whose, None, &undone);
     let transaction = book.post(
         now,
         TransactionKind::Transfer,
-        (row.program_id, row.to_id),
+        whose,
         None,
         now,
         &[(AccountKind::Active, -row.points)],
         Some(AccountKind::Transfer),
     );
-    let mut left = row.points;
-    for (lot, remaining) in lots {
-        draw(tx, lot, remaining).await?;
-        book.allocate(lot, transaction, remaining, None);
-        left -= remaining;
-    }
-    for (lot, points) in draw_first(tx, (row.to_id, row.program_id), left, 0).await? {
+    drawn.extend(draw_first(tx, (row.to_id, row.program_id), left, 0).await?);
+    for (lot, points) in drawn {
         book.allocate(lot, transaction, points, None);
     }
     book.write(tx).await

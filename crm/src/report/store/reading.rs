@@ -847,7 +847,8 @@ struct Of {
 struct Asked {
     created_at: DateTime<Utc>,
     answered_at: Option<DateTime<Utc>>,
-    closed_at: Option<DateTime<Utc>>,
+    /// When it was closed for the first time.
+    solved_at: Option<DateTime<Utc>>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -911,7 +912,13 @@ struct Asking {
 
 impl Asking {
     async fn read(conn: &mut Conn, ask: &Ask, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
-        const ASKED: &str = asked!("r.created_at, r.answered_at, r.closed_at", "requests r");
+        // The first closing stays what it was, whatever becomes of the request later. One that had gone into another one before steps
+        // were written down, and came out again, has none.
+        const ASKED: &str = asked!(
+            "r.created_at, r.answered_at, COALESCE((SELECT MIN(s.at) FROM request_steps s \
+             WHERE s.request_id = r.id AND s.kind = 'closed'), r.closed_at) AS solved_at",
+            "requests r"
+        );
         const RATED: &str = asked!(
             "g.at, g.score",
             "request_ratings g JOIN requests r ON r.id = g.request_id"
@@ -1040,7 +1047,7 @@ fn of_requests<'a>(
         ),
         Figure::Solution => median(
             asked
-                .filter_map(|one| Some(minutes(one.closed_at? - one.created_at)))
+                .filter_map(|one| Some(minutes(one.solved_at? - one.created_at)))
                 .collect(),
         ),
         Figure::Ratings => Some(rated.count() as i64),

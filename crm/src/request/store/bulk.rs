@@ -97,7 +97,8 @@ impl Values {
     }
 }
 
-/// Fails with a flaw at `topic`, `assignee` or `queue` where there is no such topic, colleague or queue.
+/// Fails with a flaw at `topic` where there is no such topic, and at `assignee` where there is no such colleague or queue: a form
+/// names one or the other.
 async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
     const TOPIC: &str = "SELECT COUNT(*) FROM topics WHERE id = $1";
     const STAFF: &str = "SELECT COUNT(*) FROM staff WHERE id = $1 AND disabled_at IS NULL";
@@ -113,7 +114,7 @@ async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
                 on!(tx, |c| sqlx::query_scalar(STAFF).bind(id).fetch_one(c).await)?,
             ),
             Act::Queue(id) => (
-                "queue",
+                "assignee",
                 on!(tx, |c| sqlx::query_scalar(QUEUE).bind(id).fetch_one(c).await)?,
             ),
             _ => continue,

@@ -25,10 +25,11 @@ use crate::points::store::rewards::{self, Earning};
 use crate::points::store::{LIST, Stays};
 use crate::purchase::Way;
 use crate::rule::{
-    Basket, Decision, Effect, Facts, Given, Grant, Occasion, Place, Published, Rules, Usage, Verdict, evaluate,
+    Basket, Decision, Effect, Facts, Given, Grant, Occasion, Outcome, Place, Published, Rules, Usage, Verdict, evaluate,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What rules are asked about.
@@ -41,10 +42,19 @@ pub(crate) struct Event {
 }
 
 /// What a rule gave before.
-struct Past {
-    rule: RuleId,
+pub(super) struct Past {
+    pub(super) rule: RuleId,
     group: Option<String>,
     period: String,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// Whether a rule, or another one of its group, gave something for a period.
+pub(super) fn is_given(past: &[Past], published: &Published, period: &str) -> bool {
+    let group = &published.rule.group;
+    past.iter()
+        .filter(|past| past.period == period)
+        .any(|past| past.rule == published.by.id || (group.is_some() && past.group == *group))
 }
 
 /// What a rule gives to a customer now.
@@ -55,24 +65,27 @@ struct Due<'r> {
 }
 
 /// What has to be known of some customers.
-struct Desk {
+pub(super) struct Desk {
     known: Known,
     stays: Stays,
     given: HashMap<CustomerId, Vec<Past>>,
 }
 
 impl Desk {
-    async fn load(
+    /// What all of these rules ask about customers, from a day on.
+    pub(super) async fn load(
         conn: &mut Conn,
-        rules: &Rules,
-        event: Event,
+        rules: &[Arc<Rules>],
+        day: NaiveDate,
         customers: &BTreeSet<CustomerId>,
     ) -> Result<Self, sqlx::Error> {
-        type Row = (CustomerId, RuleId, Option<String>, String);
-        const GIVEN: &str = "SELECT customer_id, rule_id, rule_group, period FROM rewards";
+        type Row = (CustomerId, RuleId, Option<String>, String, DateTime<Utc>);
+        const GIVEN: &str = "SELECT customer_id, rule_id, rule_group, period, at FROM rewards";
         let mut wanted = Wanted::default();
         wanted.customers.extend(customers);
-        wanted.add(rules, conn.shop().day(event.at));
+        for rules in rules {
+            wanted.add(rules, day);
+        }
         let known = Known::load(conn, &wanted).await?;
         let stays = Stays::load(conn, customers).await?;
         let mut given: HashMap<CustomerId, Vec<Past>> = HashMap::new();
@@ -82,24 +95,34 @@ impl Desk {
             let heirs = merge::heirs(conn, part).await?;
             let whose = part.iter().chain(heirs.keys()).map(|id| Bind::Id(id.0));
             let query = ListQuery::new(GIVEN).within("customer_id", whose);
-            for (customer, rule, group, period) in db::list::<Row>(conn, query).await? {
+            for (customer, rule, group, period, at) in db::list::<Row>(conn, query).await? {
                 let customer = heirs.get(&customer).copied().unwrap_or(customer);
-                let past = Past { rule, group, period };
+                let past = Past {
+                    rule,
+                    group,
+                    period,
+                    at,
+                };
                 given.entry(customer).or_default().push(past);
             }
         }
         Ok(Self { known, stays, given })
     }
 
-    /// What a customer is due.
-    fn ask<'r>(
+    /// What a customer was given before.
+    pub(super) fn given(&self, customer: CustomerId) -> &[Past] {
+        self.given.get(&customer).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// What rules answer about a customer, and by what they know.
+    pub(super) fn answer(
         &self,
-        rules: &'r Rules,
+        rules: &Rules,
         conn: &Conn,
         timeline: &Timeline,
         event: Event,
         customer: CustomerId,
-    ) -> Vec<Due<'r>> {
+    ) -> (Facts, Outcome) {
         let deal = Deal {
             // Later than every other purchase: all of them were made before.
             purchase: PurchaseId(Uuid::max()),
@@ -117,8 +140,21 @@ impl Desk {
             ..self.known.facts(timeline, rules, &deal, conn)
         };
         let outcome = evaluate(rules, &Basket::default(), &facts, event.at, &conn.shop().zone());
+        (facts, outcome)
+    }
+
+    /// What a customer is due.
+    fn ask<'r>(
+        &self,
+        rules: &'r Rules,
+        conn: &Conn,
+        timeline: &Timeline,
+        event: Event,
+        customer: CustomerId,
+    ) -> Vec<Due<'r>> {
+        let (facts, outcome) = self.answer(rules, conn, timeline, event, customer);
         let day = conn.shop().day(event.at);
-        let given = self.given.get(&customer).map_or(&[][..], Vec::as_slice);
+        let given = self.given(customer);
         let applied = |decision: &&Decision| matches!(decision.verdict, Verdict::Applied { .. });
         let due = outcome.decisions.iter().filter(applied).filter_map(|decision| {
             let published = rules.get(decision.by)?;
@@ -128,12 +164,7 @@ impl Desk {
                 (_, Some(purchase)) => vec![purchase.to_string()],
                 (occasion, None) => vec![occasion.as_str().to_owned()],
             };
-            let is_given = |period: &String| {
-                let same = given.iter().filter(|past| past.period == *period);
-                same.clone().any(|past| past.rule == decision.by.id)
-                    || (rule.group.is_some() && same.clone().any(|past| past.group == rule.group))
-            };
-            let period = periods.into_iter().find(|period| !is_given(period))?;
+            let period = periods.into_iter().find(|period| !is_given(given, published, period))?;
             let theirs = outcome.grants.iter().filter(|grant| grant.by == decision.by);
             Some(Due {
                 published,
@@ -155,7 +186,8 @@ pub(super) async fn who_is_due(
     let Some(rules) = timeline.on(event.occasion, event.at) else {
         return Ok(BTreeSet::new());
     };
-    let desk = Desk::load(conn, &rules, event, customers).await?;
+    let day = conn.shop().day(event.at);
+    let desk = Desk::load(conn, std::slice::from_ref(&rules), day, customers).await?;
     let is_due = |customer: &&CustomerId| !desk.ask(&rules, conn, timeline, event, **customer).is_empty();
     Ok(customers.iter().filter(is_due).copied().collect())
 }
@@ -183,7 +215,8 @@ pub(crate) async fn give(
         return Ok(rewarded);
     };
     lock(tx, customers).await?;
-    let mut desk = Desk::load(tx, &rules, event, customers).await?;
+    let day = tx.shop().day(event.at);
+    let mut desk = Desk::load(tx, std::slice::from_ref(&rules), day, customers).await?;
     let mut budgets = Budgets::default();
     let mut rows = Rows::new(
         "INSERT INTO rewards (id, customer_id, occasion, rule_id, version, rule_group, period, purchase_id, at)",
@@ -193,7 +226,6 @@ pub(crate) async fn give(
         "INSERT INTO grants (id, reward_id, customer_id, rule_id, version, effect, kind, program_id, amount, day, at)",
         "",
     );
-    let day = tx.shop().day(event.at);
     let (mut earnings, mut letters, mut issues, mut told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let kind_told = match event.occasion {
         Occasion::Referral => notification::Kind::Invitation,

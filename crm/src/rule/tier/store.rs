@@ -772,8 +772,7 @@ pub async fn benefits(conn: &mut Conn, program: ProgramId) -> Result<Vec<Benefit
             continue;
         };
         for published in rules.published() {
-            let valid = published.rule.valid;
-            let holds = valid.from.is_none_or(|from| from <= now) && valid.until.is_none_or(|until| now < until);
+            let holds = published.rule.valid.holds(now);
             let tiers = asked_for(&published.rule.conditions, program);
             let mut rule = published.rule.clone();
             rule.effects.retain(|effect| !matches!(effect, Effect::Message { .. }));
