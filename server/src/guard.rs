@@ -69,8 +69,6 @@ pub enum Refusal {
     TooLarge,
     /// The address is longer than any of ours.
     TooLong,
-    /// The address has a NUL: no text that is kept has one, and PostgreSQL fails at it.
-    Nul,
     /// A browser fetches a page ahead of time whose reading is written down: nobody has read it.
     AheadOfTime,
 }
@@ -90,11 +88,9 @@ impl Gate {
     /// Why a request goes no further; `None` for one that may.
     pub fn refusal(&self, request: &Request) -> Option<Refusal> {
         let (path, headers) = (request.uri().path(), request.headers());
-        let address = request.uri().path_and_query().map_or("", |all| all.as_str());
-        if address.len() > URI_LIMIT {
+        let length = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+        if length > URI_LIMIT {
             Some(Refusal::TooLong)
-        } else if address.contains("%00") {
-            Some(Refusal::Nul)
         } else if (path.starts_with("/admin") || path == api::DOCS) && is_ahead_of_time(headers) {
             Some(Refusal::AheadOfTime)
         } else if is_change(request.method()) && !self.is_keyed(request) && !is_from_here(headers, &self.public_url) {

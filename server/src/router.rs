@@ -189,8 +189,6 @@ async fn admit(State((app, gate)): State<(App, Arc<Gate>)>, request: Request, ne
     };
     let error = match refusal {
         Refusal::AheadOfTime => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Refusal::Nul if is_api(path) => return api::nowhere(StatusCode::NOT_FOUND),
-        Refusal::Nul => return (StatusCode::BAD_REQUEST, "Bad Request\n").into_response(),
         Refusal::TooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long\n").into_response(),
         Refusal::Foreign => {
             let path = LoggedPath::of(&request);
@@ -603,10 +601,6 @@ impl Sent {
             return None;
         }
         let body = std::str::from_utf8(body).ok()?.to_owned();
-        // No browser types a NUL, and PostgreSQL keeps none.
-        if body.contains('\0') || body.contains("%00") {
-            return None;
-        }
         let values: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let get = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         let (form, key) = (get("_fn")?, get("_key")?);
