@@ -147,7 +147,7 @@ pub async fn read(db: &Db, by: &Staff, id: StaffId) -> Result<(Member, Vec<roles
     .await
 }
 
-/// Where somebody is signed in, the last seen first.
+/// Where somebody is signed in, the last seen first. That they were looked at [`read`] writes down.
 pub async fn sessions(conn: &mut Conn, by: &Staff, id: StaffId) -> Result<Vec<Device>, Error> {
     by.may(Right::Staff)?;
     Ok(sessions_of(conn, id).await?)
