@@ -1282,6 +1282,12 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   await right(vera, "task.add", { title: "Перезвонить" });
 
   await desk.goto(new URL(desk.url()).pathname);
+  await fold("Изменить имя и почту");
+  await wrong(desk, "staff.change", { email: "vera@" }, "Проверьте адрес");
+  await right(desk, "staff.change", { email: freeEmail() });
+  await fold("Отправить ссылку для нового пароля");
+  await wrong(desk, "staff.password_link", { reason: "" }, "Напишите, почему");
+  await right(desk, "staff.password_link", { reason: "Проба" });
   for (const [form, words] of [
     ["staff.end_all", "Завершить все входы"], ["staff.reset_factors", "Сбросить второй шаг"], ["staff.set_role", "Сменить роль"], ["staff.disable", "Закрыть доступ"],
   ]) {
@@ -1298,6 +1304,14 @@ test("forms of staff, roles and the audit log", async ({ another, signIns }) => 
   await right(desk, "staff.enable");
   await vera.goto("/admin/requests");
   await expect(vera).toHaveURL(/\/admin\/sign-in/);
+
+  const olga = employ(signIns);
+  await enter(await another(), olga);
+  await desk.goto("/admin/staff");
+  await desk.locator("tr", { hasText: olga }).getByRole("link").click();
+  await desk.locator(".row summary").first().click();
+  await wrong(desk, "staff.end_one", { reason: "" }, "Напишите, почему");
+  await right(desk, "staff.end_one", { reason: "Проба" });
 
   await desk.goto("/admin/audit");
   await right(desk, "audit.find", { by: "staff", action: "staff.disable" });

@@ -163,11 +163,14 @@ pub const ROUTES: &[Route] = &[
         admin::staff::one,
         [
             admin::staff::InviteAgain,
+            admin::staff::ChangeStaff,
+            admin::staff::SendPasswordLink,
             admin::staff::SetRole,
             admin::staff::DisableStaff,
             admin::staff::EnableStaff,
             admin::staff::HandBack,
             admin::staff::HandOver,
+            admin::staff::EndStaffSession,
             admin::staff::EndStaffSessions,
             admin::staff::ResetFactors,
         ]

@@ -36,7 +36,8 @@ pub async fn outbox(db: &Db, _: &System) -> Result<Outbox, Error> {
 /// How many can come in who may look after their colleagues: without one, nobody lets anybody in but the command line.
 pub async fn managers(db: &Db, _: &System) -> Result<usize, Error> {
     const SQL: &str = "SELECT r.rights FROM staff s JOIN roles r ON r.code = s.role WHERE s.disabled_at IS NULL \
-                       AND NOT EXISTS (SELECT 1 FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL)";
+                       AND NOT EXISTS (SELECT 1 FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL \
+                       AND NOT i.is_reset)";
     let mut conn = db.read().await?;
     let roles: Vec<Json<Vec<Right>>> = on!(conn, |c| sqlx::query_scalar(SQL).fetch_all(c).await)?;
     Ok(roles.iter().filter(|role| role.0.contains(&Right::Staff)).count())

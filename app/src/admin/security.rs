@@ -6,7 +6,7 @@ use crate::cabinet::devices::device_name;
 use crate::cabinet::{flash, fresh_first, gone, offer_to_end_others};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
-use crate::ui::html::IntoHtml;
+use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FormBox, pairs};
 use crm::factor::store as factors;
 use crm::id::SessionId;
@@ -87,7 +87,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let has_others = sessions.len() > 1;
     let rows: Vec<_> = sessions
         .iter()
-        .map(|session| row(&cx, session, session.id == me.session(), is_fresh))
+        .map(|session| {
+            let is_this = session.id == me.session();
+            let end = (!is_this && is_fresh).then(|| end(&cx, session));
+            row(&cx, session, is_this, end)
+        })
         .collect();
     let words_of_password = &cx.t().security;
     let labels = pairs([
@@ -129,7 +133,21 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(t.title, Frame::Admin, view))
 }
 
-fn row(cx: &Cx, session: &Device, is_this: bool, is_fresh: bool) -> impl IntoView + use<> {
+/// Ends a session of one's own.
+fn end(cx: &Cx, session: &Device) -> Html {
+    let t = &cx.t().devices;
+    let (id, name) = (session.id.to_string(), device_name(cx, &session.device));
+    view! {
+        <FormBox<EndSession> id=format!("end-{id}") class="row-form">
+            <input type="hidden" name="session" value=id/>
+            <button class="btn btn-sm">{t.end}<span class="sr-only">": " {name}</span></button>
+        </FormBox<EndSession>>
+    }
+    .into_html()
+}
+
+/// A session of somebody of staff, and what ends it.
+pub(super) fn row(cx: &Cx, session: &Device, is_this: bool, end: Option<Html>) -> Html {
     let t = &cx.t().devices;
     let name = device_name(cx, &session.device);
     let last = if is_this {
@@ -139,27 +157,19 @@ fn row(cx: &Cx, session: &Device, is_this: bool, is_fresh: bool) -> impl IntoVie
     };
     let network = (!session.network.is_empty()).then(|| t.network(&session.network));
     let badge = is_this.then(|| view! { " " <span class="badge badge-brand">{t.this}</span> });
-    let end = (!is_this && is_fresh).then(|| {
-        let (id, name) = (session.id.to_string(), name.clone());
-        view! {
-            <FormBox<EndSession> id=format!("end-{id}") class="row-form">
-                <input type="hidden" name="session" value=id/>
-                <button class="btn btn-sm">{t.end}<span class="sr-only">": " {name}</span></button>
-            </FormBox<EndSession>>
-        }
-    });
     let since = t.since(cx.moment(session.created_at));
     view! {
         <li class="row row-wrap">
-            <span class="row-main">
+            <div class="row-main">
                 <b>{name}{badge}</b>
                 <small>{last}</small>
                 <small>{since}</small>
                 {network.map(|network| view! { <small>{network}</small> })}
-            </span>
-            <span class="row-acts">{end}</span>
+            </div>
+            <div class="row-acts">{end}</div>
         </li>
     }
+    .into_html()
 }
 
 /// Asks for the second factor once more, before what is dangerous. Who has none here gave theirs at a provider, and is sent

@@ -1,9 +1,12 @@
-//! The people who work here: who they are, what they may do, inviting somebody, letting somebody in no more. What takes something
-//! away from them takes a reason, and all of it a proof of who does it.
+//! The people who work here: who they are, what they may do and where they are signed in, inviting somebody, another password for
+//! who forgot theirs, letting somebody in no more. What takes something away from them takes a reason, and all of it a proof of who
+//! does it.
 
 use super::changes;
 use super::once;
+use super::security;
 use crate::account::sign_in::staff_onward;
+use crate::cabinet::devices::device_name;
 use crate::cabinet::{back, flash, fresh_first};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -11,9 +14,10 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Moment, Select, pairs};
 use crm::audit::Last;
 use crm::contact::change::is_link;
-use crm::id::StaffId;
+use crm::id::{SessionId, StaffId};
 use crm::request::store::bulk;
-use crm::staff::managing::{self, Invitation, Member};
+use crm::signin::Device;
+use crm::staff::managing::{self, Details, Invitation, Member};
 use crm::staff::{Right, Role, roles};
 use islands::AppError;
 use leptos::prelude::*;
@@ -60,6 +64,47 @@ impl Form for InviteAgain {
         let link = managing::invite_again(&cx.db, &by, id).await?;
         once::hand_over(cx, id, &link);
         Ok(Next::to(format!("{HERE}/{id}?done=invited")))
+    }
+}
+
+/// Changes the name and e-mail of the member at hand. `seen` is what it said when they were shown.
+#[derive(Deserialize)]
+pub struct ChangeStaff {
+    seen: String,
+    name: String,
+    email: String,
+}
+
+impl Form for ChangeStaff {
+    const NAME: &'static str = "staff.change";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        let seen: Details = serde_json::from_str(&self.seen).map_err(|_| AppError::Refused)?;
+        let new = Details {
+            name: self.name,
+            email: Some(self.email).filter(|email| !email.trim().is_empty()),
+        };
+        managing::change(&cx.db, &by, id, &seen, &new).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=changed")))
+    }
+}
+
+/// Sends the member at hand a link by which they choose another password.
+#[derive(Deserialize)]
+pub struct SendPasswordLink {
+    reason: String,
+}
+
+impl Form for SendPasswordLink {
+    const NAME: &'static str = "staff.password_link";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::send_password_link(&cx.db, &by, id, &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=password")))
     }
 }
 
@@ -148,6 +193,24 @@ impl Form for HandOver {
     }
 }
 
+/// Ends one session of the member at hand.
+#[derive(Deserialize)]
+pub struct EndStaffSession {
+    session: SessionId,
+    reason: String,
+}
+
+impl Form for EndStaffSession {
+    const NAME: &'static str = "staff.end_one";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let by = cx.staff()?.fresh(&cx.db)?;
+        let id = at(cx)?;
+        managing::end_session(&cx.db, &by, id, self.session, &self.reason).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=one")))
+    }
+}
+
 /// Ends every session of the member at hand.
 #[derive(Deserialize)]
 pub struct EndStaffSessions {
@@ -182,7 +245,7 @@ impl Form for ResetFactors {
     }
 }
 
-/// Comes in by an invitation, with a password that is chosen here.
+/// Comes in by the link of an invitation, or of another password, with the password that is chosen here.
 #[derive(Deserialize)]
 pub struct Join {
     password: String,
@@ -312,6 +375,72 @@ fn reasoned<F: Form + 'static>(cx: &Cx, words: &'static str, hint: String) -> Ht
     .into_html()
 }
 
+/// Another name and e-mail, likewise.
+fn change(cx: &Cx, member: &Member) -> Result<Html, AppError> {
+    let t = &cx.t().admin_staff;
+    let was_sent = cx.was_sent(ChangeStaff::NAME);
+    let Details { name, email } = member.details();
+    let seen = serde_json::to_string(&member.details()).map_err(|_| AppError::Internal)?;
+    let labels = pairs([("name", t.name), ("email", t.email)]);
+    let view = view! {
+        <details class="fold" open=was_sent>
+            <summary>{t.change}</summary>
+            <FormBox<ChangeStaff> labels=labels stale=cx.t().admin_shops.stale>
+                <input type="hidden" name="seen" value=seen/>
+                <Field name="name" label=t.name hint=t.name_hint value=name/>
+                <Field name="email" label=t.email hint=t.change_email_hint kind="email" value=email.unwrap_or_default()
+                    optional=true enterkeyhint="done"/>
+                <button class="btn">{t.change}</button>
+            </FormBox<ChangeStaff>>
+        </details>
+    };
+    Ok(view.into_html())
+}
+
+/// Where a member is signed in. With a fresh proof of who asks each of it can be ended.
+async fn sessions(cx: &Cx, member: &Member, is_fresh: bool) -> Result<Html, AppError> {
+    let t = &cx.t().admin_staff;
+    let sessions = managing::sessions(&mut cx.db.read().await?, cx.staff()?, member.id).await?;
+    let rows: Vec<_> = sessions
+        .iter()
+        .map(|session| security::row(cx, session, false, is_fresh.then(|| end_one(cx, session))))
+        .collect();
+    let list = match rows.is_empty() {
+        true => view! { <p class="muted">{t.no_sessions}</p> }.into_html(),
+        false => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),
+    };
+    let view = view! {
+        <section class="section" aria-labelledby="sessions">
+            <h2 id="sessions">{t.signed_in}</h2>
+            {list}
+        </section>
+    };
+    Ok(view.into_html())
+}
+
+/// Ends one session, folded away until it was sent and not taken.
+fn end_one(cx: &Cx, session: &Device) -> Html {
+    let (t, end) = (&cx.t().admin_staff, cx.t().devices.end);
+    let (session, name) = (session.id.to_string(), device_name(cx, &session.device));
+    let id = format!("end-{session}");
+    let is_this = |(name, value): &(String, String)| name == "_form" && *value == id;
+    let sent = cx.outcome.as_ref().filter(|_| cx.was_sent(EndStaffSession::NAME));
+    let is_open = sent.is_some_and(|sent| sent.values.iter().any(is_this));
+    let labels = pairs([("reason", t.reason)]);
+    view! {
+        <details class="fold" open=is_open>
+            <summary><span>{end}<span class="sr-only">": " {name}</span></span></summary>
+            <p class="hint">{t.end_one_hint}</p>
+            <FormBox<EndStaffSession> id=id labels=labels>
+                <input type="hidden" name="session" value=session/>
+                <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing enterkeyhint="done"/>
+                <button class="btn btn-danger-quiet">{end}</button>
+            </FormBox<EndStaffSession>>
+        </details>
+    }
+    .into_html()
+}
+
 /// Another role, likewise.
 fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
     let t = &cx.t().admin_staff;
@@ -334,17 +463,28 @@ fn other_role(cx: &Cx, member: &Member, given: Vec<ChoiceOption>) -> Html {
 }
 
 /// What can be done with a member, who has so many requests and tasks open.
-fn acts(cx: &Cx, member: &Member, (requests, tasks): (i64, i64), given: Vec<ChoiceOption>) -> Vec<Html> {
+fn acts(
+    cx: &Cx,
+    member: &Member,
+    (requests, tasks): (i64, i64),
+    given: Vec<ChoiceOption>,
+) -> Result<Vec<Html>, AppError> {
     let t = &cx.t().admin_staff;
     let mut acts = Vec::new();
-    if member.invited_until.is_some() && member.disabled_at.is_none() {
+    if member.invited_until.is_some() && member.disabled_at.is_none() && member.email.is_some() {
         let again = view! {
             <FormBox<InviteAgain> class="actions"><button class="btn">{t.again}</button></FormBox<InviteAgain>>
         };
         acts.push(again.into_html());
     }
+    acts.push(change(cx, member)?);
     if !member.is_last {
         acts.push(other_role(cx, member, given));
+    }
+    if let Some(email) = member.email.as_deref().filter(|_| member.gets_password_links()) {
+        acts.push(reasoned::<SendPasswordLink>(cx, t.password, t.password_hint(email)));
+    } else if member.email.is_none() && member.disabled_at.is_none() {
+        acts.push(view! { <p class="hint">{t.password_email}</p> }.into_html());
     }
     if member.sessions > 0 {
         acts.push(reasoned::<EndStaffSessions>(cx, t.end, t.end_hint.to_owned()));
@@ -367,7 +507,7 @@ fn acts(cx: &Cx, member: &Member, (requests, tasks): (i64, i64), given: Vec<Choi
         };
         acts.push(reasoned::<DisableStaff>(cx, t.disable, hint));
     }
-    acts
+    Ok(acts)
 }
 
 /// What somebody has open who is let in no more, and the ways to hand it over or to give it back.
@@ -449,8 +589,12 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let work = managing::open_work(&mut cx.db.read().await?, me, member.id).await?;
     let first = fresh_first(&cx);
     let acts = match member.is_changed_by(me) && first.is_none() {
-        true => acts(&cx, &member, work, given(&cx, &roles)?),
+        true => acts(&cx, &member, work, given(&cx, &roles)?)?,
         false => Vec::new(),
+    };
+    let sessions = match member.is_changed_by(me) {
+        true => Some(sessions(&cx, &member, first.is_none()).await?),
+        false => None,
     };
     // Why there is less to do, or nothing.
     let why = if member.id == me.id() {
@@ -470,12 +614,18 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let until = member.invited_until.map(|at| {
         view! { <div><dt>{t.until}</dt><dd><Moment at=at shown=cx.moment(at)/></dd></div> }
     });
+    let password_until = member.reset_until.map(|at| {
+        view! { <div><dt>{t.password_until}</dt><dd><Moment at=at shown=cx.moment(at)/></dd></div> }
+    });
     let email = member.email.clone().unwrap_or_else(|| t.no_email.to_owned());
     let words = [
         ("invited", t.done_invited),
+        ("changed", t.done_changed),
+        ("password", t.done_password),
         ("role", t.done_role),
         ("disabled", t.done_disabled),
         ("enabled", t.done_enabled),
+        ("one", t.done_one),
         ("ended", t.done_ended),
         ("reset", t.done_reset),
         ("handed", t.done_handed),
@@ -497,8 +647,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <div><dt>{t.seen}</dt><dd>{seen(&cx, &member)}</dd></div>
             <div><dt>{t.sessions}</dt><dd>{crate::format::integer(member.sessions)}</dd></div>
             {until}
+            {password_until}
         </dl>
         {left}
+        {sessions}
         <section class="section" aria-labelledby="rights">
             <h2 id="rights">{t.rights}</h2>
             {super::versions::list(rights)}
@@ -510,7 +662,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(title, Frame::Admin, view))
 }
 
-/// Where the link of an invitation leads. Whether it is still good is told to whoever sends the form.
+/// Where the link of an invitation, or of another password, leads. Whether it is still good is told to whoever sends the form.
 pub async fn join(cx: Cx) -> Result<Body, AppError> {
     let (t, of_passwords) = (&cx.t().admin_staff, &cx.t().security);
     let link: String = cx.param("secret")?;

@@ -25,7 +25,7 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 8] = [
+const BY_EMAIL: [&str; 9] = [
     "email_code",
     "promotion_footer",
     "question_answered",
@@ -33,6 +33,7 @@ const BY_EMAIL: [&str; 8] = [
     "request_answered",
     "request_begun",
     "staff_invited",
+    "staff_password",
     "welcome",
 ];
 

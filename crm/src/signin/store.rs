@@ -25,7 +25,7 @@ use crate::program::store as programs;
 use crate::request::store::queues;
 use crate::rule::Occasion;
 use crate::rule::store::rewarding;
-use crate::staff::store::close_invitation;
+use crate::staff::store::close_link;
 use crate::till::counter;
 use crate::webhook::event::Cause;
 use crate::who::{self, Customer, Fresh, Opened, SessionOf, Staff, System, Token, Visitor};
@@ -567,8 +567,8 @@ pub(crate) async fn let_staff_in(tx: &mut Tx, staff: StaffId, way: &str, visitor
         network: &visitor.network,
     };
     audit::record(tx, entry).await?;
-    // Whichever way they came in by, the link of an invitation sets no password any more.
-    close_invitation(tx, staff).await?;
+    // Whichever way they came in by, a link that was sent to them sets no password any more.
+    close_link(tx, staff).await?;
     queues::new_shift(tx, staff).await?;
     let of = SessionOf::Staff(staff);
     let (device, _) = known::remember(tx, of, visitor.known_device.as_ref()).await?;

@@ -1,30 +1,31 @@
-//! Staff as colleagues with the right look after them: inviting, another role, letting nobody in any more.
+//! Staff as colleagues with the right look after them: inviting, another name, e-mail, password or role, letting nobody in any more.
 //!
 //! Nobody does any of it to themselves, nor to somebody who may do what they may not, nor takes the last administrator away. What
 //! an administrator who is locked out needs is at the command line ([`super::store`]).
 
 use super::roles::{self, is_within};
-use super::store::{REASON_MAX, close_invitation, end_sessions, give_role, insert, shut_out};
+use super::store::{REASON_MAX, close_link, end_one, end_sessions, give_role, insert, sessions_of, shut_out};
 use super::{Right, Role, login};
-use crate::audit::{self, Actor};
+use crate::audit::{self, Actor, difference};
 use crate::contact::{Email, change::is_link};
 use crate::db::{Conn, Db, Lock, Tx, scoped};
 use crate::error::Error;
 use crate::factor;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::StaffId;
+use crate::id::{SessionId, StaffId};
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::outbox;
 use crate::request::store::bulk;
 use crate::signin::store::{StaffEntered, staff_proved};
-use crate::signin::{password, strength};
+use crate::signin::{Device, password, strength};
 use crate::task::store as tasks;
 use crate::who::{Fresh, STAFF_IDLE, Staff, Token, Visitor};
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 
-/// For how long an invitation is good, in hours.
-const INVITED_HOURS: i64 = 72;
+/// For how long a link is good by which a password is chosen, in hours.
+const LINK_HOURS: i64 = 72;
 
 /// A member of staff, as a colleague sees them.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -35,8 +36,10 @@ pub struct Member {
     pub login: String,
     /// Their name.
     pub name: String,
-    /// Where their invitation went.
+    /// Where links go by which they choose a password.
     pub email: Option<String>,
+    /// The language they read.
+    pub language: Lang,
     /// Their role.
     pub role: Role,
     /// What it is called.
@@ -55,6 +58,8 @@ pub struct Member {
     pub disabled_at: Option<DateTime<Utc>>,
     /// Until when their invitation is good, if they have not come in by it yet.
     pub invited_until: Option<DateTime<Utc>>,
+    /// Until when a link is good by which they choose another password, if there is one.
+    pub reset_until: Option<DateTime<Utc>>,
     /// They are the last administrator who can come in.
     pub is_last: bool,
 }
@@ -64,13 +69,27 @@ impl Member {
     pub fn is_changed_by(&self, by: &Staff) -> bool {
         self.id != by.id() && is_within(by, &self.rights)
     }
+
+    /// Whether a link may be sent to them by which they choose another password: who has not come in yet is invited again.
+    pub fn gets_password_links(&self) -> bool {
+        self.invited_until.is_none() && self.disabled_at.is_none() && self.email.is_some()
+    }
+
+    /// What is said of them beside their role.
+    pub fn details(&self) -> Details {
+        Details {
+            name: self.name.clone(),
+            email: self.email.clone(),
+        }
+    }
 }
 
 /// Of administrators those who can come in; whom it is asked about is `s`.
 macro_rules! other_administrators {
     () => {
         "(SELECT COUNT(*) FROM staff o WHERE o.role = 'administrator' AND o.disabled_at IS NULL AND o.id <> s.id \
-         AND NOT EXISTS (SELECT 1 FROM staff_invites v WHERE v.staff_id = o.id AND v.used_at IS NULL))"
+         AND NOT EXISTS (SELECT 1 FROM staff_invites v WHERE v.staff_id = o.id AND v.used_at IS NULL \
+         AND NOT v.is_reset))"
     };
 }
 
@@ -78,13 +97,16 @@ macro_rules! other_administrators {
 macro_rules! members {
     ($rest:literal) => {
         concat!(
-            "SELECT s.id, s.login, s.name, s.email, s.role, r.name AS role_name, r.rights, s.disabled_at, \
+            "SELECT s.id, s.login, s.name, s.email, s.language, s.role, r.name AS role_name, r.rights, s.disabled_at, \
              (SELECT MAX(x.seen_at) FROM sessions x WHERE x.staff_id = s.id) AS seen_at, \
              (SELECT COUNT(*) FROM sessions x WHERE x.staff_id = s.id AND x.ended_at IS NULL AND x.expires_at > $1 \
              AND x.seen_at > $2) AS sessions, \
              EXISTS (SELECT 1 FROM factors f WHERE f.staff_id = s.id AND f.confirmed_at IS NOT NULL \
              AND f.kind IN ('totp', 'passkey')) AS has_second, \
-             (SELECT i.expires_at FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL) AS invited_until, \
+             (SELECT i.expires_at FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL AND NOT i.is_reset) \
+             AS invited_until, \
+             (SELECT i.expires_at FROM staff_invites i WHERE i.staff_id = s.id AND i.used_at IS NULL AND i.is_reset \
+             AND i.expires_at > $1) AS reset_until, \
              (s.role = 'administrator' AND s.disabled_at IS NULL AND ",
             other_administrators!(),
             " = 0) AS is_last FROM staff s JOIN roles r ON r.code = s.role ",
@@ -123,6 +145,12 @@ pub async fn read(db: &Db, by: &Staff, id: StaffId) -> Result<(Member, Vec<roles
         })
     })
     .await
+}
+
+/// Where somebody is signed in, the last seen first. That they were looked at [`read`] writes down.
+pub async fn sessions(conn: &mut Conn, by: &Staff, id: StaffId) -> Result<Vec<Device>, Error> {
+    by.may(Right::Staff)?;
+    Ok(sessions_of(conn, id).await?)
 }
 
 /// How many requests and how many tasks of somebody are open.
@@ -248,7 +276,7 @@ pub async fn invite(db: &Db, by: &Fresh<'_, Staff>, new: &Invitation) -> Result<
             tx.lock(Lock::Staff, true).await?;
             check_role(tx, by, &new.role).await?;
             let id = insert(tx, login, name, Some(email.as_str()), &new.role, language, hash).await?;
-            let link = send(tx, id, name, email.as_str(), language).await?;
+            let link = send(tx, id, name, email.as_str(), language, false).await?;
             by.record(tx, "staff.invite", None, Some(id.0), new.role.code()).await?;
             Ok((id, link))
         })
@@ -265,23 +293,34 @@ async fn check_role(tx: &mut Tx, by: &Staff, role: &Role) -> Result<(), Error> {
     }
 }
 
-/// Sends a new link, which takes the place of the one before.
-async fn send(tx: &mut Tx, id: StaffId, name: &str, email: &str, language: Lang) -> Result<String, Error> {
-    const SQL: &str = "INSERT INTO staff_invites (staff_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4) \
+/// Sends a new link by which a password is chosen; it takes the place of the one before. `is_reset` for who has come in before.
+async fn send(
+    tx: &mut Tx,
+    id: StaffId,
+    name: &str,
+    email: &str,
+    language: Lang,
+    is_reset: bool,
+) -> Result<String, Error> {
+    // An invitation that is used meanwhile stays so.
+    const SQL: &str = "INSERT INTO staff_invites (staff_id, token_hash, created_at, expires_at, is_reset) \
+                       VALUES ($1, $2, $3, $4, $5) \
                        ON CONFLICT (staff_id) DO UPDATE SET token_hash = excluded.token_hash, \
-                       created_at = excluded.created_at, expires_at = excluded.expires_at";
+                       created_at = excluded.created_at, expires_at = excluded.expires_at, is_reset = excluded.is_reset, \
+                       used_at = CASE WHEN excluded.is_reset THEN NULL ELSE staff_invites.used_at END";
     let (token, now) = (Token::random(), tx.now());
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(token.hash())
         .bind(now)
-        .bind(now + Duration::hours(INVITED_HOURS))
+        .bind(now + Duration::hours(LINK_HOURS))
+        .bind(is_reset)
         .execute(c)
         .await
         .map(drop))?;
     let shop = tx.shop().clone();
     let link = format!("{}/admin/join/{}", shop.url, token.secret());
-    let hours = INVITED_HOURS.to_string();
+    let hours = LINK_HOURS.to_string();
     let to = outbox::To {
         channel: outbox::Channel::Email,
         address: email,
@@ -293,7 +332,8 @@ async fn send(tx: &mut Tx, id: StaffId, name: &str, email: &str, language: Lang)
         ("link", link.as_str()),
         ("hours", hours.as_str()),
     ];
-    outbox::send(tx, to, "staff_invited", language, &values).await?;
+    let template = if is_reset { "staff_password" } else { "staff_invited" };
+    outbox::send(tx, to, template, language, &values).await?;
     Ok(link)
 }
 
@@ -306,7 +346,7 @@ pub async fn invite_again(db: &Db, by: &Fresh<'_, Staff>, id: StaffId) -> Result
             let member = hold(tx, by, id).await?;
             let is_open = member.invited_until.is_some() && member.disabled_at.is_none();
             let email = member.email.filter(|_| is_open).ok_or(Error::Stale)?;
-            let link = send(tx, id, &member.name, &email, language).await?;
+            let link = send(tx, id, &member.name, &email, language, false).await?;
             by.record(tx, "staff.invite", None, Some(id.0), "again").await?;
             Ok(link)
         })
@@ -314,9 +354,84 @@ pub async fn invite_again(db: &Db, by: &Fresh<'_, Staff>, id: StaffId) -> Result
     .await
 }
 
-/// Whom a link invites: their login and name. `None` for one that is used, too old or made up.
-async fn invited(conn: &mut Conn, hash: &[u8]) -> Result<Option<(StaffId, String, String)>, sqlx::Error> {
-    const SQL: &str = "SELECT s.id, s.login, s.name FROM staff_invites i JOIN staff s ON s.id = i.staff_id \
+/// Sends somebody a link by which they choose another password; it goes to them alone, and their second factor stays. Field:
+/// `reason`. [`Error::Stale`] for who [gets none](Member::gets_password_links).
+pub async fn send_password_link(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed: &str) -> Result<(), Error> {
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            let member = hold(tx, by, id).await?;
+            let email = member.email.as_deref().filter(|_| member.gets_password_links());
+            let email = email.ok_or(Error::Stale)?;
+            send(tx, id, &member.name, email, member.language, true).await?;
+            by.record(tx, "staff.password_link", None, Some(id.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// What is said of a member of staff beside their role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Their name.
+    pub name: String,
+    /// Where links go by which they choose a password, if it is known.
+    pub email: Option<String>,
+}
+
+/// Changes what is said of a member of staff. `seen` is what it said when it was shown: [`Error::Stale`] where it says something else
+/// by now. A link that went to another address is worth nothing any more. Fields: `name`, `email`.
+pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, seen: &Details, new: &Details) -> Result<(), Error> {
+    const SQL: &str = "UPDATE staff SET name = $2, email = $3 WHERE id = $1";
+    const EXPIRE: &str =
+        "UPDATE staff_invites SET expires_at = $2 WHERE staff_id = $1 AND used_at IS NULL AND expires_at > $2";
+    by.may(Right::Staff)?;
+    let mut check = Check::new();
+    let name = check.field("name", flaw::name(&new.name));
+    let email = check.field("email", new.email.as_deref().map(Email::parse).transpose());
+    let (Some(name), Some(email)) = (name, email) else {
+        return Err(Error::Invalid(check.flaws()));
+    };
+    let new = &Details {
+        name,
+        email: email.map(|email| email.as_str().to_owned()),
+    };
+    db.write(|tx| {
+        scoped(async move {
+            let before = hold(tx, by, id).await?.details();
+            if before != *seen {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind(&new.name)
+                .bind(new.email.as_deref())
+                .execute(c)
+                .await
+                .map(drop))?;
+            if before.email != new.email {
+                let now = tx.now();
+                on!(tx, |c| sqlx::query(EXPIRE)
+                    .bind(id)
+                    .bind(now)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            by.record(tx, "staff.change", None, Some(id.0), &difference(&before, new))
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Who chooses a password by a link: their login and name, and whether they have come in before. `None` for a link that is used, too
+/// old or made up.
+async fn invited(conn: &mut Conn, hash: &[u8]) -> Result<Option<(StaffId, String, String, bool)>, sqlx::Error> {
+    const SQL: &str = "SELECT s.id, s.login, s.name, i.is_reset FROM staff_invites i JOIN staff s ON s.id = i.staff_id \
                        WHERE i.token_hash = $1 AND i.used_at IS NULL AND i.expires_at > $2 AND s.disabled_at IS NULL";
     let now = conn.now();
     on!(conn, |c| sqlx::query_as(SQL)
@@ -326,22 +441,23 @@ async fn invited(conn: &mut Conn, hash: &[u8]) -> Result<Option<(StaffId, String
         .await)
 }
 
-/// Comes in by an invitation for the first time: sets a password and leads on to the second factor. Field: `password`.
-/// [`Error::Stale`] for a link that is used, too old or made up.
+/// Comes in by a link, of an invitation for the first time: sets a password and leads on to the second factor. Sessions that were
+/// open end. Field: `password`. [`Error::Stale`] for a link that is used, too old or made up.
 pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visitor) -> Result<StaffEntered, Error> {
     const PASSWORD: &str = "UPDATE staff SET password_hash = $2 WHERE id = $1";
     if !is_link(link) {
         return Err(Error::NotFound);
     }
     let token = &Token::received(link).hash();
-    let (_, login, name) = invited(&mut db.read().await?, token).await?.ok_or(Error::Stale)?;
+    let (_, login, name, _) = invited(&mut db.read().await?, token).await?.ok_or(Error::Stale)?;
     strength::check(typed, &[&login, &name, &db.shop().name]).map_err(|flaw| Error::field("password", flaw))?;
     let hash = &password::hash(typed).await?;
     db.write(|tx| {
         scoped(async move {
             tx.lock(Lock::Staff, true).await?;
-            let (id, ..) = invited(tx, token).await?.ok_or(Error::Stale)?;
-            close_invitation(tx, id).await?;
+            let (id, _, _, is_reset) = invited(tx, token).await?.ok_or(Error::Stale)?;
+            close_link(tx, id).await?;
+            end_sessions(tx, id).await?;
             on!(tx, |c| sqlx::query(PASSWORD)
                 .bind(id)
                 .bind(hash)
@@ -351,7 +467,7 @@ pub async fn join(db: &Db, link: &str, typed: &str, lang: Lang, visitor: &Visito
             let entry = audit::Entry {
                 actor: Actor::Staff,
                 actor_id: Some(id.0),
-                action: "staff.join",
+                action: if is_reset { "staff.reset_password" } else { "staff.join" },
                 customer: None,
                 object: Some(id.0),
                 reason: "",
@@ -442,6 +558,29 @@ pub async fn end_all_sessions(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, typed
             }
             end_sessions(tx, id).await?;
             by.record(tx, "staff.end_sessions", None, Some(id.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Ends one session of a member of staff. Field: `reason`. [`Error::Stale`] where it is open no more, or none of theirs.
+pub async fn end_session(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    id: StaffId,
+    session: SessionId,
+    typed: &str,
+) -> Result<(), Error> {
+    by.may(Right::Staff)?;
+    let reason = &reason(typed)?;
+    db.write(|tx| {
+        scoped(async move {
+            hold(tx, by, id).await?;
+            if !end_one(tx, id, session).await? {
+                return Err(Error::Stale);
+            }
+            by.record(tx, "staff.end_session", None, Some(id.0), reason).await?;
             Ok(())
         })
     })

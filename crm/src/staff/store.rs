@@ -154,8 +154,8 @@ pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::E
     on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
 }
 
-/// The invitation of a member of staff is worth nothing any more: they have a way in of their own.
-pub(crate) async fn close_invitation(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
+/// The link of a member of staff, by which a password is chosen, is worth nothing any more: they have a way in of their own.
+pub(crate) async fn close_link(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE staff_invites SET used_at = $2 WHERE staff_id = $1 AND used_at IS NULL";
     let now = tx.now();
     on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
@@ -251,7 +251,7 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
         scoped(async move {
             on!(tx, |c| sqlx::query(SQL).bind(id).bind(hash).execute(c).await.map(drop))?;
             end_sessions(tx, id).await?;
-            close_invitation(tx, id).await?;
+            close_link(tx, id).await?;
             record(tx, "staff.password", id).await?;
             Ok(())
         })
@@ -261,39 +261,35 @@ pub async fn set_password(db: &Db, _by: &System, id: StaffId, hash: &str) -> Res
 
 /// Where a member of staff is signed in, the last seen first.
 pub async fn sessions(db: &Db, by: &Staff) -> Result<Vec<Device>, Error> {
+    Ok(sessions_of(&mut db.read().await?, by.id()).await?)
+}
+
+/// The same of anybody.
+pub(super) async fn sessions_of(conn: &mut Conn, id: StaffId) -> Result<Vec<Device>, sqlx::Error> {
     const SQL: &str = "SELECT id, device, network, created_at, seen_at FROM sessions \
                        WHERE staff_id = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3 \
                        ORDER BY seen_at DESC, id DESC";
-    let mut conn = db.read().await?;
     let now = conn.now();
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(by.id())
+    on!(conn, |c| sqlx::query_as(SQL)
+        .bind(id)
         .bind(now)
         .bind(now - STAFF_IDLE)
         .fetch_all(c)
-        .await)?)
+        .await)
 }
 
 /// Ends one of a member of staff's own sessions, or with `None` all but the one at hand. [`Error::NotFound`] for what is
 /// not theirs.
 pub async fn end_session(db: &Db, by: &Fresh<'_, Staff>, id: Option<SessionId>) -> Result<(), Error> {
-    const SQL: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
-            let (sql, session) = match id {
-                Some(id) => (SQL, id),
-                None => (OTHERS, by.session()),
-            };
-            let rows = on!(tx, |c| sqlx::query(sql)
-                .bind(by.id())
-                .bind(session)
-                .bind(now)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
-            if id.is_some() && rows == 0 {
-                return Err(Error::NotFound);
+            match id {
+                Some(id) => {
+                    if !end_one(tx, by.id(), id).await? {
+                        return Err(Error::NotFound);
+                    }
+                }
+                None => end_others(tx, by).await?,
             }
             by.record(tx, "session.end", None, id.map(|id| id.0), "").await?;
             Ok(())
@@ -302,8 +298,32 @@ pub async fn end_session(db: &Db, by: &Fresh<'_, Staff>, id: Option<SessionId>) 
     .await
 }
 
-/// The sessions of a member of staff but one.
-const OTHERS: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+/// Ends an open session of a member of staff; false for what is none of theirs.
+pub(super) async fn end_one(tx: &mut Tx, staff: StaffId, id: SessionId) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(SQL)
+        .bind(staff)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
+}
+
+/// Ends the sessions of a member of staff but the one at hand.
+async fn end_others(tx: &mut Tx, by: &Staff) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE sessions SET ended_at = $3 WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+    let now = tx.now();
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(by.id())
+        .bind(by.session())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
+}
 
 /// Ends every session of a customer and tells them, for staff who were told that somebody else is in there (ASVS 5.0,
 /// 7.4.5). Field: `reason`, which is written down. [`Error::Stale`] when none is open any more.
@@ -350,7 +370,8 @@ pub async fn open_sessions(conn: &mut Conn, of: Subject) -> Result<i64, Error> {
 pub const REASON_MAX: usize = 200;
 
 /// Changes a member of staff's own password; their other sessions end. Fields: `current`, the password until now, and
-/// `password` (ASVS 5.0, 6.2.3). Who has forgotten it gets another at the command line.
+/// `password` (ASVS 5.0, 6.2.3). Who has forgotten it chooses another by a link that a colleague sends
+/// ([`super::managing::send_password_link`]), or gets one at the command line.
 pub async fn change_password(
     db: &Db,
     by: &Fresh<'_, Staff>,
@@ -368,20 +389,14 @@ pub async fn change_password(
     let hash = &password::hash(typed).await?;
     db.write(|tx| {
         scoped(async move {
-            let now = tx.now();
             on!(tx, |c| sqlx::query(SQL)
                 .bind(by.id())
                 .bind(hash)
                 .execute(c)
                 .await
                 .map(drop))?;
-            on!(tx, |c| sqlx::query(OTHERS)
-                .bind(by.id())
-                .bind(by.session())
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            end_others(tx, by).await?;
+            close_link(tx, by.id()).await?;
             by.record(tx, "password.change", None, None, "").await?;
             Ok(())
         })

@@ -1,17 +1,18 @@
 //! Staff and roles as colleagues look after them, and the audit log as whoever has the right reads it.
 
-use crate::common::people::{administrator, moments_after, one, role, sql};
+use crate::common::people::{administrator, again, moments_after, one, role, sql};
 use crate::common::{BY, days, ready};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::audit::Actor;
 use crm::audit::log::{self, By, Filter};
 use crm::flaw::Flaw;
-use crm::id::StaffId;
+use crm::id::{SessionId, StaffId};
 use crm::lang::{Lang, Localized};
+use crm::signin::attempts::Purpose;
 use crm::signin::password;
 use crm::signin::store::{self as signin, StaffEntered};
-use crm::staff::managing::{self, Invitation};
+use crm::staff::managing::{self, Details, Invitation};
 use crm::staff::roles::{self, NewRole};
 use crm::staff::{Right, Role, store};
 use crm::testing::{World, start};
@@ -19,6 +20,7 @@ use crm::who::{self, Staff, Visitor};
 use std::collections::BTreeSet;
 
 const PASSWORD: &str = "пятьдесят лошадей у реки";
+const OTHER_PASSWORD: &str = "корова летит над луной";
 
 fn invitation(login: &str, role: &str) -> Invitation {
     Invitation {
@@ -37,6 +39,33 @@ async fn invite(world: &World, by: &Staff, login: &str, role: &str) -> Result<(S
 async fn join(world: &World, link: &str, password: &str) -> Result<StaffEntered, Error> {
     let secret = link.rsplit('/').next().expect("a link");
     managing::join(&world.db, secret, password, Lang::Ru, &Visitor::default()).await
+}
+
+/// Says what a colleague's e-mail is, whatever it was.
+async fn tell_email(world: &World, by: &Staff, id: StaffId, email: &str) {
+    let (member, _) = managing::read(&world.db, by, id).await.expect("read");
+    let new = Details {
+        email: Some(email.into()),
+        ..member.details()
+    };
+    let by = by.fresh(&world.db).expect("fresh");
+    managing::change(&world.db, &by, id, &member.details(), &new)
+        .await
+        .expect("changed");
+}
+
+/// Sends a link for another password, a second later than what came before; what the link ends with.
+async fn password_link(world: &World, by: &Staff, id: StaffId) -> String {
+    const NEWEST: &str =
+        "SELECT body FROM outbox WHERE template = 'staff_password' ORDER BY created_at DESC, id DESC LIMIT 1";
+    world.clock.set(world.db.now() + TimeDelta::seconds(1));
+    let by = by.fresh(&world.db).expect("fresh");
+    managing::send_password_link(&world.db, &by, id, "Забыла пароль")
+        .await
+        .expect("sent");
+    let body = one!(world, String, NEWEST);
+    let (_, rest) = body.split_once("/admin/join/").expect("a link");
+    rest.split_whitespace().next().expect("its end").to_owned()
 }
 
 fn is_flaw<T: std::fmt::Debug>(result: Result<T, Error>, field: &str, flaw: &Flaw) -> bool {
@@ -135,6 +164,214 @@ crm::both_engines!(s06_who_is_shut_out_comes_in_by_no_invitation, async |world| 
 });
 
 crm::both_engines!(
+    s06_a_link_for_another_password_is_good_once_for_three_days_and_ends_sessions,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        let fresh = ada.fresh(db).expect("fresh");
+        let vera = moments_after(world, "vera", "Вера", Role::ADMINISTRATOR).await.id();
+        crm::factor::store::give_totp(db, &BY, vera).await.expect("a factor");
+        // Nobody knows where it would go.
+        let nowhere = managing::send_password_link(db, &fresh, vera, "Забыла").await;
+        assert!(matches!(nowhere, Err(Error::Stale)), "{nowhere:?}");
+        tell_email(world, &ada, vera, "Vera@Example.com").await;
+        let no_reason = managing::send_password_link(db, &fresh, vera, " ").await;
+        assert!(is_flaw(no_reason, "reason", &Flaw::Missing));
+
+        let first = password_link(world, &ada, vera).await;
+        let hash = crm::who::Token::received(&first).hash();
+        let stored = "SELECT COUNT(*) FROM staff_invites WHERE token_hash = $1";
+        assert_eq!(one!(world, i64, stored, &hash), 1);
+        let second = password_link(world, &ada, vera).await;
+        let sent = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_password' AND address = 'vera@example.com'";
+        assert_eq!(one!(world, i64, sent), 2);
+        // Until she opens it nothing has changed: she is somebody who has come in, and who still is.
+        let (member, _) = managing::read(db, &ada, vera).await.expect("read");
+        let until = db.now() + days(3);
+        assert_eq!((member.invited_until, member.reset_until), (None, Some(until)));
+        assert_eq!(member.sessions, 1);
+        let (own, _) = managing::read(db, &ada, ada.id()).await.expect("read");
+        assert!(!own.is_last, "Vera is one who can come in");
+        assert_eq!(crm::checkup::managers(db, &BY).await.expect("counted"), 2);
+
+        // The one before is worth nothing; a password that is too easy uses none up.
+        assert!(matches!(join(world, &first, PASSWORD).await, Err(Error::Stale)));
+        assert!(matches!(join(world, &second, "123").await, Err(Error::Invalid(_))));
+        world.clock.set(until);
+        assert!(
+            matches!(join(world, &second, PASSWORD).await, Err(Error::Stale)),
+            "too old"
+        );
+        world.clock.set(until - TimeDelta::seconds(1));
+        let open = "SELECT COUNT(*) FROM sessions WHERE staff_id = $1 AND ended_at IS NULL";
+        assert_eq!(one!(world, i64, open, vera), 1);
+        let Ok(StaffEntered::SecondFactor(_)) = join(world, &second, PASSWORD).await else {
+            panic!("the second factor stays");
+        };
+        assert_eq!(one!(world, i64, open, vera), 0);
+        assert!(
+            matches!(join(world, &second, OTHER_PASSWORD).await, Err(Error::Stale)),
+            "once"
+        );
+        let entered = signin::staff_by_password(db, "vera", PASSWORD, Lang::Ru, &Visitor::default()).await;
+        assert!(matches!(entered, Ok(StaffEntered::SecondFactor(_))));
+        for (action, times) in [
+            ("staff.password_link", 2),
+            ("staff.reset_password", 1),
+            ("staff.join", 0),
+        ] {
+            let rows = "SELECT COUNT(*) FROM audit WHERE action = $1 AND actor = 'staff' AND object_id = $2";
+            assert_eq!(one!(world, i64, rows, action, vera), times, "{action}");
+        }
+    }
+);
+
+crm::both_engines!(
+    s06_a_link_for_another_password_goes_with_what_it_was_for,
+    async |world| {
+        let db = ready(world).await;
+        let ada = administrator(world).await;
+        let fresh = ada.fresh(db).expect("fresh");
+        let is_gone = async |link: &str| matches!(join(world, link, PASSWORD).await, Err(Error::Stale));
+        // Who has not come in yet is invited again.
+        let (rita, _) = invite(world, &ada, "rita", "agent").await.expect("invited");
+        let early = managing::send_password_link(db, &fresh, rita, "x").await;
+        assert!(matches!(early, Err(Error::Stale)), "{early:?}");
+
+        let vera = moments_after(world, "vera", "Вера", "agent").await.id();
+        let secret = crm::factor::store::give_totp(db, &BY, vera).await.expect("a factor");
+        tell_email(world, &ada, vera, "vera@example.com").await;
+        let link = password_link(world, &ada, vera).await;
+        join(world, &link, PASSWORD).await.expect("chosen");
+
+        // The address was another one.
+        let link = password_link(world, &ada, vera).await;
+        tell_email(world, &ada, vera, "vera.k@example.com").await;
+        assert!(is_gone(&link).await);
+        let (member, _) = managing::read(db, &ada, vera).await.expect("read");
+        assert_eq!(member.reset_until, None);
+        // She is let in no more.
+        let link = password_link(world, &ada, vera).await;
+        managing::disable(db, &fresh, vera, "Ушла").await.expect("shut out");
+        assert!(is_gone(&link).await);
+        let late = managing::send_password_link(db, &fresh, vera, "x").await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+        managing::enable(db, &fresh, vera).await.expect("let in");
+        // She remembers the old one and changes it herself.
+        let link = password_link(world, &ada, vera).await;
+        let herself = again(world, vera).await;
+        let by = herself.fresh(db).expect("fresh");
+        store::change_password(db, &by, PASSWORD, OTHER_PASSWORD, &Visitor::default())
+            .await
+            .expect("changed");
+        assert!(is_gone(&link).await);
+        // She comes in by it.
+        let link = password_link(world, &ada, vera).await;
+        let entered = signin::staff_by_password(db, "vera", OTHER_PASSWORD, Lang::Ru, &Visitor::default()).await;
+        let Ok(StaffEntered::SecondFactor(token)) = entered else {
+            panic!("the second factor comes next");
+        };
+        let code = secret.code(db.now());
+        crm::factor::store::second_by_code(db, &token, Purpose::Staff, &code, &Visitor::default())
+            .await
+            .expect("in");
+        assert!(is_gone(&link).await);
+        // She got another one at the command line.
+        let link = password_link(world, &ada, vera).await;
+        store::set_password(db, &BY, vera, "$hash")
+            .await
+            .expect("at the command line");
+        assert!(is_gone(&link).await);
+    }
+);
+
+crm::both_engines!(name_and_email_are_changed_by_who_saw_what_they_were, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let fresh = ada.fresh(db).expect("fresh");
+    let (vera, link) = invite(world, &ada, "vera", "agent").await.expect("invited");
+    let (member, _) = managing::read(db, &ada, vera).await.expect("read");
+    let seen = member.details();
+    let details = |name: &str, email: Option<&str>| Details {
+        name: name.into(),
+        email: email.map(str::to_owned),
+    };
+    assert_eq!(seen, details("Вера", Some("vera@example.com")));
+    for (new, field) in [
+        (details("<b>", None), "name"),
+        (details("", None), "name"),
+        (details("Вера", Some("vera@")), "email"),
+    ] {
+        match managing::change(db, &fresh, vera, &seen, &new).await {
+            Err(Error::Invalid(flaws)) => assert_eq!(flaws[0].0, field),
+            other => panic!("{other:?}"),
+        }
+    }
+    let new = details(" Вера  Котова", Some("Vera.K@Example.com"));
+    managing::change(db, &fresh, vera, &seen, &new).await.expect("changed");
+    // Whoever still sees it as it was overwrites nothing.
+    let late = managing::change(db, &fresh, vera, &seen, &details("Верочка", None)).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let (member, _) = managing::read(db, &ada, vera).await.expect("read");
+    let now = details("Вера Котова", Some("vera.k@example.com"));
+    assert_eq!(member.details(), now);
+    let told = one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'staff.change' AND object_id = $1",
+        vera
+    );
+    for change in [
+        "name: \"Вера\" → \"Вера Котова\"",
+        "email: \"vera@example.com\" → \"vera.k@example.com\"",
+    ] {
+        assert!(told.contains(change), "{told}");
+    }
+    // What went to the old address is worth nothing, she is still only invited, and the next one goes to the new address.
+    assert!(matches!(join(world, &link, PASSWORD).await, Err(Error::Stale)));
+    assert_eq!(member.invited_until, Some(db.now()));
+    let link = managing::invite_again(db, &fresh, vera).await.expect("invited");
+    let sent = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_invited' AND address = 'vera.k@example.com'";
+    assert_eq!(one!(world, i64, sent), 1);
+    // Another name alone leaves it as it is.
+    let named = details("Вера Лис", Some("vera.k@example.com"));
+    managing::change(db, &fresh, vera, &now, &named).await.expect("changed");
+    join(world, &link, PASSWORD).await.expect("joined");
+});
+
+crm::both_engines!(s14_a_colleague_ends_one_session_and_the_others_go_on, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let fresh = ada.fresh(db).expect("fresh");
+    let lost = moments_after(world, "vera", "Вера", "agent").await;
+    world.clock.set(start() + TimeDelta::minutes(1));
+    let kept = again(world, lost.id()).await;
+    let vera = lost.id();
+    let open = async || -> Vec<SessionId> {
+        let mut conn = db.read().await.expect("a connection");
+        let open = managing::sessions(&mut conn, &ada, vera).await.expect("read");
+        open.into_iter().map(|one| one.id).collect()
+    };
+    assert_eq!(open().await, [kept.session(), lost.session()]);
+    let no_reason = managing::end_session(db, &fresh, vera, lost.session(), " ").await;
+    assert!(is_flaw(no_reason, "reason", &Flaw::Missing));
+    // Nobody else's, by whatever page.
+    let other = managing::end_session(db, &fresh, vera, ada.session(), "x").await;
+    assert!(matches!(other, Err(Error::Stale)), "{other:?}");
+    managing::end_session(db, &fresh, vera, lost.session(), "Чужой телефон")
+        .await
+        .expect("ended");
+    assert_eq!(open().await, [kept.session()]);
+    let late = managing::end_session(db, &fresh, vera, lost.session(), "x").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'staff.end_session' AND object_id = $1 \
+                AND reason = 'Чужой телефон'";
+    assert_eq!(one!(world, i64, rows, vera), 1);
+    let hers = "SELECT COUNT(*) FROM sessions WHERE staff_id = $1 AND ended_at IS NULL";
+    assert_eq!(one!(world, i64, hers, ada.id()), 1);
+});
+
+crm::both_engines!(
     s17_nobody_gets_more_rights_by_a_colleague_than_they_have,
     async |world| {
         let db = ready(world).await;
@@ -153,6 +390,10 @@ crm::both_engines!(
         // Nothing of whoever may do more, nor of oneself.
         for other in [ada.id(), keeper.id()] {
             let reader = Role::new("reader");
+            let details = Details {
+                name: "Клим".into(),
+                email: None,
+            };
             let tried = [
                 managing::set_role(db, &fresh, other, &reader, &reader, "x").await,
                 managing::disable(db, &fresh, other, "x").await,
@@ -160,6 +401,9 @@ crm::both_engines!(
                 managing::end_all_sessions(db, &fresh, other, "x").await,
                 managing::reset_factors(db, &fresh, other, "x").await,
                 managing::invite_again(db, &fresh, other).await.map(drop),
+                managing::send_password_link(db, &fresh, other, "x").await,
+                managing::end_session(db, &fresh, other, SessionId::new(), "x").await,
+                managing::change(db, &fresh, other, &details, &details).await,
             ];
             for one in tried {
                 assert!(matches!(one, Err(Error::Forbidden)), "{one:?}");
@@ -177,6 +421,10 @@ crm::both_engines!(
         let reader = moments_after(world, "reader", "Рита", "reader").await;
         let fresh = reader.fresh(db).expect("fresh");
         assert!(matches!(managing::list(db, &reader).await, Err(Error::Forbidden)));
+        let mut conn = db.read().await.expect("a connection");
+        let sessions = managing::sessions(&mut conn, &reader, ada.id()).await;
+        assert!(matches!(sessions, Err(Error::Forbidden)));
+        drop(conn);
         assert!(matches!(roles::list(db, &reader).await, Err(Error::Forbidden)));
         assert!(matches!(
             managing::disable(db, &fresh, id, "x").await,

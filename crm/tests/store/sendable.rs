@@ -222,6 +222,14 @@ fn a_server_can_await_these_of_staff(db: Db, admin: Staff, system: System, new: 
         colleagues::read(&db, &admin, id).await?;
         colleagues::invite(&db, by, &new).await?;
         colleagues::invite_again(&db, by, id).await?;
+        colleagues::send_password_link(&db, by, id, "").await?;
+        let details = colleagues::Details {
+            name: String::new(),
+            email: None,
+        };
+        colleagues::change(&db, by, id, &details, &details).await?;
+        colleagues::sessions(&mut db.read().await?, &admin, id).await?;
+        colleagues::end_session(&db, by, id, admin.session(), "").await?;
         colleagues::join(&db, "", "", Lang::Ru, visitor).await?;
         colleagues::set_role(&db, by, id, &new.role, &new.role, "").await?;
         colleagues::disable(&db, by, id, "").await?;

@@ -1,7 +1,7 @@
 //! Staff as colleagues look after them, roles of the shop's own, and the audit log.
 
-use crate::common::html::tags;
-use crate::common::{Browser, PASSWORD, Reply, TestApp, Town};
+use crate::common::html::{forms, tags};
+use crate::common::{BY, Browser, PASSWORD, Reply, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::testing::start;
@@ -68,6 +68,182 @@ async fn somebody_is_invited_chooses_a_password_and_sets_up_the_second_step() {
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", again.text());
     assert!(again.text().contains("Ссылка уже сработала или устарела"));
     assert!(admin.get(&at).await.text().contains("Работает"));
+}
+
+/// The path of the link in a mail.
+fn mailed(body: &str) -> String {
+    let at = body.find("/admin/join/").expect("a link");
+    body[at..].split_whitespace().next().expect("its end").to_owned()
+}
+
+#[tokio::test]
+async fn s06_a_colleague_who_forgot_the_password_chooses_another_by_a_link() {
+    const NEW_PASSWORD: &str = "корова летит над луной";
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let id = app.employ_as("vera", "agent").await;
+    let given = crm::factor::store::give_totp(&app.world.db, &BY, id).await;
+    let secret = given.expect("a second factor");
+    let mut vera = app.enter("vera", &secret).await;
+    let at = format!("/admin/staff/{id}");
+    // Nobody knows where it would go.
+    let page = admin.get(&at).await;
+    page.assert_says("сначала укажите почту");
+    assert!(!page.body.contains("staff.password_link"));
+    let reason = [("reason", "Забыла пароль")];
+    let nowhere = admin.send(&at, "staff.password_link", &reason).await;
+    assert_eq!(nowhere.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nowhere.text());
+    let form = page.form("staff.change").with("email", "vera@example.com");
+    let told = admin.submit(&at, &form).await;
+    told.assert_leads_to(&format!("{at}?done=changed"));
+    let none = admin.send(&at, "staff.password_link", &[("reason", " ")]).await;
+    assert_eq!(none.message("staff.password_link", "reason"), "Напишите, почему");
+
+    let sent = admin.send(&at, "staff.password_link", &reason).await;
+    sent.assert_leads_to(&format!("{at}?done=password"));
+    let page = admin.get(sent.location()).await;
+    page.assert_says("Ссылка для нового пароля отправлена");
+    page.assert_says("Ссылка для пароля действует до");
+    assert!(!page.body.contains("/admin/join/"), "it goes to her alone");
+    let mail = "SELECT body FROM outbox WHERE template = 'staff_password' AND address = 'vera@example.com'";
+    let link = mailed(&app.text(mail).await);
+    assert_eq!(vera.get("/admin/requests").await.status, StatusCode::OK, "nothing yet");
+
+    let mut elsewhere = app.anybody();
+    elsewhere.get(&link).await.assert_says("Придумайте пароль");
+    let weak = elsewhere.send(&link, "staff.join", &[("password", "123")]).await;
+    assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let chosen = elsewhere.send(&link, "staff.join", &[("password", NEW_PASSWORD)]).await;
+    chosen.assert_leads_to("/admin/sign-in/second");
+    let to_sign_in = "/admin/sign-in?next=/admin/requests";
+    for browser in [&mut vera, &mut elsewhere] {
+        assert_eq!(browser.get("/admin/requests").await.location(), to_sign_in);
+    }
+    let twice = app.anybody().send(&link, "staff.join", &[("password", PASSWORD)]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    twice.assert_says("Ссылка уже сработала или устарела");
+    let old = [("login", "vera"), ("password", PASSWORD)];
+    let refused = app.anybody().send("/admin/sign-in", "staff.sign_in", &old).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // The next code of the app has not been used yet.
+    app.world.clock.set(app.world.db.now() + Duration::minutes(1));
+    let code = secret.code(app.world.db.now());
+    let code = [("code", code.as_str())];
+    let entered = elsewhere.send("/admin/sign-in/second", "staff.second", &code).await;
+    entered.assert_leads_to("/admin");
+    let rows = "SELECT COUNT(*) FROM audit WHERE action IN ('staff.password_link', 'staff.reset_password') \
+                AND actor = 'staff' AND reason IN ('Забыла пароль', '')";
+    assert_eq!(app.count(rows).await, 2);
+}
+
+#[tokio::test]
+async fn s06_a_link_for_another_password_grows_old() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let id = app.employ_as("vera", "agent").await;
+    let at = format!("/admin/staff/{id}");
+    let form = admin
+        .get(&at)
+        .await
+        .form("staff.change")
+        .with("email", "vera@example.com");
+    admin.submit(&at, &form).await;
+    admin.send(&at, "staff.password_link", &[("reason", "Забыла")]).await;
+    let mail = "SELECT body FROM outbox WHERE template = 'staff_password'";
+    let link = mailed(&app.text(mail).await);
+    app.world.clock.set(app.world.db.now() + Duration::days(3));
+    let late = app.anybody().send(&link, "staff.join", &[("password", PASSWORD)]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    late.assert_says("Ссылка уже сработала или устарела");
+}
+
+#[tokio::test]
+async fn the_name_and_email_of_a_colleague_are_changed_and_the_log_keeps_what_they_were() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let (at, link) = invited(&mut admin).await;
+    let form = admin.get(&at).await.form("staff.change");
+    for (name, value) in [("name", "<b>"), ("name", ""), ("email", "vera@")] {
+        let seen = form.get("seen").expect("a field").to_owned();
+        let sent = [("seen", seen.as_str()), ("name", "Вера"), ("email", "v@example.com")];
+        let sent = sent.map(|(field, right)| (field, if field == name { value } else { right }));
+        let reply = admin.send(&at, "staff.change", &sent).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} = {value}");
+        assert!(!reply.message("staff.change", name).is_empty(), "{name} = {value}");
+    }
+    let form = form.with("name", "Вера Лис").with("email", "lis@example.com");
+    let changed = admin.submit(&at, &form).await;
+    changed.assert_leads_to(&format!("{at}?done=changed"));
+    let page = admin.get(changed.location()).await;
+    for words in [
+        "Имя и почта сохранены",
+        "Вера Лис",
+        "lis@example.com",
+        "Приглашение устарело",
+    ] {
+        page.assert_says(words);
+    }
+    let told = app.text("SELECT reason FROM audit WHERE action = 'staff.change'").await;
+    assert!(
+        told.contains("Вера Котова") && told.contains("vera@example.com"),
+        "{told}"
+    );
+    // What went to the old address opens nothing.
+    let dead = app.anybody().send(&link, "staff.join", &[("password", PASSWORD)]).await;
+    assert_eq!(dead.status, StatusCode::UNPROCESSABLE_ENTITY);
+    admin.send(&at, "staff.invite_again", &[]).await;
+    let sent = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_invited' AND address = 'lis@example.com'";
+    assert_eq!(app.count(sent).await, 1);
+}
+
+#[tokio::test]
+async fn s14_one_session_of_a_colleague_is_ended_and_the_others_go_on() {
+    let app = TestApp::new().await;
+    let mut admin = app.staff("admin").await;
+    let id = app.employ_as("vera", "agent").await;
+    let at = format!("/admin/staff/{id}");
+    admin.get(&at).await.assert_says("Сейчас нигде");
+    let given = crm::factor::store::give_totp(&app.world.db, &BY, id).await;
+    let secret = given.expect("a second factor");
+    let mut kept = app.enter("vera", &secret).await;
+    app.world.clock.set(app.world.db.now() + Duration::minutes(1));
+    let mut lost = app.enter("vera", &secret).await;
+    let page = admin.get(&at).await;
+    let count = |page: &Reply| {
+        forms(&page.body)
+            .iter()
+            .filter(|one| one.name == "staff.end_one")
+            .count()
+    };
+    assert_eq!(count(&page), 2);
+    page.assert_says("Сеть 10.");
+    // The last seen stands first.
+    let session = page.form("staff.end_one").get("session").expect("a field").to_owned();
+    let right = [("session", session.as_str()), ("reason", "Чужой телефон")];
+    let none = admin
+        .send(&at, "staff.end_one", &[("session", session.as_str()), ("reason", " ")])
+        .await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    none.assert_says("Напишите, почему");
+    assert_eq!(lost.get("/admin/requests").await.status, StatusCode::OK);
+    let ended = admin.send(&at, "staff.end_one", &right).await;
+    ended.assert_leads_to(&format!("{at}?done=one"));
+    assert_eq!(
+        lost.get("/admin/requests").await.location(),
+        "/admin/sign-in?next=/admin/requests"
+    );
+    assert_eq!(kept.get("/admin/requests").await.status, StatusCode::OK);
+    assert_eq!(count(&admin.get(&at).await), 1);
+    let late = admin.send(&at, "staff.end_one", &right).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    late.assert_says("здесь всё изменилось");
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'staff.end_session' AND reason = 'Чужой телефон'";
+    assert_eq!(app.count(rows).await, 1);
+    // Long after the proof of who asks the sessions are shown, and none can be ended.
+    app.world.clock.set(app.world.db.now() + Duration::minutes(20));
+    let page = admin.get(&at).await;
+    page.assert_says("Сеть 10.");
+    assert_eq!(count(&page), 0);
 }
 
 #[tokio::test]
@@ -260,7 +436,17 @@ async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why(
     let mut admin = app.staff("admin").await;
     let mut keeper = app.staff_as("keeper", "keeper").await;
     let own = page_of_member(&app, "admin").await;
-    let reason = [("reason", "x"), ("role", "agent"), ("seen", "administrator")];
+    let reason = [
+        ("reason", "x"),
+        ("role", "agent"),
+        ("seen", "administrator"),
+        ("session", "00000000-0000-0000-0000-000000000000"),
+    ];
+    let details = [
+        ("seen", "{\"name\":\"admin\",\"email\":null}"),
+        ("name", "Аня"),
+        ("email", "anna@example.com"),
+    ];
     for (who, words) in [(&mut admin, "Это вы."), (&mut keeper, "есть права, которых нет у вас")]
     {
         let page = who.get(&own).await;
@@ -271,13 +457,19 @@ async fn s17_nobody_changes_themselves_or_who_may_do_more_and_the_page_says_why(
             "staff.end_all",
             "staff.reset_factors",
             "staff.enable",
+            "staff.password_link",
+            "staff.end_one",
+            "staff.change",
         ] {
             assert!(!page.body.contains(form), "{form}");
-            assert_eq!(
-                who.send(&own, form, &reason).await.status,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "{form}"
-            );
+            let fields = if form == "staff.change" {
+                &details[..]
+            } else {
+                &reason[..]
+            };
+            let refused = who.send(&own, form, fields).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+            refused.assert_says("Этого сделать нельзя");
         }
     }
     // Who gives a role is offered those that they may give.
@@ -312,6 +504,7 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
         ("name_en", "K"),
         ("rights[]", "help"),
         ("seen", "agent"),
+        ("session", "00000000-0000-0000-0000-000000000000"),
     ];
     for (at, forms) in [
         ("/admin/staff", &["staff.invite"][..]),
@@ -324,6 +517,9 @@ async fn s15_staff_and_roles_are_changed_by_who_proved_moments_ago_who_they_are(
                 "staff.reset_factors",
                 "staff.enable",
                 "staff.invite_again",
+                "staff.change",
+                "staff.password_link",
+                "staff.end_one",
             ],
         ),
         ("/admin/roles", &["role.add", "role.change", "role.remove"]),

@@ -221,6 +221,7 @@ const JSON: &str = "{\"name\": {\"ru\": \"Чай\", \"en\": \"Tea\"}, \"conditio
                     \"effects\": [{\"percent_off\": {\"share\": 600, \"each\": \"line\"}}]}";
 
 pub(crate) const WAYS_OF_STAFF: &[Way] = &[
+    after("staff.password_link", &[("staff.change", NONE)], NONE),
     way("staff.set_role", &[("role", "lead")]),
     after("staff.enable", &[("staff.disable", NONE)], NONE),
     way("role.add", ROLE),
@@ -550,6 +551,10 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
     (
         "staff.end_all",
         "router/staff::s14_somebody_is_shut_out_at_once_with_a_reason_and_let_in_again",
+    ),
+    (
+        "staff.end_one",
+        "router/staff::s14_one_session_of_a_colleague_is_ended_and_the_others_go_on",
     ),
     (
         "staff.reset_factors",

@@ -1,0 +1,4 @@
+-- By a link like that of an invitation, whoever has come in before chooses another password. The same version exists for the other
+-- engine.
+
+ALTER TABLE staff_invites ADD COLUMN is_reset BOOLEAN NOT NULL DEFAULT FALSE;   -- its owner has come in before
