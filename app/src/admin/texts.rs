@@ -25,13 +25,14 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 8] = [
+const BY_EMAIL: [&str; 9] = [
     "email_code",
     "promotion_footer",
     "question_answered",
     "report",
     "request_answered",
     "request_begun",
+    "request_taken",
     "staff_invited",
     "welcome",
 ];
