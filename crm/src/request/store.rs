@@ -1281,8 +1281,10 @@ pub async fn take_down(db: &Db, by: &Staff, customer: CustomerId, new: &TakenDow
             let (id, number) = receive(tx, begun, first).await?;
             by.record(tx, "request.take_down", Some(customer), Some(id.0), way.code())
                 .await?;
-            give_out(tx, id).await?;
             tell_of(tx, customer, number, Kind::Taken, "request_taken").await?;
+            give_out(tx, id).await?;
+            // What came in of themselves customers are not told of; of this their bell is to ring.
+            live::note(tx, id, live::Kind::Answered).await?;
             Ok(number)
         })
     })

@@ -392,6 +392,8 @@ crm::both_engines!(what_a_caller_says_is_a_request_of_theirs, async |world| {
     assert_eq!(letters, ["request_taken"]);
     let told = "SELECT COUNT(*) FROM notifications WHERE kind = 'taken' AND about = $1";
     assert_eq!(one!(world, i64, told, number.to_string()), 1);
+    let heard = "SELECT COUNT(*) FROM request_changes WHERE kind IN ('opened', 'answered')";
+    assert_eq!(one!(world, i64, heard), 2, "the queue and the customer hear of it");
     assert_eq!(audited(world, "request.take_down").await, 1);
     let mut conn = db.read().await.expect("a connection");
     let of_it = store::of_talk(&mut conn, anna.me(), talk).await.expect("read");
