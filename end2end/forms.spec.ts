@@ -525,6 +525,13 @@ test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
   await desk.getByRole("link", { name: "Звонок от покупателя: Всё выяснили" }).click();
   await wrong(desk, "interaction.change", { minutes: "0" }, "Число от 1 до 600");
   await right(desk, "interaction.change", { minutes: "4", note: "Баллы нашлись" });
+  // A talk of which a request came leads to where that is written down.
+  await desk.goto(`${at}/talk?channel=call_in&script=missing_points`);
+  await right(desk, "interaction.add", { outcome: "request", note: "Нет баллов" });
+  await expect(desk.getByRole("main")).toContainText("Теперь запишите обращение");
+  await right(desk, "request.take_down", { topic: "other", text: "Не начислили баллы" });
+  await desk.getByRole("link", { name: /Записано со слов покупателя/ }).click();
+  await expect(desk.getByRole("main")).toContainText(/По этому разговору открыто обращение/);
 
   await desk.goto(at);
   await desk.getByText("Поставить дело").click();
@@ -1365,6 +1372,11 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
   await desk.locator("summary", { hasText: "Начать обращение" }).click();
   await wrong(desk, "request.begin", { topic: "other", text: "" }, "Напишите сообщение");
   await right(desk, "request.begin", { topic: "other", text: "Это ваша покупка?" });
+  await desk.goto(acts);
+  await desk.locator("summary", { hasText: "Записать со слов покупателя" }).click();
+  await wrong(desk, "request.take_down", { topic: "other", text: "" }, "Запишите, что говорит покупатель");
+  await right(desk, "request.take_down", { topic: "other", text: "Карта не читается", channel: "visit" });
+  await expect(desk.getByRole("main")).toContainText("Записано со слов покупателя. Визит");
   await desk.goto(acts);
   await desk.locator("summary", { hasText: "Заблокировать" }).first().click();
   await wrong(desk, "card.stop", { reason: "" }, "Напишите, почему");

@@ -351,6 +351,7 @@ pub const ROUTES: &[Route] = &[
             admin::acts::BeginExport,
             admin::acts::BeginErasure,
             admin::acts::view_as::BeginView,
+            admin::acts::take_down::TakeDown,
             admin::acts::write::WriteTo,
         ]
     ),
@@ -381,7 +382,11 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers/{id}/talks/{talk}",
         Staff,
         admin::talk::one,
-        [admin::acts::why::TellWhy, admin::talk::ChangeTalk]
+        [
+            admin::acts::why::TellWhy,
+            admin::talk::ChangeTalk,
+            admin::acts::take_down::TakeDown,
+        ]
     ),
     page!(
         "/admin/tasks",

@@ -49,6 +49,8 @@ pub enum Kind {
     Reward,
     /// Something about safety, which was sent by a message as well.
     Security,
+    /// Staff wrote a request down in the customer's words.
+    Taken,
     /// Another tier of a program.
     Tier,
 }
@@ -65,6 +67,7 @@ impl Kind {
             Self::Received => "received",
             Self::Reward => "reward",
             Self::Security => "security",
+            Self::Taken => "taken",
             Self::Tier => "tier",
         }
     }

@@ -3,7 +3,7 @@
 use super::changes;
 use super::request_parts::{links, merging, prepared};
 use super::view::View;
-use super::{contacts, due, full_name, keys, passed, sorting, status, status_word, store_name};
+use super::{contacts, due, full_name, keys, passed, sorting, status, status_word, store_name, talk};
 use crate::cabinet::support::{KEYS, attached, page_of, saved};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next};
@@ -395,6 +395,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
     let done = cx.query("done").filter(|_| cx.outcome.is_none())?;
     let words = match done {
         "answered" => t.done_answered,
+        "taken" => t.done_taken,
         "noted" => t.done_noted,
         "closed" => t.done_closed,
         "status" => t.done_status,
@@ -477,10 +478,10 @@ fn say(
     may_split: bool,
 ) -> Html {
     let t = &cx.t().admin_request;
-    let author = match &message.staff {
-        Some(name) => name.clone(),
-        None if message.author == Author::Staff => t.shop.to_owned(),
-        None => full_name(cx, &thread.name, &thread.surname),
+    let author = match (message.author, &message.staff) {
+        (Author::Customer, _) => full_name(cx, &thread.name, &thread.surname),
+        (Author::Staff, Some(name)) => name.clone(),
+        (Author::Staff, None) => t.shop.to_owned(),
     };
     let (class, badge) = match (message.internal, message.author) {
         (true, _) => (
@@ -495,6 +496,18 @@ fn say(
         let words = cx.t().admin_desk.from_number(message.number);
         view! { <span class="badge">{words}</span> }
     });
+    let taken = message.way.map(|way| {
+        let words = t.taken(message.staff.as_deref().unwrap_or_default(), talk::way(cx, way));
+        let may_open = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Customers));
+        match message.talk.filter(|_| may_open) {
+            Some(talk) => {
+                let (customer, number) = (thread.customer, thread.number);
+                let href = format!("/admin/customers/{customer}/talks/{talk}?request={number}");
+                view! { <p class="hint"><a href=href>{words}</a></p> }.into_html()
+            }
+            None => view! { <p class="hint">{words}</p> }.into_html(),
+        }
+    });
     let fresh = is_new.then(|| view! { <span class="badge badge-points">{t.fresh}</span> });
     view! {
         <article class=class id=id data-message=message.id.to_string()>
@@ -505,6 +518,7 @@ fn say(
                 <Moment at=message.at shown=cx.moment(message.at)/>
                 {fresh}
             </header>
+            {taken}
             <div lang=lang>{paragraphs(&message.body)}</div>
             {attached(cx, &format!("/admin/requests/{}", thread.number), &message.files)}
             {may_split.then(|| merging::split_here(cx, message.id))}

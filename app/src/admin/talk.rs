@@ -1,8 +1,10 @@
 //! Talks with a customer: a call, a visit or another one is written down in one line, by a script where there is one; within an hour
 //! it is mended, later another entry corrects it.
 
+use super::acts::take_down;
 use super::acts::why::{self, Card};
 use super::{full_name, versions};
+use crate::cabinet::support::RECEIPTS;
 use crate::cabinet::{flash, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -11,7 +13,10 @@ use crate::ui::{Field, FormBox, Moment, Select, icon, pairs};
 use crm::customer::store as customers;
 use crm::id::{CustomerId, InteractionId};
 use crm::interaction::store as interactions;
-use crm::interaction::{Entry, FREE, Interaction, Script, Way};
+use crm::interaction::{Entry, FREE, Interaction, REQUEST, Script, Way};
+use crm::purchase::store as purchases;
+use crm::request::store as requests;
+use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -36,6 +41,8 @@ impl Form for AddTalk {
             "" => None,
             corrects => Some(corrects.parse().map_err(|_| AppError::Refused)?),
         };
+        let staff = cx.staff()?;
+        let is_request = self.outcome == REQUEST && staff.has(Right::Requests);
         let entry = Entry {
             channel: self.channel,
             script: self.script,
@@ -43,8 +50,12 @@ impl Form for AddTalk {
             note: self.note,
             minutes: self.minutes,
         };
-        interactions::add(&cx.db, cx.staff()?, id, &entry, corrects).await?;
-        Ok(Next::to(format!("/admin/customers/{id}?done=talk")))
+        let talk = interactions::add(&cx.db, staff, id, &entry, corrects).await?;
+        let card = format!("/admin/customers/{id}");
+        Ok(Next::to(match is_request {
+            true => format!("{card}/talks/{talk}?done=request#take-down"),
+            false => format!("{card}?done=talk"),
+        }))
     }
 }
 
@@ -252,7 +263,25 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let person = customers::person(&mut conn, subject).await?;
     let entry = interactions::get(&mut conn, subject, talk).await?;
     let scripts = interactions::scripts(&mut conn).await?;
+    let opened = requests::of_talk(&mut conn, subject, talk).await?;
+    let topics = requests::topics(&mut conn).await?;
+    let bought = purchases::latest(&mut conn, subject, RECEIPTS).await?;
     drop(conn);
+    let may_answer = staff.has(Right::Requests);
+    let take = may_answer.then(|| {
+        let is_next = entry.outcome == REQUEST && opened.is_empty();
+        take_down::section(&cx, &topics, &bought, entry.channel, is_next)
+    });
+    let opened: Vec<_> = opened
+        .iter()
+        .map(|(number, topic)| {
+            let words = t.opened(number, cx.pick(topic));
+            match may_answer {
+                true => view! { <p><a href=format!("/admin/requests/{number}")>{words}</a></p> }.into_html(),
+                false => view! { <p>{words}</p> }.into_html(),
+            }
+        })
+        .collect();
     let may_mend = entry.may_mend(staff.id(), cx.db.now());
     let script = scripts.iter().find(|script| script.code == entry.script);
     let form = match script.filter(|_| may_mend) {
@@ -273,13 +302,14 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {to_customer(id, &full_name(&cx, &person.name, &person.surname))}
         <h1>{title}</h1>
-        {flash(&cx, &[("changed", t.done_changed)])}
+        {flash(&cx, &[("changed", t.done_changed), ("request", t.done_request)])}
         {gone}
         {corrected}
         <section class="panel">
             <p><b>{cx.pick(&entry.outcome_name)}</b></p>
             {note}
             {correction}
+            {opened}
             <p class="facts">
                 <span>{cx.pick(&entry.script_name)}</span>
                 <bdi>{entry.staff.clone()}</bdi>
@@ -287,6 +317,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
                 {lasted}
             </p>
         </section>
+        {take}
         {form}
     };
     Ok(Body::new(title, Frame::Admin, view))

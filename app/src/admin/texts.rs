@@ -32,6 +32,7 @@ const BY_EMAIL: [&str; 9] = [
     "report",
     "request_answered",
     "request_begun",
+    "request_taken",
     "staff_invited",
     "staff_password",
     "welcome",

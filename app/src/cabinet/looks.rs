@@ -255,6 +255,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("request.part", _) => t.request_part,
         ("request.split", _) => t.request_split,
         ("request.begin", _) => t.request_begin,
+        ("request.take_down", _) => t.request_take_down,
         ("message.read", _) => t.message_read,
         ("message.again", _) => t.message_again,
         ("customer.end_sessions", _) => t.sessions_ended,

@@ -96,6 +96,11 @@ fn row(cx: &Cx, one: &Notification) -> impl IntoView + use<> {
             }
             Err(_) => (icons::MESSAGE_CIRCLE, questions::MINE.to_owned(), t.question.to_owned()),
         },
+        Kind::Taken => (
+            icons::MESSAGE_CIRCLE,
+            format!("/support/{}", one.about),
+            t.taken(&one.about),
+        ),
         Kind::Closed => (
             icons::MESSAGE_CIRCLE,
             format!("/support/{}", one.about),

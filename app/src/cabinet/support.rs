@@ -11,6 +11,7 @@ use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, pairs, paragraphs};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::help::store as help;
+use crm::interaction::Way;
 use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
 use crm::report::store::explained::Look;
 use crm::request::attachment::Attachment;
@@ -30,7 +31,7 @@ const MESSAGES: usize = 30;
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
 /// Receipts to choose from for a new request.
-const RECEIPTS: i64 = 10;
+pub(crate) const RECEIPTS: i64 = 10;
 
 /// Writes a request.
 #[derive(Deserialize)]
@@ -249,7 +250,7 @@ pub(crate) fn page_of(cx: &Cx, of: PageOf) -> &'static str {
 }
 
 /// A receipt in a line.
-fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
+pub(crate) fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
     let t = &cx.t().support;
     let sum = cx.money(purchase.total.saturating_abs());
     let what = match purchase.kind {
@@ -638,9 +639,19 @@ fn said(cx: &Cx, here: &str, message: &Message) -> impl IntoView + use<> {
     let unread = message
         .unread
         .then(|| view! { <span class="badge badge-points">{t.unread}</span> });
+    let taken = message.way.map(|way| {
+        let words = match way {
+            Way::CallIn => t.taken_call_in,
+            Way::CallOut => t.taken_call_out,
+            Way::Visit => t.taken_visit,
+            Way::Other => t.taken_other,
+        };
+        view! { <p class="hint">{words}</p> }
+    });
     view! {
         <li class=class data-message=message.id.to_string()>
             <header><b>{author}</b> <Moment at=message.at shown=cx.moment(message.at)/> {unread}</header>
+            {taken}
             {paragraphs(&message.body)}
             {attached(cx, here, &message.files)}
         </li>

@@ -328,8 +328,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "request_messages",
-        "SELECT r.number, m.at, m.author, m.body AS text FROM requests r JOIN messages m ON m.request_id = r.id \
-         WHERE r.customer_id = $1 AND NOT m.internal ORDER BY r.number, m.at, m.id",
+        // A channel has what staff wrote down in the customer's words.
+        "SELECT r.number, m.at, m.author, m.way AS channel, m.body AS text FROM requests r \
+         JOIN messages m ON m.request_id = r.id WHERE r.customer_id = $1 AND NOT m.internal ORDER BY r.number, m.at, m.id",
     ),
     (
         "interactions",

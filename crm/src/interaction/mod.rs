@@ -18,6 +18,8 @@ pub const NOTE_MAX: usize = 1000;
 pub const MINUTES_MAX: i64 = 600;
 /// The script of a talk that goes by none.
 pub const FREE: &str = "free";
+/// What came of a talk, in any script, after which a request is to be written down.
+pub const REQUEST: &str = "request";
 
 /// The way of a talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

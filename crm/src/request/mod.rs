@@ -1,7 +1,8 @@
 //! Support requests: what a customer asks, what staff answers, and whose turn it is.
 
 use crate::flaw::{self, Flaw};
-use crate::id::{CustomerId, MessageId, PurchaseId, QueueId, RatingId, RequestId, StaffId, TopicId};
+use crate::id::{CustomerId, InteractionId, MessageId, PurchaseId, QueueId, RatingId, RequestId, StaffId, TopicId};
+use crate::interaction::Way;
 use crate::lang::{Lang, Localized};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,17 @@ pub struct NewRequest {
     pub text: String,
     /// The id of the receipt it is about; empty for none.
     pub purchase: String,
+}
+
+/// A request that staff write down for a customer who said it; nothing of it is checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenDown {
+    /// What the customer wants to say, as a form of theirs would bring it.
+    pub request: NewRequest,
+    /// How they said it, by the code of a [`Way`].
+    pub channel: String,
+    /// The talk in which they did, where it was written down.
+    pub talk: Option<InteractionId>,
 }
 
 /// What a page that a request is written from shows.
@@ -394,6 +406,8 @@ pub struct Message {
     pub at: DateTime<Utc>,
     /// From the shop, and the customer had not opened the thread since.
     pub unread: bool,
+    /// Staff wrote it down, and so the customer had said it; none: they wrote it themselves.
+    pub way: Option<Way>,
     /// The files that go along with it.
     #[cfg_attr(feature = "store", sqlx(skip))]
     pub files: Vec<Attachment>,
@@ -570,7 +584,7 @@ pub struct StaffMessage {
     pub number: i64,
     /// Who wrote it.
     pub author: Author,
-    /// The name of who wrote it, for those of staff.
+    /// The name of who wrote it, for those of staff, or wrote it down for the customer.
     pub staff: Option<String>,
     /// A note between staff.
     pub internal: bool,
@@ -578,6 +592,10 @@ pub struct StaffMessage {
     pub body: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// Staff wrote it down, and so the customer had said it; none: whoever wrote it said it.
+    pub way: Option<Way>,
+    /// The talk in which the customer did.
+    pub talk: Option<InteractionId>,
     /// The files that go along with it.
     #[cfg_attr(feature = "store", sqlx(skip))]
     pub files: Vec<Attachment>,

@@ -13,13 +13,16 @@ use super::live;
 use super::mention;
 use super::{
     About, Along, Assignee, Author, Counts, Cursor, Filter, Message, NewRating, NewRequest, Rating, Row, Sort,
-    StaffMessage, StaffThread, Status, Step, Summary, Thread, Topic, USUAL_DAYS, Upload, text,
+    StaffMessage, StaffThread, Status, Step, Summary, TakenDown, Thread, Topic, USUAL_DAYS, Upload, text,
 };
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{Check, Flaw};
-use crate::id::{AttachmentId, CustomerId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId};
+use crate::id::{
+    AttachmentId, CustomerId, InteractionId, MessageId, PurchaseId, RatingId, RequestId, StaffId, TopicId,
+};
+use crate::interaction::{Way, store as interactions};
 use crate::lang::{Lang, Localized, fold};
 use crate::limits;
 use crate::notification::{self, Kind};
@@ -356,6 +359,55 @@ pub(super) async fn begin(tx: &mut Tx, new: Begun) -> Result<(RequestId, i64), E
     Ok((id, number))
 }
 
+/// What a customer says first.
+struct First<'a> {
+    body: &'a str,
+    files: &'a [Checked<'a>],
+    /// A note that staff alone see.
+    note: Option<&'a str>,
+    taken: Option<Taken>,
+}
+
+/// How it was said, where staff wrote it down.
+struct Taken {
+    by: StaffId,
+    way: Way,
+    talk: Option<InteractionId>,
+}
+
+/// Begins a request with what its customer says; its id and number. [`give_out`] comes next.
+async fn receive(tx: &mut Tx, begun: Begun, first: First<'_>) -> Result<(RequestId, i64), Error> {
+    const TAKEN: &str = "UPDATE messages SET staff_id = $2, way = $3, interaction_id = $4 WHERE id = $1";
+    let at = begun.at;
+    let (id, number) = begin(tx, begun).await?;
+    tx.happened(Cause::Opened(id));
+    let message = say(tx, id, None, false, first.body, at).await?;
+    attach(tx, message, first.files, at).await?;
+    if let Some(taken) = first.taken {
+        on!(tx, |c| sqlx::query(TAKEN)
+            .bind(message)
+            .bind(taken.by)
+            .bind(taken.way)
+            .bind(taken.talk)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    if let Some(note) = first.note {
+        // Of one moment, and ids grow: it stands after what the customer said.
+        say(tx, id, None, true, note, at).await?;
+    }
+    levels::follow(tx, id, at, false).await?;
+    Ok((id, number))
+}
+
+/// Gives a request that came in to whoever is to answer it, and tells who is there.
+async fn give_out(tx: &mut Tx, id: RequestId) -> Result<(), Error> {
+    let given = queues::hand_out(tx, id).await?;
+    live::note(tx, id, live::Kind::Opened).await?;
+    Ok(live::ring(tx, id, given.as_slice()).await?)
+}
+
 /// Begins a request of a customer with what they said elsewhere; its id.
 pub(crate) async fn begin_with(
     tx: &mut Tx,
@@ -373,13 +425,14 @@ pub(crate) async fn begin_with(
         language,
         at,
     };
-    let (id, _) = begin(tx, begun).await?;
-    tx.happened(Cause::Opened(id));
-    say(tx, id, None, false, body, at).await?;
-    levels::follow(tx, id, at, false).await?;
-    let given = queues::hand_out(tx, id).await?;
-    live::note(tx, id, live::Kind::Opened).await?;
-    live::ring(tx, id, given.as_slice()).await?;
+    let first = First {
+        body,
+        files: &[],
+        note: None,
+        taken: None,
+    };
+    let (id, _) = receive(tx, begun, first).await?;
+    give_out(tx, id).await?;
     Ok(id)
 }
 
@@ -427,19 +480,15 @@ pub async fn create_with(
                 language: by.language(),
                 at,
             };
-            let (id, number) = begin(tx, begun).await?;
-            tx.happened(Cause::Opened(id));
-            let message = say(tx, id, None, false, &body, at).await?;
-            attach(tx, message, &files, at).await?;
-            if let Some(note) = along.note {
-                // Of one moment, and ids grow: it stands after what the customer said.
-                say(tx, id, None, true, note, at).await?;
-            }
-            levels::follow(tx, id, at, false).await?;
+            let first = First {
+                body: &body,
+                files: &files,
+                note: along.note,
+                taken: None,
+            };
+            let (id, number) = receive(tx, begun, first).await?;
             by.record(tx, "request.create", Some(id.0)).await?;
-            let given = queues::hand_out(tx, id).await?;
-            live::note(tx, id, live::Kind::Opened).await?;
-            live::ring(tx, id, given.as_slice()).await?;
+            give_out(tx, id).await?;
             Ok(number)
         })
     })
@@ -554,7 +603,7 @@ pub async fn thread(db: &Db, of: Subject, number: i64) -> Result<Thread, Error> 
                         WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
                         AND r.customer_id = $2";
     const MESSAGES: &str = concat!(
-        "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread \
+        "SELECT m.id, m.author, m.body, m.at, m.author = 'staff' AND m.at > r.customer_seen_at AS unread, m.way \
          FROM messages m JOIN requests r ON r.id = m.request_id WHERE m.request_id IN ",
         together!(),
         " AND NOT m.internal ORDER BY m.at, m.id"
@@ -1006,8 +1055,8 @@ pub async fn open(db: &Db, by: &Staff, number: i64) -> Result<(Subject, StaffThr
                         JOIN topics t ON t.id = r.topic_id LEFT JOIN staff s ON s.id = r.assignee_id \
                         WHERE r.id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1)";
     const MESSAGES: &str = concat!(
-        "SELECT m.id, r.number, m.author, s.name AS staff, m.internal, m.body, m.at FROM messages m \
-         JOIN requests r ON r.id = m.request_id LEFT JOIN staff s ON s.id = m.staff_id WHERE m.request_id IN ",
+        "SELECT m.id, r.number, m.author, s.name AS staff, m.internal, m.body, m.at, m.way, m.interaction_id AS talk \
+         FROM messages m JOIN requests r ON r.id = m.request_id LEFT JOIN staff s ON s.id = m.staff_id WHERE m.request_id IN ",
         together!(),
         " ORDER BY m.at, m.id"
     );
@@ -1133,7 +1182,6 @@ pub async fn staff_answer(
 /// whoever wrote; its number. It is answered in the moment in which it begins: nobody waited for that. Fails with flaws at `topic` and `text`, with [`Error::NotFound`] for nobody, and with
 /// [`Error::Stale`] where the account is no more.
 pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, raw: &str) -> Result<i64, Error> {
-    const LANGUAGE: &str = "SELECT language FROM customers WHERE id = $1";
     const UNSEEN: &str = "UPDATE requests SET customer_seen_at = $2 WHERE id = $1";
     by.may(Right::Requests)?;
     db.write(|tx| {
@@ -1147,14 +1195,13 @@ pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, ra
             let (Some(topic), Some(body)) = (topic, body) else {
                 return Err(Error::Invalid(check.flaws()));
             };
-            let language: Lang = on!(tx, |c| sqlx::query_scalar(LANGUAGE).bind(customer).fetch_one(c).await)?;
             let at = tx.now();
             let begun = Begun {
                 customer,
                 topic,
                 purchase: None,
                 about: None,
-                language,
+                language: language_of(tx, customer).await?,
                 at,
             };
             let (id, number) = begin(tx, begun).await?;
@@ -1189,13 +1236,96 @@ pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, ra
     .await
 }
 
+/// Writes down in the words of a customer what they said on the phone or in a shop; the number of the request. From then on it is
+/// one that they wrote themselves: it waits, is promised an answer and is given to whoever answers, and they are told that it is
+/// there. Fails with flaws at `topic`, `text`, `purchase` and `channel`, with [`Error::NotFound`] for nobody and for a talk with
+/// somebody else, and with [`Error::Stale`] where the account is no more.
+pub async fn take_down(db: &Db, by: &Staff, customer: CustomerId, new: &TakenDown) -> Result<i64, Error> {
+    by.may(Right::Requests)?;
+    db.write(|tx| {
+        scoped(async move {
+            let subject = by.open_in(tx, customer, Reason::Card).await?;
+            customers::is_alive(tx, customer).await?;
+            if let Some(talk) = new.talk {
+                interactions::get(tx, subject, talk).await?;
+            }
+            let mut check = Check::new();
+            let topic = open_topic(tx, &new.request.topic).await?;
+            let topic = check.field("topic", topic);
+            let body = check.field("text", text(&new.request.text));
+            let purchase = own_purchase(tx, subject, &new.request.purchase).await?;
+            let purchase = check.field("purchase", purchase);
+            let way = check.field("channel", Way::from_code(&new.channel).ok_or(Flaw::NotAChoice));
+            let (Some(topic), Some(body), Some(purchase), Some(way)) = (topic, body, purchase, way) else {
+                return Err(Error::Invalid(check.flaws()));
+            };
+            let begun = Begun {
+                customer,
+                topic,
+                purchase,
+                about: None,
+                language: language_of(tx, customer).await?,
+                at: tx.now(),
+            };
+            let taken = Taken {
+                by: by.id(),
+                way,
+                talk: new.talk,
+            };
+            let first = First {
+                body: &body,
+                files: &[],
+                note: None,
+                taken: Some(taken),
+            };
+            let (id, number) = receive(tx, begun, first).await?;
+            by.record(tx, "request.take_down", Some(customer), Some(id.0), way.code())
+                .await?;
+            tell_of(tx, customer, number, Kind::Taken, "request_taken").await?;
+            give_out(tx, id).await?;
+            // What came in of themselves customers are not told of; of this their bell is to ring.
+            live::note(tx, id, live::Kind::Answered).await?;
+            Ok(number)
+        })
+    })
+    .await
+}
+
+/// The requests that were written down from a talk of a customer: their numbers, and what they are about.
+pub async fn of_talk(conn: &mut Conn, of: Subject, talk: InteractionId) -> Result<Vec<(i64, Localized)>, Error> {
+    const SQL: &str = "SELECT r.number, t.name FROM messages m JOIN requests r ON r.id = m.request_id \
+                       JOIN topics t ON t.id = r.topic_id WHERE m.interaction_id = $1 AND r.customer_id = $2 \
+                       ORDER BY r.number";
+    let found: Vec<(i64, Json<Localized>)> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(talk)
+        .bind(of.id())
+        .fetch_all(c)
+        .await)?;
+    Ok(found.into_iter().map(|(number, Json(topic))| (number, topic)).collect())
+}
+
+async fn language_of(conn: &mut Conn, customer: CustomerId) -> Result<Lang, sqlx::Error> {
+    const SQL: &str = "SELECT language FROM customers WHERE id = $1";
+    on!(conn, |c| sqlx::query_scalar(SQL).bind(customer).fetch_one(c).await)
+}
+
 /// Tells a customer, in the cabinet and where there is an e-mail address that is proved, that there is an answer; what it says
 /// stays behind the sign-in.
 pub(super) async fn tell(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<(), Error> {
+    tell_of(tx, customer, number, Kind::Answer, "request_answered").await
+}
+
+async fn tell_of(
+    tx: &mut Tx,
+    customer: CustomerId,
+    number: i64,
+    kind: Kind,
+    template: &'static str,
+) -> Result<(), Error> {
     let number = number.to_string();
-    notification::add(tx, customer, Kind::Answer, &number, None).await?;
+    notification::add(tx, customer, kind, &number, None).await?;
     let values = |_| vec![("number", number)];
-    Ok(notification::write(tx, customer, "request_answered", false, values).await?)
+    Ok(notification::write(tx, customer, template, false, values).await?)
 }
 
 /// The same of a request that the shop began: by the name of its topic the cabinet tells it from an answer.

@@ -9,7 +9,7 @@ use crm::id::{BulkId, QueueId, StaffId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules, Who};
 use crm::request::store::bulk::{self, Act, Refused, Undone};
 use crm::request::store::{self, index, queues, saved, tags};
-use crm::request::{Assignee, Cursor, Filter, Row, Sort, Status};
+use crm::request::{Assignee, Cursor, Filter, NewRequest, Row, Sort, Status, TakenDown};
 use crm::staff::managing;
 use crm::testing::World;
 use crm::who::{STAFF_IDLE, Staff};
@@ -175,6 +175,39 @@ crm::both_engines!(
         );
     }
 );
+
+crm::both_engines!(what_a_caller_says_is_given_to_whoever_is_there, async |world| {
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    let id = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    queues::set_agent(&world.db, &lead, id, igor.id(), None, Some(3))
+        .await
+        .expect("of the queue");
+    queues::set_presence(&world.db, &igor, true).await.expect("there");
+    let said = TakenDown {
+        request: NewRequest {
+            topic: "card".into(),
+            text: "x".into(),
+            purchase: String::new(),
+        },
+        channel: "call_in".into(),
+        talk: None,
+    };
+    let number = store::take_down(&world.db, &vera, anna.id(), &said)
+        .await
+        .expect("written down");
+    let of = Filter {
+        queue: Some(id),
+        ..Filter::default()
+    };
+    assert_eq!(list(world, &lead, &of).await, [number]);
+    assert_eq!(
+        assignee(world, number).await,
+        Some(igor.id()),
+        "who wrote it down need not answer it"
+    );
+});
 
 crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
     let (card, below) = (topic(world, "card", 1).await, topic(world, "lost", 2).await);

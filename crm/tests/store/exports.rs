@@ -218,6 +218,7 @@ crm::both_engines!(everything_of_a_customer_is_in_it_and_nothing_of_others, asyn
         ("/memberships/0/left_at", "null"),
         ("/points/0/document", "\"R-1\""),
         ("/request_messages/0/text", "\"Где баллы?\""),
+        ("/request_messages/0/channel", "null"),
         ("/request_files/0/file", "\"чек.png\""),
         ("/request_files/0/bytes", "8"),
         ("/questions/0/asked", "\"Есть ли доставка?\""),

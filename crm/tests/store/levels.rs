@@ -16,7 +16,7 @@ use crm::request::level::{Kind, Policy, Told};
 use crm::request::live::Listener;
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::{Past, PastMessage};
-use crm::request::{Filter, Row, Sort, Status, store};
+use crm::request::{Filter, NewRequest, Row, Sort, Status, TakenDown, store};
 use crm::request::{mention, merge};
 use crm::testing::World;
 use crm::who::Staff;
@@ -410,6 +410,31 @@ crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
         .map(|line| (line.topic.en.as_str(), line.kind, line.kept, line.missed, line.dropped))
         .collect();
     assert_eq!(figures, [("card", Kind::FirstAnswer, 1, 1, 0)]);
+});
+
+crm::both_engines!(a_caller_is_promised_what_a_writer_is, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let written = write(world, &anna, "hello?").await;
+    let said = TakenDown {
+        request: NewRequest {
+            topic: "card".into(),
+            text: "hello?".into(),
+            purchase: String::new(),
+        },
+        channel: "call_in".into(),
+        talk: None,
+    };
+    let taken = store::take_down(&world.db, &agent, anna.id(), &said)
+        .await
+        .expect("written down");
+    for number in [written, taken] {
+        assert_eq!(clocks(world, number).await, ["first_answer runs", "solution runs"]);
+        assert_eq!(first_due(world, number).await, Some(moment(60)));
+    }
 });
 
 crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |world| {

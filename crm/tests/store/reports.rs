@@ -18,7 +18,7 @@ use crm::report::store::explained::{self, Look};
 use crm::report::store::{reading, run_due, saved, verify};
 use crm::report::{Ask, By, Figure, Kind, Name, Report, Step, Table};
 use crm::request::store as requests;
-use crm::request::{NewRating, NewRequest};
+use crm::request::{NewRating, NewRequest, TakenDown};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
 use crm::rule::{Span, Window};
 use crm::stores::store as stores;
@@ -780,6 +780,34 @@ crm::both_engines!(a_merged_account_is_one_buyer, async |world| {
         .expect("merged");
     assert_counted(db).await;
     assert_eq!(buyers().await, 1);
+});
+
+crm::both_engines!(what_a_caller_says_is_received_and_waited_for, async |world| {
+    let db = ready(world).await;
+    let (mara, support) = (marketer(world).await, agent(world).await);
+    let anna = people::customer(world, "Анна", "К").await;
+    let said = TakenDown {
+        request: NewRequest {
+            topic: "card".into(),
+            text: "Карта не читается".into(),
+            purchase: String::new(),
+        },
+        channel: "call_in".into(),
+        talk: None,
+    };
+    let number = requests::take_down(db, &support, anna.id(), &said)
+        .await
+        .expect("written down");
+    world.clock.set(start() + Duration::minutes(10));
+    let (_, thread) = requests::open(db, &support, number).await.expect("opened");
+    requests::staff_answer(db, &support, number, "Готово", &[], thread.updated_at)
+        .await
+        .expect("answered");
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    for (figure, value) in [(Figure::Received, Some(1)), (Figure::FirstAnswer, Some(10))] {
+        assert_eq!(total(&told, figure).0, value, "{figure:?}");
+    }
 });
 
 crm::both_engines!(requests_are_told_by_medians, async |world| {

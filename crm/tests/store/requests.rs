@@ -3,19 +3,22 @@
 use crate::common::people::{
     SYSTEM, contact, customer, moments_after, one, purchase, role, sql, staff, template, topic,
 };
+use crate::common::ready;
 use crate::common::requests::{answer, opened, thread, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::contact::Kind;
 use crm::db::scoped;
 use crm::flaw::Flaw;
-use crm::id::{AttachmentId, TopicId};
+use crm::id::{AttachmentId, CustomerId, TopicId};
+use crm::interaction::{Entry, FREE, Way, store as interactions};
 use crm::lang::Lang;
 use crm::outbox;
 use crm::request::merge;
 use crm::request::store::{self, Past, PastMessage};
 use crm::request::{
-    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, Summary, Upload, attachment,
+    Assignee, Author, Counts, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, Summary, TakenDown, Upload,
+    attachment,
 };
 use crm::shop::MB;
 use crm::testing::{World, start};
@@ -292,6 +295,124 @@ crm::both_engines!(the_shop_writes_first_and_waits_for_the_customer, async |worl
     let id = anna.id();
     sql!(world, gone, id);
     let late = store::write_to(db, &agent, id, "card", "hello?").await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+});
+
+crm::both_engines!(what_a_caller_says_is_a_request_of_theirs, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(world, "Anna", "K").await, customer(world, "Boris", "L").await);
+    let agent = staff(world, "agent").await;
+    contact(world, anna.id(), Kind::Email, "anna@example.com").await;
+    sql!(world, "UPDATE contacts SET verified_at = created_at");
+    let receipt = purchase(world, anna.id(), "sale", start(), 100).await;
+    let foreign = purchase(world, boris.id(), "sale", start(), 100).await;
+    let visit = Entry {
+        channel: "visit".into(),
+        script: FREE.into(),
+        outcome: "told".into(),
+        ..Entry::default()
+    };
+    let talk = interactions::add(db, &agent, anna.id(), &visit, None)
+        .await
+        .expect("written down");
+
+    let wrong = TakenDown {
+        request: NewRequest {
+            topic: "unheard of".into(),
+            text: " ".into(),
+            purchase: foreign.to_string(),
+        },
+        channel: "pigeon".into(),
+        talk: None,
+    };
+    let Err(Error::Invalid(flaws)) = store::take_down(db, &agent, anna.id(), &wrong).await else {
+        panic!("nothing of it fits");
+    };
+    let expected = [
+        ("topic", Flaw::NotAChoice),
+        ("text", Flaw::Missing),
+        ("purchase", Flaw::NotAChoice),
+        ("channel", Flaw::NotAChoice),
+    ];
+    assert_eq!(flaws, expected.map(|(field, flaw)| (field.to_owned(), flaw)));
+    let said = TakenDown {
+        request: NewRequest {
+            purchase: receipt.to_string(),
+            ..about("Карта не читается")
+        },
+        channel: "visit".into(),
+        talk: Some(talk),
+    };
+    let of_another = TakenDown {
+        request: about("Карта не читается"),
+        ..said.clone()
+    };
+    let elsewhere = store::take_down(db, &agent, boris.id(), &of_another).await;
+    assert!(
+        matches!(elsewhere, Err(Error::NotFound)),
+        "it is no talk of his: {elsewhere:?}"
+    );
+    let nobody = store::take_down(db, &agent, CustomerId::new(), &said).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+    let mara = moments_after(world, "mara", "Мара", "marketer").await;
+    let refused = store::take_down(db, &mara, anna.id(), &said).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 0);
+
+    let number = store::take_down(db, &agent, anna.id(), &said)
+        .await
+        .expect("written down");
+    let shown = thread(world, &anna, number).await;
+    assert_eq!(
+        (shown.status, shown.purchase, shown.answered_at),
+        (Status::New, Some(receipt), None)
+    );
+    let words: Vec<_> = shown
+        .messages
+        .iter()
+        .map(|one| (one.author, one.body.as_str(), one.way, one.unread))
+        .collect();
+    assert_eq!(
+        words,
+        [(Author::Customer, "Карта не читается", Some(Way::Visit), false)]
+    );
+    let held = opened(world, &agent, number).await;
+    assert_eq!(
+        (held.assignee, held.waiting_since),
+        (None, Some(held.created_at)),
+        "nobody has answered"
+    );
+    let first = held.messages.first().expect("a message");
+    assert_eq!(
+        (first.staff.as_deref(), first.way, first.talk),
+        (Some("agent"), Some(Way::Visit), Some(talk))
+    );
+    let letters = outbox::inbox(db, 10).await.expect("read");
+    let letters: Vec<_> = letters.iter().map(|letter| letter.template.as_str()).collect();
+    assert_eq!(letters, ["request_taken"]);
+    let told = "SELECT COUNT(*) FROM notifications WHERE kind = 'taken' AND about = $1";
+    assert_eq!(one!(world, i64, told, number.to_string()), 1);
+    let heard = "SELECT COUNT(*) FROM request_changes WHERE kind IN ('opened', 'answered')";
+    assert_eq!(one!(world, i64, heard), 2, "the queue and the customer hear of it");
+    assert_eq!(audited(world, "request.take_down").await, 1);
+    let mut conn = db.read().await.expect("a connection");
+    let of_it = store::of_talk(&mut conn, anna.me(), talk).await.expect("read");
+    let of_it: Vec<_> = of_it.iter().map(|(number, _)| *number).collect();
+    assert_eq!(of_it, [number]);
+    let of_his = store::of_talk(&mut conn, boris.me(), talk).await.expect("read");
+    assert!(of_his.is_empty(), "the talk was not with him: {of_his:?}");
+    drop(conn);
+
+    let own = write(world, &anna, "next").await;
+    let own = thread(world, &anna, own).await;
+    assert_eq!(own.messages.first().expect("a message").way, None);
+    let id = anna.id();
+    sql!(
+        world,
+        "UPDATE customers SET erased_at = registered_at WHERE id = $1",
+        id
+    );
+    let late = store::take_down(db, &agent, id, &said).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
 });
 

@@ -610,7 +610,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 21] = [
+const BESIDES: [(&str, &[Right]); 22] = [
     ("article.change", &[Right::Shops]),
     ("audience.keep", &[Right::Rules]),
     ("card.issue", &[Right::Cards]),
@@ -631,6 +631,7 @@ const BESIDES: [(&str, &[Right]); 21] = [
     ("purchase.detach", &[Right::Purchases]),
     ("purchase.store", &[Right::Purchases]),
     ("questionnaire.note", &[Right::PersonalData]),
+    ("request.take_down", &[Right::Requests]),
     ("view.begin", &[Right::ViewAs]),
 ];
 

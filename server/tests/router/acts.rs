@@ -564,3 +564,103 @@ async fn staff_write_to_a_customer_who_asked_nothing() {
     let refused = marketer.send(&acts, "request.begin", &sent).await;
     assert!(refused.status.is_client_error(), "{}", refused.status);
 }
+
+#[tokio::test]
+async fn staff_write_down_what_a_caller_says() {
+    const FORM: &str = "request.take_down";
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 150_000).await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let card = card_of(&anna).await;
+    let acts = format!("{card}/acts");
+    assert!(
+        agent
+            .get(&card)
+            .await
+            .body
+            .contains(&format!("href=\"{acts}#take-down\""))
+    );
+    let blank = agent.get(&acts).await.form(FORM);
+    assert_eq!(blank.get("channel"), Some("call_in"), "mostly somebody calls");
+
+    let wrong = [
+        ("topic", ""),
+        ("text", " "),
+        ("purchase", "nothing"),
+        ("channel", "pigeon"),
+    ];
+    let wrong = agent.send(&acts, FORM, &wrong).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message(FORM, "text"), "Запишите, что говорит покупатель");
+    for field in ["topic", "purchase", "channel"] {
+        assert!(!wrong.message(FORM, field).is_empty(), "{field}");
+    }
+    // Nobody can write about what is closed, and so it is not written down either.
+    app.execute("UPDATE topics SET closed_at = '2026-01-01T00:00:00+00:00' WHERE code = 'other'")
+        .await;
+    let closed = [
+        ("topic", "other"),
+        ("text", "Где карта?"),
+        ("purchase", ""),
+        ("channel", "call_in"),
+    ];
+    let closed = agent.send(&acts, FORM, &closed).await;
+    assert_eq!(closed.message(FORM, "topic"), "Выберите из списка");
+    assert_eq!(app.count("SELECT COUNT(*) FROM requests").await, 0);
+
+    let receipt = app.text("SELECT lower(hex(id)) FROM purchases").await;
+    let receipt: crm::id::PurchaseId = receipt.parse().expect("an id");
+    let receipt = receipt.to_string();
+    let sent = [
+        ("topic", "card"),
+        ("text", "Карта <b>не читается</b>"),
+        ("purchase", receipt.as_str()),
+        ("channel", "visit"),
+    ];
+    let written = agent.send(&acts, FORM, &sent).await;
+    let number = written
+        .location()
+        .strip_prefix("/admin/requests/")
+        .and_then(|rest| rest.strip_suffix("?done=taken"))
+        .expect("a request")
+        .to_owned();
+    app.assert_row(FORM).await;
+    let page = agent.get(written.location()).await;
+    page.assert_says("Обращение записано");
+    page.assert_says("Записано со слов покупателя. Визит, сотрудник:");
+    page.assert_says("Карта <b>не читается</b>");
+    assert!(!page.body.contains("<b>не читается"), "it is text");
+    assert!(page.words().contains("О чеке № A-1"), "{}", page.words());
+
+    let told = anna.get("/notifications").await;
+    assert!(
+        told.words()
+            .contains(&format!("Записали с ваших слов: обращение № {number}")),
+        "{}",
+        told.words()
+    );
+    let at = format!("/support/{number}");
+    let list = anna.get("/support").await;
+    assert!(list.body.contains(&format!("href=\"{at}\"")), "{}", list.body);
+    let seen = anna.get(&at).await;
+    seen.assert_says("Сотрудник записал с ваших слов, когда вы приходили");
+    seen.assert_says("Карта <b>не читается</b>");
+    anna.get("/profile/views")
+        .await
+        .assert_says("Записали обращение с ваших слов");
+    // It goes on as one of her own.
+    let said = anna.send(&at, "request.answer", &[("text", "И не проводится")]).await;
+    assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text());
+    let seen = anna.get(&at).await.text();
+    assert_eq!(
+        seen.matches("Сотрудник записал").count(),
+        1,
+        "the rest she wrote: {seen}"
+    );
+
+    // Who may not answer requests writes none down.
+    let mut marketer = app.staff_as("mara", "marketer").await;
+    let refused = marketer.send(&acts, FORM, &sent).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    assert_eq!(app.count("SELECT COUNT(*) FROM requests").await, 1);
+}

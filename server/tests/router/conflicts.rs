@@ -53,6 +53,7 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
             "request.link",
             "request.link_purchase",
             "request.note",
+            "request.take_down",
             "role.add",
             "rule.create",
             "rule.simulate",

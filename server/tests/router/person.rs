@@ -120,6 +120,67 @@ async fn a_call_is_written_down_in_one_line_and_stands_in_the_history() {
 }
 
 #[tokio::test]
+async fn a_talk_leads_to_the_request_that_came_of_it() {
+    const FORM: &str = "request.take_down";
+    let app = TestApp::new().await;
+    let (anna, boris) = (app.customer("Анна").await, app.customer("Борис").await);
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    let script = format!("{at}/talk?channel=call_out&script=missing_points");
+    let asked = [("channel", "call_out"), ("script", "missing_points")];
+    let fields = crate::common::with(talk("request", "Нет баллов за чайник"), &asked);
+    let said = agent.send(&script, "interaction.add", &fields).await;
+    let to = said.location().to_owned();
+    let entry = to
+        .strip_suffix("?done=request#take-down")
+        .unwrap_or_else(|| panic!("where it is written down: {to}"));
+    assert!(entry.starts_with(&format!("{at}/talks/")), "{to}");
+    let page = agent.get(&format!("{entry}?done=request")).await;
+    page.assert_says("Теперь запишите обращение");
+    assert_eq!(page.form(FORM).get("channel"), Some("call_out"), "as they talked");
+    let is_open = |page: &Reply| {
+        let after = page.body.split("id=\"take-down\"").nth(1).unwrap_or_default();
+        let fold = tags(after).into_iter().find(|tag| tag.name == "details");
+        fold.expect("a fold").has("open")
+    };
+    assert!(is_open(&page), "it is what comes next: {}", page.body);
+
+    let wrong = put(&mut agent, entry, FORM, &[("topic", "card"), ("text", "")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.message(FORM, "text"), "Запишите, что говорит покупатель");
+    let fields = [("topic", "card"), ("text", "Не начислили баллы")];
+    let written = put(&mut agent, entry, FORM, &fields).await;
+    let number = written
+        .location()
+        .strip_prefix("/admin/requests/")
+        .and_then(|rest| rest.strip_suffix("?done=taken"))
+        .expect("a request")
+        .to_owned();
+    let request = agent.get(written.location()).await;
+    request.assert_says("Звонок покупателю, сотрудник:");
+    assert!(
+        leads(&request, &format!("{entry}?request={number}")),
+        "{}",
+        request.body
+    );
+    let page = agent.get(entry).await;
+    assert!(
+        page.words().contains(&format!("открыто обращение № {number}")),
+        "{}",
+        page.words()
+    );
+    assert!(leads(&page, &format!("/admin/requests/{number}")), "{}", page.body);
+    assert!(!is_open(&page), "there is one");
+
+    // A talk with somebody else opens none.
+    let foreign = entry.replace(&at, &card(&boris).await);
+    let sent = crate::common::with(fields.to_vec(), &[("purchase", ""), ("channel", "call_in")]);
+    let refused = agent.send(&foreign, FORM, &sent).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM requests").await, 1);
+}
+
+#[tokio::test]
 async fn a_history_is_narrowed_and_goes_on_where_it_ended() {
     let app = TestApp::new().await;
     let anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 150_000).await;

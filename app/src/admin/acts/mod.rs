@@ -4,11 +4,13 @@ pub mod person;
 pub mod reach;
 pub mod receipt;
 pub mod recovery;
+pub mod take_down;
 pub mod view_as;
 pub mod why;
 pub mod write;
 
 use super::{changes, full_name};
+use crate::cabinet::support::RECEIPTS;
 use crate::cabinet::{flash, fresh_first, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -22,7 +24,8 @@ use crm::erasure::{self, Erasure};
 use crm::export::{self, Export};
 use crm::factor::store as factors;
 use crm::id::{CardId, CustomerId};
-use crm::purchase::claim;
+use crm::interaction::Way;
+use crm::purchase::{claim, store as purchases};
 use crm::questionnaire::store as questionnaire;
 use crm::request::store as requests;
 use crm::staff::Right;
@@ -153,6 +156,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let erasure = erasure::of(&mut conn, subject).await?;
     let export = export::latest(&mut conn, subject).await?;
     let topics = requests::topics(&mut conn).await?;
+    let bought = purchases::latest(&mut conn, subject, RECEIPTS).await?;
     let person = match staff.has(Right::PersonalData) {
         false => None,
         true => {
@@ -216,6 +220,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {quicker}
         {first}
         <div class="narrow stack">
+            {has(Right::Requests).then(|| take_down::section(&cx, &topics, &bought, Way::CallIn, false))}
             {has(Right::Requests).then(|| write::section(&cx, &topics))}
             {has(Right::Cards).then(|| cards_section(&cx, &held, is_fresh))}
             {(has(Right::Purchases) && is_fresh).then(|| purchases_section(&cx))}

@@ -322,7 +322,15 @@ fn asked_for(cx: &Cx, here: &str, asked: &[Summary], is_later: bool) -> Html {
         .into_html(),
     };
     let may_write = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Requests));
-    let write = may_write.then(|| view! { <p><a href=format!("{here}/acts#write")>{cx.t().acts.write}</a></p> });
+    let acts = &cx.t().acts;
+    let write = may_write.then(|| {
+        view! {
+            <p class="ways">
+                <a href=format!("{here}/acts#take-down")>{acts.take}</a>
+                <a href=format!("{here}/acts#write")>{acts.write}</a>
+            </p>
+        }
+    });
     view! {
         <section class="section" aria-labelledby="requests">
             <h2 id="requests">{t.requests}</h2>
