@@ -610,7 +610,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 21] = [
+const BESIDES: [(&str, &[Right]); 22] = [
     ("article.change", &[Right::Shops]),
     ("audience.keep", &[Right::Rules]),
     ("card.issue", &[Right::Cards]),
@@ -621,6 +621,7 @@ const BESIDES: [(&str, &[Right]); 21] = [
     ("contact.enter_email", &[Right::Contacts]),
     ("contact.enter_phone", &[Right::Contacts]),
     ("customer.correct", &[Right::PersonalData]),
+    ("customer.enter", &[Right::PersonalData]),
     ("erasure.begin", &[Right::PersonalData]),
     ("export.begin", &[Right::PersonalData]),
     ("fraud.stop", &[Right::Customers]),
