@@ -1348,6 +1348,13 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
   expect(sold.status(), await sold.text()).toBe(201);
   const receipt: string = (await sold.json()).code;
 
+  await desk.goto("/admin/customers");
+  await desk.locator("summary", { hasText: "Зарегистрировать покупателя" }).click();
+  await wrong(desk, "customer.enter", { phone: "12", name: "Вера", email: "vera@" }, "Проверьте номер");
+  await right(desk, "customer.enter", { phone: freePhone(), name: "Вера", email: freeEmail() });
+  // The card is open, and nobody is asked why.
+  await expect(desk.getByText("Покупатель зарегистрирован").first()).toBeVisible();
+
   // Opened by its address, nothing tells why.
   const found = await send(desk.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
   const html = await (await desk.request.get(found.headers().location)).text();

@@ -302,7 +302,7 @@ pub const ROUTES: &[Route] = &[
         "/admin/customers",
         Staff,
         admin::customers::page,
-        [admin::customers::FindCustomers]
+        [admin::customers::FindCustomers, admin::customers::EnterCustomer]
     ),
     page!(
         "/admin/audience",

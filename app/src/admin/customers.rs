@@ -4,9 +4,13 @@ use super::{full_name, keep, looked_for};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{DataTable, FormBox, Head, icon};
+use crate::ui::{DataTable, Field, FormBox, Head, Select, icon, pairs};
 use crm::audience;
-use crm::find::{Hit, probes, store as finding};
+use crm::contact::Phone;
+use crm::customer::enter::{self, Typed};
+use crm::find::{Hit, Probe, probes, store as finding};
+use crm::flaw::Flaw;
+use crm::lang::Lang;
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
@@ -39,6 +43,35 @@ impl Form for FindCustomers {
     }
 }
 
+/// Registers somebody who calls or stands at the desk.
+#[derive(Deserialize)]
+pub struct EnterCustomer {
+    phone: String,
+    name: String,
+    surname: String,
+    email: String,
+    language: String,
+    card: String,
+}
+
+impl Form for EnterCustomer {
+    const NAME: &'static str = "customer.enter";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let language = Lang::from_code(&self.language);
+        let typed = Typed {
+            phone: self.phone,
+            name: self.name,
+            surname: self.surname,
+            email: self.email,
+            language: language.ok_or_else(|| AppError::field("language", Flaw::NotAChoice))?,
+            card: self.card,
+        };
+        let id = enter::enter(&cx.db, cx.staff()?, &typed).await?;
+        Ok(Next::to(format!("{HERE}/{id}?done=entered")))
+    }
+}
+
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_customers;
@@ -47,18 +80,24 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .await?
         .map(|(id, text)| (id.to_string(), text))
         .unwrap_or_default();
-    let found = if text.is_empty() {
+    let mut is_nobody = false;
+    let found = if let Some(phone) = taken(&cx) {
+        whose(&cx, &phone).await?
+    } else if text.is_empty() {
         say(t.empty)
     } else if is_too_short(&text, &cx.shop().country) {
         say(t.too_short)
     } else {
         let hits = finding::search(&cx.db, cx.staff()?, &text).await?;
         if hits.is_empty() {
+            is_nobody = true;
             say(t.nobody)
         } else {
             all(&cx, &hits, &find)
         }
     };
+    let may_enter = cx.staff()?.has(Right::PersonalData);
+    let form = may_enter.then(|| entering(&cx, &text, is_nobody));
     let others = audience::may(cx.staff()?).then(|| {
         view! { <p><a href=super::audience::HERE>{cx.t().admin_audience.title}</a></p> }
     });
@@ -76,9 +115,82 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             </FormBox<FindCustomers>>
         </div>
         {found}
+        {form}
         {others}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// The phone of whoever was to be registered, where it is somebody's.
+fn taken(cx: &Cx) -> Option<Phone> {
+    let sent = cx.outcome.as_ref().filter(|sent| sent.form == EnterCustomer::NAME)?;
+    let AppError::Invalid { flaws } = &sent.error else {
+        return None;
+    };
+    if !flaws.iter().any(|(name, flaw)| name == "phone" && *flaw == Flaw::Taken) {
+        return None;
+    }
+    let (_, typed) = sent.values.iter().find(|(name, _)| name == "phone")?;
+    Phone::parse(typed, &cx.shop().country).ok()
+}
+
+/// Whose phone it is, as a search by it shows them.
+async fn whose(cx: &Cx, phone: &Phone) -> Result<Html, AppError> {
+    let hits = finding::search(&cx.db, cx.staff()?, phone.as_str()).await?;
+    let find = keep(cx, Right::Customers, phone.as_str()).await?;
+    let find = find.map(|id| id.to_string()).unwrap_or_default();
+    let words = cx.t().admin_customers.taken;
+    Ok(view! { <p role="status">{words}</p> {table(cx, &hits, &find)} }.into_html())
+}
+
+/// The form by which somebody is registered; unfolded where nobody was found. A phone that was looked for stands in it.
+fn entering(cx: &Cx, text: &str, is_nobody: bool) -> Html {
+    let (t, of_person) = (&cx.t().admin_customers, &cx.t().person);
+    let phone = probes(text, &cx.shop().country)
+        .into_iter()
+        .find_map(|probe| match probe {
+            Probe::Phone(phone) if is_nobody => Some(phone),
+            _ => None,
+        })
+        .unwrap_or_default();
+    let languages = Lang::ALL.map(|lang| {
+        let name = match lang {
+            Lang::Ru => "Русский",
+            Lang::En => "English",
+        };
+        (lang.code().to_owned(), name.to_owned())
+    });
+    let language = cx.t().preferences.language;
+    let labels = pairs([
+        ("phone", t.phone),
+        ("name", of_person.name),
+        ("surname", of_person.surname),
+        ("email", t.email),
+        ("language", language),
+        ("card", t.blank_card),
+    ]);
+    let is_open = is_nobody || cx.was_sent(EnterCustomer::NAME);
+    let chosen = cx.shop().language.code();
+    let phone_missing = cx.t().contacts.phone_missing;
+    view! {
+        <section class="section narrow" aria-labelledby="enter">
+            <details class="fold" open=is_open>
+                <summary><h2 id="enter">{t.enter}</h2></summary>
+                <p class="hint">{t.enter_hint}</p>
+                <FormBox<EnterCustomer> labels=labels>
+                    <Field name="phone" label=t.phone value=phone missing=phone_missing kind="tel" inputmode="tel"/>
+                    <Field name="name" label=of_person.name optional=true/>
+                    <Field name="surname" label=of_person.surname optional=true/>
+                    <Field name="email" label=t.email hint=t.email_hint optional=true kind="email" inputmode="email"/>
+                    <Select name="language" label=language options=languages.to_vec() value=chosen/>
+                    <Field name="card" label=t.blank_card hint=t.blank_card_hint optional=true inputmode="numeric"
+                        enterkeyhint="done"/>
+                    <button class="btn">{t.enter_do}</button>
+                </FormBox<EnterCustomer>>
+            </details>
+        </section>
+    }
+    .into_html()
 }
 
 /// One sentence in the place of what there is not.

@@ -204,7 +204,6 @@ fn proposals(cx: &Cx, id: CustomerId, found: &[Duplicate]) -> Html {
                 })
                 .collect();
             let name = full_name(cx, &one.name, &one.surname);
-            let name = if name.is_empty() { t.nameless.to_owned() } else { name };
             view! {
                 <li>
                     <a href=format!("/admin/customers/{id}/merge/{}", one.id)><bdi>{name}</bdi></a>

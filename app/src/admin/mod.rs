@@ -84,13 +84,16 @@ fn pages(said: Option<String>, first: Option<(String, &'static str)>, next: Opti
     view! { <div class="pages"><span>{said}</span><div class="actions">{first} {next}</div></div> }.into_html()
 }
 
-/// A person as lists name them: in Russian the surname leads.
+/// A person as lists name them: in Russian the surname leads. Of who joined by phone no name may be known yet.
 fn full_name(cx: &Cx, name: &str, surname: &str) -> String {
     let name = match cx.lang {
         Lang::Ru => format!("{surname} {name}"),
         Lang::En => format!("{name} {surname}"),
     };
-    name.trim().to_owned()
+    match name.trim() {
+        "" => cx.t().admin.nameless.to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// A shop with its town.

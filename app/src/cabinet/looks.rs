@@ -234,6 +234,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("contact.confirm", _) => t.contact_confirm,
         ("contact.enter", _) => t.contact_enter,
         ("contact.drop", _) => t.contact_drop,
+        ("customer.enter", _) => t.person_enter,
         ("customer.correct", _) => t.person_correct,
         ("questionnaire.note", _) => t.answers_note,
         ("child.drop", _) => t.child_drop,

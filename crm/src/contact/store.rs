@@ -73,6 +73,25 @@ pub(crate) async fn put(
     Ok(id)
 }
 
+/// Writes the e-mail that somebody tells as they register, in the place of those that others wrote down and nobody proved.
+pub(crate) async fn put_told(tx: &mut Tx, customer: CustomerId, value: &str) -> Result<(), sqlx::Error> {
+    const DROP: &str = "DELETE FROM contacts WHERE customer_id = $1 AND kind = $2 AND verified_at IS NULL";
+    on!(tx, |c| sqlx::query(DROP)
+        .bind(customer)
+        .bind(Kind::Email)
+        .execute(c)
+        .await
+        .map(drop))?;
+    let mut proved = verified(tx, customer).await?;
+    proved.retain(|contact| contact.kind == Kind::Email);
+    if proved.iter().any(|contact| contact.value == value) {
+        return Ok(());
+    }
+    put(tx, customer, Kind::Email, value, proved.is_empty(), None)
+        .await
+        .map(drop)
+}
+
 /// Adds a number or address. It stands unverified until its holder proves it; the first e-mail becomes the primary one.
 /// The field is `phone` or `email`: [`Flaw::Taken`] when the customer has it already.
 pub async fn add(db: &Db, by: &Fresh<'_, Customer>, kind: Kind, raw: &str) -> Result<(), Error> {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "store")]
 pub mod correct;
 #[cfg(feature = "store")]
+pub mod enter;
+#[cfg(feature = "store")]
 pub mod store;
 
 /// By which way the shop may write.

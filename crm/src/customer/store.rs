@@ -52,14 +52,15 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Begins the record of somebody of whom nothing but a phone is known: they joined at a till.
-pub(crate) async fn begin(tx: &mut Tx, lang: Lang) -> Result<CustomerId, sqlx::Error> {
+/// Begins the record of somebody of whom nothing but a phone is known: they joined at a till, or staff registered them.
+pub(crate) async fn begin(tx: &mut Tx, lang: Lang, source: &str) -> Result<CustomerId, sqlx::Error> {
     const SQL: &str = "INSERT INTO customers (id, name, surname, search, language, source, registered_at, updated_at) \
-                       VALUES ($1, '', '', '', $2, 'till', $3, $3)";
+                       VALUES ($1, '', '', '', $2, $3, $4, $4)";
     let (id, now) = (CustomerId::new(), tx.now());
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(lang)
+        .bind(source)
         .bind(now)
         .execute(c)
         .await

@@ -358,7 +358,7 @@ pub async fn register(
                 return Err(Error::Stale);
             }
             let hash = draft.password_hash.as_deref();
-            // Who joined at a till takes over what began there: the card, and what was bought since.
+            // Who joined at a till or was registered by staff takes over what began there: the card, and what was bought since.
             let id = match counter::take_over(tx, phone).await? {
                 Some(id) => {
                     customers::complete(tx, id, &person, lang, hash).await?;
@@ -374,7 +374,7 @@ pub async fn register(
             tx.happened(Cause::Registered(id));
             let email = Email::parse(&draft.email).ok();
             if let Some(email) = &email {
-                contacts::put(tx, id, Kind::Email, email.as_str(), true, None).await?;
+                contacts::put_told(tx, id, email.as_str()).await?;
             }
             for purpose in consents::purposes(tx, AskedAt::Registration).await? {
                 if draft.consents.contains(&purpose.code) {

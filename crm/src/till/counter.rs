@@ -392,10 +392,15 @@ pub struct Joining {
 /// completed by whoever proves the phone. The same phone and card once more are the same record. It begins no earlier than a
 /// receipt may be claimed: this is how long what was bought may wait to be somebody's.
 pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId, bool), CounterError> {
+    by.with(Scope::Customers)?;
+    join(tx, Some(by.id()), who).await
+}
+
+/// The same by a till, or by staff where there is none.
+pub(crate) async fn join(tx: &mut Tx, till: Option<TillId>, who: &Joining) -> Result<(CustomerId, bool), CounterError> {
     const OPEN: &str = "SELECT customer_id FROM enrolments WHERE phone = $1 AND completed_at IS NULL";
     const ENROLMENT: &str =
         "INSERT INTO enrolments (id, till_id, customer_id, phone, created_at) VALUES ($1, $2, $3, $4, $5)";
-    by.with(Scope::Customers)?;
     let phone = Phone::parse(&who.phone, &tx.shop().country).map_err(|flaw| Error::field("phone", flaw))?;
     let phone = phone.as_str();
     let now = tx.now();
@@ -422,11 +427,12 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
     if blank.as_ref().is_some_and(|card| card.customer_id.is_some()) {
         return Err(CounterError::CardTaken);
     }
-    let customer = customers::begin(tx, who.language).await?;
+    let source = if till.is_some() { "till" } else { "staff" };
+    let customer = customers::begin(tx, who.language, source).await?;
     contacts::put(tx, customer, Kind::Phone, phone, true, None).await?;
     on!(tx, |c| sqlx::query(ENROLMENT)
         .bind(EnrolmentId::new())
-        .bind(by.id())
+        .bind(till)
         .bind(customer)
         .bind(phone)
         .bind(now)
@@ -443,7 +449,7 @@ pub async fn enrol(tx: &mut Tx, by: &Till, who: &Joining) -> Result<(CustomerId,
     Ok((customer, true))
 }
 
-/// The record that began at a till with this phone and waits for whoever proves it: from now on it is completed.
+/// The record that began at a till or by staff with this phone and waits for whoever proves it: from now on it is completed.
 pub(crate) async fn take_over(tx: &mut Tx, phone: &str) -> Result<Option<CustomerId>, sqlx::Error> {
     const SQL: &str = "UPDATE enrolments SET completed_at = $2 WHERE phone = $1 AND completed_at IS NULL \
                        RETURNING customer_id";

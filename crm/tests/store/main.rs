@@ -10,6 +10,7 @@ mod consents;
 mod coupons;
 mod desk;
 mod dialogue;
+mod enter;
 mod erasure;
 mod exports;
 mod extracts;

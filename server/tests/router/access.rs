@@ -621,6 +621,7 @@ const BESIDES: [(&str, &[Right]); 22] = [
     ("contact.enter_email", &[Right::Contacts]),
     ("contact.enter_phone", &[Right::Contacts]),
     ("customer.correct", &[Right::PersonalData]),
+    ("customer.enter", &[Right::PersonalData]),
     ("erasure.begin", &[Right::PersonalData]),
     ("export.begin", &[Right::PersonalData]),
     ("fraud.stop", &[Right::Customers]),

@@ -32,6 +32,7 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
             "category.add",
             "contact.enter_email",
             "contact.enter_phone",
+            "customer.enter",
             "export.begin",
             "extract.ask",
             "help.create",

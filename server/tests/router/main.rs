@@ -19,6 +19,7 @@ mod conflicts;
 mod consents;
 mod coupons;
 mod desk;
+mod enter;
 mod erasure;
 mod exports;
 mod factors;

@@ -148,6 +148,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let may_call = next::agrees(&consents, Aim::Marketing, Channel::Phone);
     let of_points = &cx.t().admin_points;
     let done = [
+        ("entered", t.done_entered),
         ("ended", t.done_ended),
         ("granted", t.done_granted),
         ("stopped", t.done_stopped),
