@@ -373,7 +373,7 @@ impl Staff {
     }
 
     /// [`Error::Forbidden`] unless something may come into their inbox.
-    pub fn is_told(&self) -> Result<(), Error> {
+    pub fn may_be_told(&self) -> Result<(), Error> {
         if Right::TOLD.iter().any(|right| self.has(*right)) {
             Ok(())
         } else {

@@ -206,7 +206,7 @@ fn at_most_99(n: i64) -> String {
 /// The same for staff who are told something: notes that name them, requests that were given to them, those that run late, and
 /// what waits for consent. `live/page.js` reads the count where a look costs little and is not written down.
 fn staff_bell(cx: &Cx) -> Option<Html> {
-    let staff = cx.staff.as_ref().filter(|staff| staff.is_told().is_ok())?;
+    let staff = cx.staff.as_ref().filter(|staff| staff.may_be_told().is_ok())?;
     let is_here = cx.path == inbox::HERE;
     let inside = rung(cx, staff.unread(), is_here);
     let current = is_here.then_some("page");

@@ -143,7 +143,7 @@ impl Listener {
 
     /// Staff before any page: of what comes into their inbox.
     pub fn bell(by: &Staff) -> Result<Self, Error> {
-        by.is_told()?;
+        by.may_be_told()?;
         Ok(Self(Hears::Staff(by.id(), Sight::Elsewhere)))
     }
 
