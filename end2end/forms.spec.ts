@@ -429,7 +429,8 @@ test("forms of points that people move", async ({ page, another, signIns }) => {
   const reason = "Касса не зачла чек";
   const note = "За ошибку кассы";
   await wrong(desk, "points.adjust", { points: "сто", reason, note }, "Напишите, сколько баллов");
-  await right(desk, "points.adjust", { points: "90,50", reason, note });
+  await wrong(desk, "points.adjust", { points: "90,50", reason, note, request: "99999999" }, "Под таким номером ничего нет");
+  await right(desk, "points.adjust", { points: "90,50", reason, note, request: "" });
 
   await page.goto("/points/transfer");
   await wrong(page, "transfer.check", { card, points: "1000" }, "Столько баллов нет");

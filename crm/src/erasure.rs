@@ -106,6 +106,7 @@ const THEN: &[&str] = &[
      WHERE r.customer_id = $1)",
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
+    "DELETE FROM approval_notices WHERE adjustment_id IN (SELECT id FROM adjustments WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",

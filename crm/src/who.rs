@@ -267,6 +267,8 @@ pub struct Staff {
     language: Lang,
     last_change: i64,
     unread: i64,
+    corrections_waiting: i64,
+    promotions_waiting: i64,
     has_shortcuts: bool,
     network: String,
     authenticated_at: DateTime<Utc>,
@@ -370,6 +372,15 @@ impl Staff {
         if self.has(right) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
+    /// [`Error::Forbidden`] unless something may come into their inbox.
+    pub fn may_be_told(&self) -> Result<(), Error> {
+        if Right::TOLD.iter().any(|right| self.has(*right)) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+
     /// Their id.
     pub fn id(&self) -> StaffId {
         self.id
@@ -405,9 +416,19 @@ impl Staff {
         self.last_change
     }
 
-    /// How many notes that name them they have not seen.
+    /// How many lines of their inbox they have not seen.
     pub fn unread(&self) -> i64 {
         self.unread
+    }
+
+    /// How many corrections of points wait for somebody's consent, but not those that they asked for.
+    pub fn corrections_waiting(&self) -> i64 {
+        self.corrections_waiting
+    }
+
+    /// The same of promotions, but not those that they asked for or wrote.
+    pub fn promotions_waiting(&self) -> i64 {
+        self.promotions_waiting
     }
 
     /// Whether single keys do something on their pages.
@@ -597,6 +618,8 @@ struct StaffRow {
     language: Lang,
     last_change: i64,
     unread: i64,
+    corrections_waiting: i64,
+    promotions_waiting: i64,
     has_shortcuts: bool,
     view_id: Option<ViewId>,
     viewed_id: Option<CustomerId>,
@@ -694,8 +717,16 @@ pub async fn customer(db: &Db, token: &Token, visitor: &Visitor) -> Result<Optio
 pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<Staff>, Error> {
     const SQL: &str = "SELECT s.id AS session, s.seen_at, s.authenticated_at, p.id, p.name, p.role, r.rights, p.language, \
                        p.shortcuts AS has_shortcuts, \
+                       CASE WHEN CAST(r.rights AS TEXT) LIKE '%\"requests\"%' THEN \
                        (SELECT COUNT(*) FROM staff_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) \
-                       + (SELECT COUNT(*) FROM level_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) AS unread, \
+                       + (SELECT COUNT(*) FROM level_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) ELSE 0 END \
+                       + (SELECT COUNT(*) FROM approval_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL \
+                       AND (n.kind <> 'asked' OR CAST(r.rights AS TEXT) \
+                       LIKE CASE WHEN n.promotion_id IS NULL THEN '%\"points\"%' ELSE '%\"rules\"%' END)) AS unread, \
+                       (SELECT COUNT(*) FROM adjustments a WHERE a.state = 'awaiting' AND a.asked_by <> p.id) \
+                       AS corrections_waiting, \
+                       (SELECT COUNT(*) FROM promotions a WHERE a.asked_at IS NOT NULL AND a.asked_by <> p.id \
+                       AND (a.written_by IS NULL OR a.written_by <> p.id)) AS promotions_waiting, \
                        COALESCE((SELECT q.value FROM sequences q WHERE q.name = 'request_change'), 0) AS last_change, \
                        v.id AS view_id, v.customer_id AS viewed_id, v.reason AS view_reason, v.ends_at AS view_ends_at \
                        FROM sessions s JOIN staff p ON p.id = s.staff_id JOIN roles r ON r.code = p.role \
@@ -726,6 +757,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         language,
         last_change,
         unread,
+        corrections_waiting,
+        promotions_waiting,
         has_shortcuts,
         ..
     } = row;
@@ -739,6 +772,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
         language,
         last_change,
         unread,
+        corrections_waiting,
+        promotions_waiting,
         has_shortcuts,
         network: visitor.network.clone(),
         authenticated_at,
@@ -746,8 +781,8 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
     }))
 }
 
-/// Whether a session lasts: a customer's, or one of staff whose role still has a right. To ask does not keep it alive.
-pub async fn lasts(db: &Db, session: SessionId, right: Right) -> Result<bool, Error> {
+/// Whether a session lasts: a customer's, or one of staff whose role still has one of these rights. To ask does not keep it alive.
+pub async fn lasts(db: &Db, session: SessionId, rights: &[Right]) -> Result<bool, Error> {
     const SQL: &str = "SELECT r.rights FROM sessions s LEFT JOIN staff p ON p.id = s.staff_id \
                        LEFT JOIN roles r ON r.code = p.role \
                        WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND p.disabled_at IS NULL \
@@ -761,7 +796,7 @@ pub async fn lasts(db: &Db, session: SessionId, right: Right) -> Result<bool, Er
         .bind(now - STAFF_IDLE)
         .fetch_optional(c)
         .await)?;
-    Ok(found.is_some_and(|(rights,)| rights.is_none_or(|Json(rights)| rights.contains(&right))))
+    Ok(found.is_some_and(|(held,)| held.is_none_or(|Json(held)| rights.iter().any(|right| held.contains(right)))))
 }
 
 /// How long a key of a till is used before that is written down again.

@@ -1,5 +1,5 @@
 //! What comes while a page is looked at: streams of server-sent events (HTML, 9.2) that say that something changed of a
-//! request or stands in the inbox of staff, and which colleagues have one open. What changed is read from the page itself, as ever; `live/page.js` does so.
+//! request or of the inbox of staff, and which colleagues have one open. What changed is read from the page itself, as ever; `live/page.js` does so.
 //!
 //! The database is the one truth. While somebody listens, one task of each node reads every second what came after the last
 //! change that it knows, and hands it to the streams of this node; they keep nothing but a place in it.
@@ -15,7 +15,6 @@ use axum::routing::{MethodRouter, get, post};
 use crm::db::Db;
 use crm::id::SessionId;
 use crm::request::live::{self, Change, Listener};
-use crm::staff::Right;
 use crm::who::{self, System};
 use futures::{StreamExt as _, stream};
 use islands::AppError;
@@ -279,8 +278,8 @@ impl Open {
 
     /// Whether the session lasts, and who of staff listens still may. Where nobody can tell, the stream ends, and the browser asks
     /// again.
-    async fn lasts(&self) -> bool {
-        who::lasts(&self.hub.db, self.session, Right::Requests)
+    async fn lasts(&self, listener: Listener) -> bool {
+        who::lasts(&self.hub.db, self.session, listener.rights())
             .await
             .unwrap_or(false)
     }
@@ -324,7 +323,7 @@ impl Listening {
         loop {
             if let Some(change) = self.waiting.pop_front() {
                 self.last = change.id;
-                if !self.open.lasts().await {
+                if !self.open.lasts(self.listener).await {
                     return None;
                 }
                 let kind = change.staff.map_or(change.kind.as_str(), |_| "told");
@@ -336,7 +335,7 @@ impl Listening {
                 _ = self.heartbeat.tick() => None,
             };
             match news {
-                None if self.open.lasts().await => return Some((Event::default().comment(""), self)),
+                None if self.open.lasts(self.listener).await => return Some((Event::default().comment(""), self)),
                 Some(Ok(News::Change(change))) => {
                     if change.id > self.last && self.listener.hears(&change) {
                         self.waiting.push_back(change);

@@ -1,14 +1,18 @@
-//! The inbox of a member of staff: notes in which colleagues name them, requests that were given to them, and those that run late.
-//! Looking at it reads all of it.
+//! The inbox of a member of staff: notes in which colleagues name them, requests that were given to them, those that run late,
+//! what waits for their consent, and what became of what they asked for. Looking at it reads all of it.
 
+use super::points::APPROVALS;
 use crate::cabinet::{back, more, place, show_place};
 use crate::cx::Cx;
+use crate::format;
 use crate::route::{Body, Frame};
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crm::request::level::Told;
 use crm::request::mention::{self, Notice};
+use crm::staff::Right;
+use crm::staff::approval::Step;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -41,8 +45,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {next} }.into_html()
     };
     let first = before.map(|_| view! { <p><a href=HERE>{cx.t().points.from_the_start}</a></p> });
+    let up = staff
+        .has(Right::Requests)
+        .then(|| back("/admin/requests", cx.t().frame.requests));
     let view = view! {
-        {back("/admin/requests", cx.t().frame.requests)}
+        {up}
         <h1>{t.inbox}</h1>
         <div class="narrow stack">{first} {list}</div>
     };
@@ -50,6 +57,34 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 fn row(cx: &Cx, one: &Notice) -> Html {
+    let (words, href) = match one.step {
+        Some(step) => consent(cx, one, step),
+        None => of_request(cx, one),
+    };
+    let about = one.step.filter(|_| one.number > 0);
+    let about = about.map(|_| view! { <small>{cx.t().admin_points.for_request(one.number)}</small> });
+    let new = one
+        .read_at
+        .is_none()
+        .then(|| view! { <span class="badge badge-brand">{cx.t().notifications.new}</span> });
+    view! {
+        <li>
+            <a class="row" href=href>
+                <span class="row-main">
+                    <b>{words}</b>
+                    <span dir="auto">{one.beginning.clone()}</span>
+                    {about}
+                    <small><Moment at=one.at shown=cx.moment(one.at)/></small>
+                </span>
+                {new}
+            </a>
+        </li>
+    }
+    .into_html()
+}
+
+/// What is told of a request, and where it leads.
+fn of_request(cx: &Cx, one: &Notice) -> (String, String) {
     let t = &cx.t().admin_desk;
     let number = one.number;
     let words = match one.level {
@@ -60,24 +95,33 @@ fn row(cx: &Cx, one: &Notice) -> Html {
         Some(Told::Given) => t.given_you(number),
         None => t.named_you(one.by_whom.clone().unwrap_or_default(), number),
     };
-    let new = one
-        .read_at
-        .is_none()
-        .then(|| view! { <span class="badge badge-brand">{cx.t().notifications.new}</span> });
     // The note stands in its conversation under this mark.
     let mark = one.message.map(|message| format!("#m-{message}")).unwrap_or_default();
-    let href = format!("/admin/requests/{number}{mark}");
-    view! {
-        <li>
-            <a class="row" href=href>
-                <span class="row-main">
-                    <b>{words}</b>
-                    <span dir="auto">{one.beginning.clone()}</span>
-                    <small><Moment at=one.at shown=cx.moment(one.at)/></small>
-                </span>
-                {new}
-            </a>
-        </li>
+    (words, format!("/admin/requests/{number}{mark}"))
+}
+
+/// What is told of a consent, likewise. It names no customer: whose points they are the page says that it leads to.
+fn consent(cx: &Cx, one: &Notice, step: Step) -> (String, String) {
+    let t = &cx.t().admin_desk;
+    let by = one.by_whom.clone().unwrap_or_default();
+    if let Some(promotion) = one.promotion {
+        let title = one.title.as_ref().map(|title| cx.pick(title)).unwrap_or_default();
+        let words = match step {
+            Step::Asked => t.promotion_asked(by, title),
+            Step::Approved => t.promotion_approved(by, title),
+            Step::Refused => t.promotion_refused(by, title),
+        };
+        return (words, format!("/admin/promotions/{promotion}"));
     }
-    .into_html()
+    let points = format::signed_points(cx.lang, one.points.unwrap_or_default());
+    let words = match step {
+        Step::Asked => return (t.points_asked(by, points), APPROVALS.to_owned()),
+        Step::Approved => t.points_approved(by, points),
+        Step::Refused => t.points_refused(by, points),
+    };
+    let customer = one.customer.map(|id| match one.number {
+        0 => format!("/admin/customers/{id}"),
+        number => format!("/admin/customers/{id}?request={number}"),
+    });
+    (words, customer.unwrap_or_else(|| HERE.to_owned()))
 }

@@ -47,6 +47,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// How many wait there for the consent of somebody; none where nothing ever does.
+    pub fn waiting(&self, staff: &Staff) -> Option<i64> {
+        match self.path {
+            "/admin/approvals" => Some(staff.corrections_waiting()),
+            "/admin/promotions" => Some(staff.promotions_waiting()),
+            _ => None,
+        }
+    }
+
     /// Whether a path is its own, or one that is reached from there alone.
     pub fn holds(&self, path: &str) -> bool {
         let is_below = |top: &str| {

@@ -23,7 +23,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 /// Where corrections wait for consent.
-const APPROVALS: &str = "/admin/approvals";
+pub(super) const APPROVALS: &str = "/admin/approvals";
 /// How many of them a page shows.
 const PAGE: usize = 50;
 
@@ -35,6 +35,7 @@ pub struct Adjust {
     points: String,
     reason: String,
     note: String,
+    request: Option<String>,
 }
 
 impl Form for Adjust {
@@ -61,7 +62,13 @@ impl Form for Adjust {
         };
         let reason = check.field("reason", said(self.reason));
         let note = check.field("note", said(self.note));
-        let (Some(sign), Some(points), Some(reason), Some(note)) = (sign, points, reason, note) else {
+        let request = match self.request.as_deref().unwrap_or_default().trim() {
+            "" => Ok(None),
+            number => number.parse().map(Some).map_err(|_| Flaw::NoSuchNumber),
+        };
+        let request: Option<Option<i64>> = check.field("request", request);
+        let (Some(sign), Some(points), Some(reason), Some(note), Some(request)) = (sign, points, reason, note, request)
+        else {
             return Err(AppError::Invalid { flaws: check.flaws() });
         };
         let id: CustomerId = cx.param("id")?;
@@ -71,6 +78,7 @@ impl Form for Adjust {
             points: sign * points,
             reason,
             note,
+            request,
         };
         let booked = adjustments::adjust(&cx.db, &by, subject, &new).await.map_err(refused)?;
         let done = match booked.state {
@@ -219,6 +227,14 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
     };
     let class = if asked.points < 0 { "minus" } else { "plus" };
     let asked_by = t.asked(cx.moment(asked.created_at), &one.colleague);
+    let may_read = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Requests));
+    let request = asked.request.map(|number| {
+        let words = t.for_request(number);
+        match may_read {
+            true => view! { <a href=format!("/admin/requests/{number}")>{words}</a> }.into_html(),
+            false => view! { <small>{words}</small> }.into_html(),
+        }
+    });
     view! {
         <li class="row row-wrap">
             <span class="row-main">
@@ -226,6 +242,7 @@ fn row(cx: &Cx, one: &Waiting, can_decide: bool, is_fresh: bool) -> impl IntoVie
                 <small>{asked_by}</small>
                 <span dir="auto">{asked.reason.clone()}</span>
                 <small dir="auto">{t.to_customer(&asked.note)}</small>
+                {request}
             </span>
             <span class="row-end" id=format!("approve-{}-points", asked.id)>
                 <b class=class>{points}</b>
@@ -275,7 +292,11 @@ pub(super) fn adjust(
         ("points", t.points),
         ("reason", t.reason),
         ("note", t.note),
+        ("request", t.request),
     ]);
+    // Who comes from a request corrects points because of it.
+    let request: Option<i64> = cx.query("request").and_then(|number| number.parse().ok());
+    let request = request.map(|number| number.to_string()).unwrap_or_default();
     let inside = match fresh_first(cx) {
         Some(first) => first,
         None => view! {
@@ -284,7 +305,8 @@ pub(super) fn adjust(
                 <Field name="points" label=t.points hint=t.points_hint missing=t.points_missing inputmode="decimal" class="input-short"/>
                 <Select name="program" label=t.program options=options value=""/>
                 <Field name="reason" label=t.reason hint=t.reason_hint missing=t.reason_missing/>
-                <Field name="note" label=t.note hint=t.note_hint missing=t.note_missing enterkeyhint="done"/>
+                <Field name="note" label=t.note hint=t.note_hint missing=t.note_missing/>
+                <Field name="request" label=t.request hint=t.request_hint value=request optional=true inputmode="numeric" class="input-short" enterkeyhint="done"/>
                 <button class="btn btn-primary">{t.do_it}</button>
             </FormBox<Adjust>>
         }

@@ -4,7 +4,7 @@ use super::icon::{self, icon};
 use crate::account::{SetLanguage, SetTheme, SignOut, StaffSignOut};
 use crate::admin::acts::view_as;
 use crate::admin::find::{Find, HERE};
-use crate::admin::{inbox, keys, places};
+use crate::admin::{inbox, places};
 use crate::cabinet::{erase, merge, number};
 use crate::cx::{Cx, Theme};
 use crate::route::{Body, Frame, Place};
@@ -12,7 +12,6 @@ use crate::ui::FormBox;
 use crate::ui::html::{Html, IntoHtml};
 use crm::find::store as finding;
 use crm::lang::Lang;
-use crm::staff::Right;
 use leptos::prelude::*;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -195,17 +194,19 @@ fn rung(cx: &Cx, unread: i64, is_here: bool) -> Html {
     let t = &cx.t().frame;
     let unread = (unread > 0 && !is_here).then_some(unread);
     let words = unread.map_or(t.notifications.to_owned(), |n| t.unread(crate::format::integer(n)));
-    let count = unread.map(|n| {
-        let shown = if n > 99 { "99+".to_owned() } else { n.to_string() };
-        view! { <span class="count" aria-hidden="true">{shown}</span> }
-    });
+    let count = unread.map(|n| view! { <span class="count" aria-hidden="true">{at_most_99(n)}</span> });
     view! { {icon(icon::BELL)} <span class="sr-only">{words}</span> {count} }.into_html()
 }
 
-/// The same for staff who work with requests: notes that name them, requests that were given to them, and those that run late.
-/// `live/page.js` reads the count where a look costs little and is not written down.
+/// A count, as there is room for it.
+fn at_most_99(n: i64) -> String {
+    if n > 99 { "99+".to_owned() } else { n.to_string() }
+}
+
+/// The same for staff who are told something: notes that name them, requests that were given to them, those that run late, and
+/// what waits for consent. `live/page.js` reads the count where a look costs little and is not written down.
 fn staff_bell(cx: &Cx) -> Option<Html> {
-    let staff = cx.staff.as_ref().filter(|staff| staff.has(Right::Requests))?;
+    let staff = cx.staff.as_ref().filter(|staff| staff.may_be_told().is_ok())?;
     let is_here = cx.path == inbox::HERE;
     let inside = rung(cx, staff.unread(), is_here);
     let current = is_here.then_some("page");
@@ -218,7 +219,7 @@ fn staff_bell(cx: &Cx) -> Option<Html> {
             data-swap="bell"
             data-live="/admin/live"
             data-since=staff.last_change().to_string()
-            data-from=keys::HERE
+            data-from=view_as::HERE
         >
             {inside}
         </a>
@@ -328,12 +329,21 @@ fn worker(cx: &Cx) -> Option<impl IntoView + use<>> {
 fn bar(cx: &Cx) -> impl IntoView + use<> {
     let t = &cx.t().frame;
     let bar = cx.staff.as_ref().map(places::in_bar).unwrap_or_default();
-    let link = |place: &&'static places::Place| {
+    // What waits is counted beside its place. Each stands there twice, and `live/page.js` knows it by where that is.
+    let link = |place: &&'static places::Place, which: &'static str| {
+        let waiting = cx.staff.as_ref().and_then(|staff| place.waiting(staff));
+        let swap = waiting.map(|_| format!("{which}{}", place.path));
+        let count = waiting.filter(|n| *n > 0).map(|n| {
+            view! {
+                " " <span class="badge badge-points" aria-hidden="true">{at_most_99(n)}</span>
+                <span class="sr-only">", " {t.waiting(crate::format::integer(n))}</span>
+            }
+        });
         // `page` for the page itself, `true` for a page below it.
         let current = place
             .holds(&cx.path)
             .then_some(if cx.path == place.path { "page" } else { "true" });
-        view! { <a href=place.path aria-current=current>{(place.name)(cx.t())}</a> }
+        view! { <a href=place.path aria-current=current data-swap=swap>{(place.name)(cx.t())} {count}</a> }
     };
     let nav = (!bar.at_hand.is_empty()).then(|| {
         // Of somebody with few places the menu has nothing that is not at hand already, where there is room for it.
@@ -353,14 +363,14 @@ fn bar(cx: &Cx) -> impl IntoView + use<> {
                 view! {
                     <div role="group" aria-label=name>
                         <p aria-hidden="true">{name}</p>
-                        {places.iter().map(link).collect::<Vec<_>>()}
+                        {places.iter().map(|place| link(place, "menu")).collect::<Vec<_>>()}
                     </div>
                 }
             })
             .collect();
         view! {
             <nav class="bar-nav" aria-label=t.places>
-                {bar.at_hand.iter().map(link).collect::<Vec<_>>()}
+                {bar.at_hand.iter().map(|place| link(place, "bar")).collect::<Vec<_>>()}
                 <details class=class>
                     <summary aria-current=is_here.then_some("true")>{t.places}</summary>
                     <div class="bar-menu">{groups}</div>

@@ -529,6 +529,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "request_links",
         "which requests and receipts staff found to belong together: each is told as what it is",
     ),
+    (
+        "approval_notices",
+        "that colleagues were asked to consent to a correction of points: what became of it stands with the correction",
+    ),
     ("staff_notices", "which colleague a note between staff names"),
     (
         "explanations",

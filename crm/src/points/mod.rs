@@ -795,6 +795,8 @@ pub struct NewAdjustment {
     pub reason: String,
     /// Why, in words for the customer.
     pub note: String,
+    /// The number of the customer's request that it is for, if it is for one.
+    pub request: Option<i64>,
 }
 
 /// How many points a member of staff may give or take without somebody else's consent. Points are hundredths.
@@ -839,6 +841,8 @@ pub struct Adjustment {
     pub decided_by: Option<StaffId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// The number of the request that it is for.
+    pub request: Option<i64>,
 }
 
 /// A correction that waits for somebody else's consent, in words for whoever decides.

@@ -55,33 +55,41 @@ impl Kind {
 pub struct Change {
     /// Its number: larger than those of all changes that were seen before it.
     pub id: i64,
-    /// The number of the request.
+    /// The number of the request; 0 where it is about none.
     pub number: i64,
     /// Whose request it is.
-    pub customer: CustomerId,
+    pub customer: Option<CustomerId>,
     /// What kind it is.
     pub kind: Kind,
     /// Who of staff alone is told, for it stands in their inbox; none: whoever may see the request.
     pub staff: Option<StaffId>,
 }
 
-const SELECT: &str = "SELECT c.id, r.number, r.customer_id AS customer, c.kind, c.staff_id AS staff FROM request_changes c \
-                      JOIN requests r ON r.id = c.request_id";
+const SELECT: &str = "SELECT c.id, COALESCE(r.number, 0) AS number, r.customer_id AS customer, c.kind, c.staff_id AS staff \
+                      FROM request_changes c LEFT JOIN requests r ON r.id = c.request_id";
 
 /// Notes a change, last in its transaction.
 pub(super) async fn note(tx: &mut Tx, request: RequestId, kind: Kind) -> Result<(), sqlx::Error> {
-    put(tx, request, kind, None).await
+    put(tx, Some(request), kind, None).await
 }
 
 /// Notes, likewise last, that some of staff have something new in their inbox that is about a request.
 pub(super) async fn ring(tx: &mut Tx, request: RequestId, told: &[StaffId]) -> Result<(), sqlx::Error> {
     for staff in told {
-        put(tx, request, Kind::Inside, Some(*staff)).await?;
+        put(tx, Some(request), Kind::Inside, Some(*staff)).await?;
     }
     Ok(())
 }
 
-async fn put(tx: &mut Tx, request: RequestId, kind: Kind, staff: Option<StaffId>) -> Result<(), sqlx::Error> {
+/// Notes, likewise last, that something came into their inbox, or went, that is about no request.
+pub(crate) async fn ring_bells(tx: &mut Tx, told: &[StaffId]) -> Result<(), sqlx::Error> {
+    for staff in told {
+        put(tx, None, Kind::Inside, Some(*staff)).await?;
+    }
+    Ok(())
+}
+
+async fn put(tx: &mut Tx, request: Option<RequestId>, kind: Kind, staff: Option<StaffId>) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO request_changes (id, request_id, kind, staff_id, at) VALUES ($1, $2, $3, $4, $5)";
     let (id, now) = (db::next_number(tx, SEQUENCE).await?, tx.now());
     on!(tx, |c| sqlx::query(SQL)
@@ -135,7 +143,7 @@ impl Listener {
 
     /// Staff before any page: of what comes into their inbox.
     pub fn bell(by: &Staff) -> Result<Self, Error> {
-        by.may(Right::Requests)?;
+        by.may_be_told()?;
         Ok(Self(Hears::Staff(by.id(), Sight::Elsewhere)))
     }
 
@@ -155,10 +163,21 @@ impl Listener {
         Ok(Self(Hears::Staff(by.id(), Sight::Request(number))))
     }
 
+    /// One of these rights they need as long as they listen.
+    pub fn rights(&self) -> &'static [Right] {
+        match self.0 {
+            Hears::Customer(_) => &[],
+            Hears::Staff(_, Sight::Elsewhere) => &Right::TOLD,
+            Hears::Staff(_, Sight::Request(_) | Sight::Queue) => &[Right::Requests],
+        }
+    }
+
     /// Whether they may be told of a change.
     pub fn hears(&self, change: &Change) -> bool {
         match (self.0, change.staff) {
-            (Hears::Customer(id), _) => change.customer == id && matches!(change.kind, Kind::Said | Kind::Answered),
+            (Hears::Customer(id), _) => {
+                change.customer == Some(id) && matches!(change.kind, Kind::Said | Kind::Answered)
+            }
             (Hears::Staff(id, _), Some(told)) => told == id,
             (Hears::Staff(_, Sight::Request(number)), None) => change.number == number,
             (Hears::Staff(_, Sight::Queue), None) => change.kind != Kind::Here,

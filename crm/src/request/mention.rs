@@ -1,14 +1,17 @@
 //! The inbox of a member of staff: notes that name them, for `@login` in a note puts a line into the inbox of whoever it is,
-//! requests that were given to them, and what service levels say of requests ([`super::level`]).
+//! requests that were given to them, what service levels say of requests ([`super::level`]), and what waits for their consent or
+//! what became of what they asked for ([`crate::staff::approval`]).
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
-use crate::id::{MessageId, NoticeId, StaffId};
+use crate::id::{CustomerId, MessageId, NoticeId, PromotionId, StaffId};
+use crate::lang::Localized;
 use crate::on;
 use crate::points::Before;
 use crate::request::level::Told;
 use crate::staff::Right;
+use crate::staff::approval::Step;
 use crate::who::Staff;
 use chrono::{DateTime, Duration, Utc};
 use sqlx::types::Json;
@@ -79,18 +82,34 @@ pub(super) async fn tell(
 pub struct Notice {
     /// Its id.
     pub id: NoticeId,
-    /// The number of the request.
+    /// The number of the request; 0 where it is about none.
     pub number: i64,
-    /// What is told of its service level, or that it was given to them; none: a note names somebody.
+    /// What is told of its service level, or that it was given to them.
     #[sqlx(default)]
     pub level: Option<Told>,
+    /// What is told of a consent; neither this nor a level: a note names somebody.
+    #[sqlx(default)]
+    pub step: Option<Step>,
+    /// How many points are to be corrected, in hundredths.
+    #[sqlx(default)]
+    pub points: Option<i64>,
+    /// Whose.
+    #[sqlx(default)]
+    pub customer: Option<CustomerId>,
+    /// The promotion that waits, or waited.
+    #[sqlx(default)]
+    pub promotion: Option<PromotionId>,
+    /// What it is called.
+    #[sqlx(default)]
+    #[sqlx(json(nullable))]
+    pub title: Option<Localized>,
     /// The note.
     #[sqlx(default)]
     pub message: Option<MessageId>,
-    /// Who wrote it.
+    /// Who wrote it, or asked for consent, or decided.
     #[sqlx(default)]
     pub by_whom: Option<String>,
-    /// How it begins: up to 160 characters.
+    /// How it begins, or the reason of a correction: up to 160 characters.
     #[sqlx(default)]
     pub beginning: String,
     /// When.
@@ -109,13 +128,31 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
     const LEVELS: &str = "SELECT n.id, r.number, n.kind AS level, n.at, n.read_at FROM level_notices n \
                           JOIN requests r ON r.id = n.request_id \
                           WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
-    by.may(Right::Requests)?;
+    // What somebody may not consent to any more is not told any more; of requests those hear who may open them.
+    const APPROVALS: &str = "SELECT n.id, COALESCE(r.number, 0) AS number, n.kind AS step, a.points, a.customer_id AS customer, \
+                             n.promotion_id AS promotion, p.title, s.name AS by_whom, \
+                             COALESCE(SUBSTR(a.reason, 1, 160), '') AS beginning, n.at, n.read_at FROM approval_notices n \
+                             JOIN staff s ON s.id = n.by_id LEFT JOIN adjustments a ON a.id = n.adjustment_id \
+                             LEFT JOIN requests r ON r.id = a.request_id LEFT JOIN promotions p ON p.id = n.promotion_id \
+                             WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) AND (n.kind <> 'asked' \
+                             OR n.promotion_id IS NULL AND $5 OR n.promotion_id IS NOT NULL AND $6) \
+                             ORDER BY n.at DESC, n.id DESC LIMIT $4";
+    by.may_be_told()?;
     db.write(|tx| {
         scoped(async move {
             let last = (tx.now() + Duration::days(1), Uuid::max());
             let (at, id) = before.unwrap_or(last);
-            let mut found: Vec<Notice> = Vec::new();
-            for sql in [NOTES, LEVELS] {
+            let mut found: Vec<Notice> = on!(tx, |c| sqlx::query_as(APPROVALS)
+                .bind(by.id())
+                .bind(at)
+                .bind(id)
+                .bind(limit)
+                .bind(by.has(Right::Points))
+                .bind(by.has(Right::Rules))
+                .fetch_all(c)
+                .await)?;
+            let of_requests: &[&'static str] = if by.has(Right::Requests) { &[NOTES, LEVELS] } else { &[] };
+            for &sql in of_requests {
                 let some: Vec<Notice> = on!(tx, |c| sqlx::query_as(sql)
                     .bind(by.id())
                     .bind(at)
@@ -139,11 +176,13 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
 pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), Error> {
     const NOTES: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
     const LEVELS: &str = "UPDATE level_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
-    by.may(Right::Requests)?;
+    const APPROVALS: &str =
+        "UPDATE approval_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    by.may_be_told()?;
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            for sql in [NOTES, LEVELS] {
+            for sql in [NOTES, LEVELS, APPROVALS] {
                 on!(tx, |c| sqlx::query(sql)
                     .bind(by.id())
                     .bind(now)

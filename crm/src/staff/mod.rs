@@ -6,6 +6,8 @@ use crate::lang::Lang;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "store")]
+pub mod approval;
+#[cfg(feature = "store")]
 pub mod managing;
 #[cfg(feature = "store")]
 pub mod roles;
@@ -116,6 +118,9 @@ impl Right {
         Self::Import,
         Self::Export,
     ];
+
+    /// Whoever has one of these has an inbox: something may come into it.
+    pub const TOLD: [Self; 4] = [Self::Requests, Self::Points, Self::Goodwill, Self::Rules];
 
     /// As forms and the database name it.
     pub const fn as_str(self) -> &'static str {

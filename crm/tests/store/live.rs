@@ -1,6 +1,6 @@
 //! That something changed of a request, and who of staff has one open.
 
-use crate::common::people::{SYSTEM, customer, lead, marketer, one, role, sql, staff, text, topic};
+use crate::common::people::{SYSTEM, customer, lead, marketer, moments_after, one, role, sql, staff, text, topic};
 use crate::common::requests::{seen, write};
 use chrono::TimeDelta;
 use crm::Error;
@@ -71,7 +71,7 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     let opened = [(number, Kind::Opened), (other, Kind::Opened)];
     assert_eq!(kinds, [&opened[..], &of_anna].concat());
     assert!((1..).zip(&all).all(|(id, change)| change.id == id), "{all:?}");
-    assert_eq!((all[0].customer, all[1].customer), (anna.id(), boris.id()));
+    assert_eq!((all[0].customer, all[1].customer), (Some(anna.id()), Some(boris.id())));
     assert_eq!(after(world, 7).await, all[7..], "what is known is not told again");
 
     let mut conn = db.read().await.expect("a connection");
@@ -82,7 +82,13 @@ crm::both_engines!(each_step_is_a_change_and_is_told_to_whom_it_concerns, async 
     role(world, "marketer", r#"["rules"]"#).await;
     let mara = marketer(world).await;
     assert!(matches!(Listener::queue(&mara), Err(Error::Forbidden)));
-    assert!(matches!(Listener::bell(&mara), Err(Error::Forbidden)));
+    let bell = Listener::bell(&mara).expect("consents may be hers to give");
+    assert_eq!(missed(world, bell, 0).await, [], "but requests are not hers to hear of");
+    assert_eq!(bell.rights(), Right::TOLD);
+    assert_eq!(Listener::queue(&agent).expect("theirs").rights(), [Right::Requests]);
+    role(world, "analyst", r#"["reports"]"#).await;
+    let nina = moments_after(world, "nina", "Нина", "analyst").await;
+    assert!(matches!(Listener::bell(&nina), Err(Error::Forbidden)));
     let hers = Listener::request(&mut conn, &mara, number).await;
     assert!(matches!(hers, Err(Error::Forbidden)));
     drop(conn);
@@ -307,7 +313,11 @@ crm::both_engines!(what_is_old_is_swept_and_numbers_go_on, async |world| {
 crm::both_engines!(a_session_lasts_until_it_ends_whoever_asks, async |world| {
     let anna = customer(world, "Anna", "K").await;
     let agent = staff(world, "agent").await;
-    let lasts = async |session| who::lasts(&world.db, session, Right::Requests).await.expect("read");
+    let lasts = async |session| {
+        who::lasts(&world.db, session, &[Right::Points, Right::Requests])
+            .await
+            .expect("read")
+    };
     assert!(lasts(anna.session()).await && lasts(agent.session()).await);
     sql!(world, "UPDATE staff SET role = 'marketer' WHERE login = 'agent'");
     assert!(!lasts(agent.session()).await, "who may not read requests any more");

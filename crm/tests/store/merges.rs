@@ -794,6 +794,7 @@ both_engines!(nothing_is_done_any_more_for_an_account_that_went, async |world| {
         points: 1_00,
         reason: "Ошибка кассы".into(),
         note: "Извините".into(),
+        request: None,
     };
     let task = NewTask {
         title: "Позвонить".into(),

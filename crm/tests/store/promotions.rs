@@ -1,6 +1,6 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, administrator, marketer, one, text};
+use crate::common::people::{SYSTEM, administrator, again, marketer, moments_after, one, text};
 use crate::common::{customer, days, ready, receipt, sign_in, slip};
 use crate::rules::{TENTH, fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,10 +11,12 @@ use crm::promotion::store::offers::{self, Stand};
 use crm::promotion::store::outcome::{self, Outcome};
 use crm::promotion::store::{self, managing};
 use crm::promotion::{NewPromotion, Promotion, Stage, State};
+use crm::request::mention;
 use crm::rule::tier::Measure;
+use crm::staff::approval::Step;
 use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
-use crm::who::Subject;
+use crm::who::{Staff, Subject};
 
 pub(crate) fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     NewPromotion {
@@ -86,6 +88,74 @@ crm::both_engines!(
         };
         assert_eq!(ends(&mut conn, 5).await, [10, 20]);
         assert_eq!(ends(&mut conn, 1).await, [10]);
+    }
+);
+
+crm::both_engines!(
+    colleagues_are_told_of_what_waits_and_whoever_asked_of_what_came_of_it,
+    async |world| {
+        let db = &world.db;
+        ready(world).await;
+        let (mara, ada) = (marketer(world).await, administrator(world).await);
+        let (vera, agent) = (
+            moments_after(world, "vera", "Вера", "marketer").await,
+            moments_after(world, "agent", "Агния", "agent").await,
+        );
+        let fresh = ada.fresh(db).expect("fresh");
+        let id = managing::create(db, &mara, "Bags", &text("Bags"), "")
+            .await
+            .expect("an idea");
+        let idea = managing::read(db, &mara, id).await.expect("read").0.record;
+        let new = NewPromotion {
+            code: "bags".into(),
+            ..promotion("Bag week", -1, 10)
+        };
+        // Mara wrote it and Vera asks: neither consents.
+        managing::change(db, &mara, id, &idea, &new).await.expect("a draft");
+        let told = async |who: &Staff| {
+            let lines = mention::inbox(db, who, None, 20).await.expect("an inbox");
+            let lines = lines.into_iter().filter(|one| one.promotion == Some(id));
+            lines.map(|one| (one.step, one.by_whom)).collect::<Vec<_>>()
+        };
+        let waits = async |who: &Staff| {
+            let who = again(world, who.id()).await;
+            (who.unread(), who.promotions_waiting())
+        };
+        managing::ask(db, &vera, id, &new).await.expect("asked");
+        assert!(managing::ask(db, &vera, id, &new).await.is_err());
+        let line = |step, by: &str| (Some(step), Some(by.to_owned()));
+        assert_eq!(told(&ada).await, [line(Step::Asked, "Вера")], "once");
+        assert_eq!(waits(&ada).await, (1, 1));
+        for who in [&mara, &vera, &agent] {
+            assert_eq!(told(who).await, []);
+            assert_eq!(waits(who).await.0, 0);
+        }
+        assert_eq!((waits(&mara).await.1, waits(&vera).await.1), (0, 0));
+
+        // What was changed meanwhile waits no more, and nobody has decided.
+        let other = NewPromotion {
+            conditions: text("10 % off"),
+            ..new.clone()
+        };
+        managing::change(db, &mara, id, &new, &other).await.expect("changed");
+        assert_eq!((told(&ada).await, told(&vera).await), (vec![], vec![]));
+        assert_eq!(waits(&ada).await, (0, 0));
+
+        managing::ask(db, &mara, id, &other).await.expect("asked");
+        assert_eq!((told(&ada).await.len(), told(&vera).await.len()), (1, 1));
+        managing::refuse(db, &ada, id, &other, "Too dear")
+            .await
+            .expect("refused");
+        assert_eq!(told(&mara).await, [line(Step::Refused, "Ада")]);
+        assert_eq!((told(&ada).await, told(&vera).await), (vec![], vec![]));
+        world.clock.set(db.now() + TimeDelta::seconds(1));
+        managing::ask(db, &mara, id, &other).await.expect("asked");
+        managing::approve(db, &fresh, id, &other).await.expect("published");
+        assert_eq!(
+            told(&mara).await,
+            [line(Step::Approved, "Ада"), line(Step::Refused, "Ада")]
+        );
+        assert_eq!((waits(&mara).await, waits(&vera).await), ((2, 0), (0, 0)));
     }
 );
 

@@ -1042,6 +1042,7 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
         points,
         reason: "Касса не зачла чек".into(),
         note: "За ошибку кассы".into(),
+        request: None,
     };
     adjustments::adjust(db, &support, card, &correction(50_00))
         .await

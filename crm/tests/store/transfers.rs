@@ -12,7 +12,9 @@ use crm::points::store::{SpendError, TransferError, adjustments, run_due as work
 use crm::points::{
     AdjustmentState, NewAdjustment, NewTransfer, Policy, Receiver, TransactionKind, TransferState, store,
 };
+use crm::request::mention;
 use crm::staff::Role;
+use crm::staff::approval::Step;
 use crm::testing::{World, start};
 use crm::who::{self, Reason, Staff, Subject, Visitor};
 
@@ -675,8 +677,152 @@ fn correction(program: ProgramId, points: i64) -> NewAdjustment {
         points,
         reason: " the till was broken ".into(),
         note: "за ошибку кассы".into(),
+        request: None,
     }
 }
+
+/// What is told of consents in somebody's inbox, the newest first.
+async fn inbox(world: &World, by: &Staff) -> Vec<(Option<Step>, Option<i64>, i64)> {
+    let all = mention::inbox(&world.db, by, None, 20).await.expect("an inbox");
+    all.into_iter().map(|one| (one.step, one.points, one.number)).collect()
+}
+
+/// How many lines of the inbox are new, and how many corrections wait for somebody.
+async fn waits_for(world: &World, who: &Staff) -> (i64, i64) {
+    let who = people::again(world, who.id()).await;
+    (who.unread(), who.corrections_waiting())
+}
+
+both_engines!(
+    whoever_may_consent_is_told_and_whoever_asked_of_what_came_of_it,
+    async |world| {
+        let db = &world.db;
+        let pair = pair(world).await;
+        let (lead, other, third) = (
+            with_right(world, "lena", "lead").await,
+            with_right(world, "mira", "lead").await,
+            with_right(world, "nina", "lead").await,
+        );
+        let gone = with_right(world, "gone", "lead").await;
+        execute!(db, "UPDATE staff SET disabled_at = created_at WHERE id = $1", gone.id())
+            .await
+            .expect("disabled");
+        let (agent, mara) = (
+            agent(world, "oleg").await,
+            people::moments_after(world, "mara", "Мара", "marketer").await,
+        );
+        let by = sign_in(db, pair.anna).await;
+        let number = requests::write_about(world, &by, "other", "Где баллы?").await;
+        let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+        let new = NewAdjustment {
+            request: Some(number),
+            ..correction(pair.family, 500_01)
+        };
+        let asked = adjustments::adjust(db, &lead, anna, &new).await.expect("asked");
+        assert_eq!(asked.request, Some(number));
+        adjustments::adjust(db, &lead, anna, &correction(pair.family, 1_00))
+            .await
+            .expect("within the cap: nobody is asked");
+        for who in [&other, &third] {
+            assert_eq!(inbox(world, who).await, [(Some(Step::Asked), Some(500_01), number)]);
+            assert_eq!(waits_for(world, who).await, (1, 1));
+        }
+        for who in [&lead, &agent, &mara] {
+            assert_eq!(inbox(world, who).await, [], "who asked, or may not consent");
+        }
+        assert_eq!(waits_for(world, &lead).await, (0, 0));
+        assert_eq!(
+            people::one!(world, i64, "SELECT COUNT(*) FROM approval_notices"),
+            2,
+            "nor who does not work here any more"
+        );
+        let (waiting, _) = adjustments::awaiting(db, &other, None, 10).await.expect("a list");
+        assert_eq!(waiting[0].adjustment.request, Some(number));
+
+        // One of them has read it; the other need not any more once it is decided.
+        mention::mark_read(db, &third, db.now()).await.expect("read");
+        assert_eq!(
+            waits_for(world, &third).await,
+            (0, 1),
+            "read, and it waits all the same"
+        );
+        world.clock.set(db.now() + Duration::seconds(1));
+        adjustments::approve(db, &third, asked.id).await.expect("approved");
+        let late = adjustments::approve(db, &other, asked.id).await;
+        assert!(matches!(late, Err(SpendError::Crm(Error::Stale))), "{late:?}");
+        assert_eq!(inbox(world, &other).await, []);
+        assert_eq!(waits_for(world, &other).await, (0, 0));
+        assert_eq!(inbox(world, &third).await, [(Some(Step::Asked), Some(500_01), number)]);
+        let lines = mention::inbox(db, &lead, None, 20).await.expect("an inbox");
+        let told: Vec<_> = lines
+            .iter()
+            .map(|one| (one.step, one.points, one.number, one.by_whom.as_deref(), one.customer))
+            .collect();
+        let outcome = (
+            Some(Step::Approved),
+            Some(500_01),
+            number,
+            Some("nina"),
+            Some(pair.anna.id()),
+        );
+        assert_eq!(told, [outcome], "once, and by whom");
+        assert_eq!(waits_for(world, &lead).await, (1, 0));
+        let mut conn = db.read().await.expect("a connection");
+        let moved = store::history(&mut conn, anna, None, 1).await.expect("a history")[0].id;
+        let of = adjustments::requests(&mut conn, anna, &[moved]).await.expect("read");
+        drop(conn);
+        assert_eq!(of.get(&moved), Some(&number), "the history tells what it was for");
+
+        // A refusal is told likewise, and each bell rings.
+        world.clock.set(db.now() + Duration::seconds(1));
+        let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 600_00))
+            .await
+            .expect("asked");
+        adjustments::refuse(db, &other, asked.id).await.expect("refused");
+        assert_eq!(
+            inbox(world, &lead).await,
+            [
+                (Some(Step::Refused), Some(600_00), 0),
+                (Some(Step::Approved), Some(500_01), number)
+            ]
+        );
+        const RUNG: &str = "SELECT COUNT(*) FROM request_changes WHERE request_id IS NULL AND staff_id = $1";
+        for (who, rung) in [(&lead, 2), (&other, 4), (&third, 4), (&agent, 0), (&mara, 0)] {
+            assert_eq!(people::one!(world, i64, RUNG, who.id()), rung, "{}", who.name());
+        }
+
+        // Whoever may not consent any more sees nothing of what waits.
+        adjustments::adjust(db, &lead, anna, &correction(pair.family, 700_00))
+            .await
+            .expect("asked");
+        assert_eq!(waits_for(world, &other).await.0, 1);
+        execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", other.id())
+            .await
+            .expect("a role");
+        let other = people::again(world, other.id()).await;
+        assert_eq!((inbox(world, &other).await, other.unread()), (vec![], 0));
+    }
+);
+
+both_engines!(a_correction_is_for_a_request_of_its_customer, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let lead = with_right(world, "lena", "lead").await;
+    let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
+    let boris = sign_in(db, pair.boris).await;
+    let his = requests::write_about(world, &boris, "other", "Где баллы?").await;
+    for number in [his, 99_999] {
+        let new = NewAdjustment {
+            request: Some(number),
+            ..correction(pair.family, 1_00)
+        };
+        let told = adjustments::adjust(db, &lead, anna, &new).await;
+        let is_told = matches!(&told, Err(SpendError::Crm(Error::Invalid(flaws)))
+            if flaws == &[("request".to_owned(), Flaw::NoSuchNumber)]);
+        assert!(is_told, "{told:?}");
+    }
+    assert_eq!(people::one!(world, i64, "SELECT COUNT(*) FROM adjustments"), 0);
+});
 
 both_engines!(many_small_corrections_need_consent_as_a_large_one_does, async |world| {
     let pair = pair(world).await;

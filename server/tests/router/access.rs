@@ -432,8 +432,9 @@ async fn staff_land_on_the_first_place_that_is_theirs_and_see_no_other() {
             .filter_map(|tag| tag.get("href").map(str::to_owned))
             .collect();
         // The shop's mark, the first places side by side, all of them in the menu, the bell of whoever works with
-        // requests, and who they are.
-        let bell = &["/admin/inbox"][usize::from(role != "agent")..];
+        // requests or may consent to something, and who they are.
+        let has_bell = ["agent", "keeper", "marketer"].contains(&role);
+        let bell = &["/admin/inbox"][usize::from(!has_bell)..];
         let at_hand = &expected[..if expected.len() > 5 { 4 } else { expected.len() }];
         let all = [&["/admin"][..], at_hand, expected, bell, &["/admin/security"]].concat();
         assert_eq!(links, all, "{role}");
@@ -578,7 +579,15 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/help", &[&[Right::Help]]),
     ("/admin/help-parts", &[&[Right::Help]]),
     ("/admin/imports", &[&[Right::Import]]),
-    ("/admin/inbox", &[&[Right::Requests]]),
+    (
+        "/admin/inbox",
+        &[
+            &[Right::Goodwill],
+            &[Right::Points],
+            &[Right::Requests],
+            &[Right::Rules],
+        ],
+    ),
     ("/admin/keys", &[&[Right::Requests]]),
     ("/admin/levels", &[&[Right::Levels]]),
     ("/admin/macros", &[&[Right::Requests]]),

@@ -227,6 +227,53 @@ async fn a_bell_rings_on_any_page_for_whoever_it_is_for() {
     assert_eq!(others.next().await, None);
 }
 
+/// What waits for consent rings and is counted in the bar, and no more once a colleague has decided.
+#[tokio::test]
+async fn what_waits_for_consent_is_counted_while_a_page_is_looked_at() {
+    let mut town = Town::new().await;
+    let mut lead = town.app.staff_as("lead", "lead").await;
+    let mut other = town.app.staff_as("other", "lead").await;
+    let page = lead.get("/admin/macros").await;
+    let all = tags(&page.body);
+    let from = all
+        .iter()
+        .find_map(|tag| tag.get("data-from"))
+        .expect("where it is read");
+    let mut bell = Stream::open(&lead, &listens(&page, "/admin/live")).await;
+    let at = format!("/admin/customers/{}", town.anna.id().await);
+    let form = town.agent.get(&at).await.form("points.adjust");
+    let form = form
+        .with("points", "6000")
+        .with("reason", "Касса")
+        .with("note", "За чек");
+    let asked = town.agent.submit(&at, &form).await;
+    asked.assert_leads_to(&format!("{at}?done=asked"));
+    let told = Some("told 0".to_owned());
+    assert_eq!(bell.next().await, told);
+    let by_itself = [("kabinet-live", "1")];
+    let before = town.app.count("SELECT COUNT(*) FROM audit").await;
+    let read = lead.request(Method::GET, from, &by_itself, Vec::new()).await;
+    read.assert_says("Уведомления, новых: 1");
+    read.assert_says("ждут: 1");
+    assert_eq!(town.app.count("SELECT COUNT(*) FROM audit").await, before);
+    // Each link is brought up to date by itself.
+    let swaps: Vec<String> = tags(&read.body)
+        .iter()
+        .filter(|tag| tag.get("href") == Some("/admin/approvals"))
+        .filter_map(|tag| tag.get("data-swap").map(str::to_owned))
+        .collect();
+    assert_eq!(swaps, ["menu/admin/approvals"]);
+    let form = other.get("/admin/approvals").await.form("points.refuse");
+    other.submit("/admin/approvals", &form).await;
+    assert_eq!(bell.next().await, told);
+    let read = lead.request(Method::GET, from, &by_itself, Vec::new()).await;
+    let text = read.text();
+    assert!(
+        !text.contains("ждут: 1") && !text.contains("Уведомления, новых"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn s17_nobody_is_told_of_what_is_somebody_elses() {
     let mut town = Town::new().await;
@@ -249,7 +296,12 @@ async fn s17_nobody_is_told_of_what_is_somebody_elses() {
         assert_eq!(refused, Some(StatusCode::UNAUTHORIZED), "{path}");
     }
     let mut mara = town.app.staff_as("mara", "marketer").await;
-    for path in ["/admin/live", "/admin/live?queue=1", of_request.as_str()] {
+    // A bell she has, for what waits for her consent; what comes of requests is not told by it.
+    Stream::try_open(&mara, "/admin/live").await.expect("opened");
+    let nina = town.app.staff_as("nina", "analyst").await;
+    let refused = Stream::try_open(&nina, "/admin/live").await.err();
+    assert_eq!(refused, Some(StatusCode::FORBIDDEN));
+    for path in ["/admin/live?queue=1", of_request.as_str()] {
         assert_eq!(
             Stream::try_open(&mara, path).await.err(),
             Some(StatusCode::FORBIDDEN),

@@ -94,7 +94,13 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let shown = seen(&mut staff, &at, "promotion.ask").await;
     let sent = staff.send(&at, "promotion.ask", &[("seen", &shown)]).await;
     sent.assert_leads_to(&format!("{at}?done=asked"));
+    let inbox = ada.get("/admin/inbox").await;
+    inbox.assert_says("mara: нужно одобрение акции «Неделя сумок»");
+    assert!(inbox.body.contains(&format!("href=\"{at}\"")), "{}", inbox.body);
+    ada.get(LIST).await.assert_says("ждут: 1");
+    assert!(!staff.get("/admin/inbox").await.text().contains("нужно одобрение"));
     let page = staff.get(&at).await;
+    assert!(!page.text().contains("ждут:"), "it is the author's own");
     page.assert_says("Решит коллега, не автор");
     assert!(!page.body.contains("promotion.approve"), "the author is not offered it");
     let approve = [("seen", shown.as_str())];
@@ -107,6 +113,10 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     let why = [("seen", shown.as_str()), ("reason", "Дорого")];
     let refused = ada.send(&at, "promotion.refuse", &why).await;
     refused.assert_leads_to(&format!("{at}?done=refused"));
+    assert!(!ada.get(LIST).await.text().contains("ждут:"));
+    let inbox = staff.get("/admin/inbox").await;
+    inbox.assert_says("ada: акция «Неделя сумок» не одобрена");
+    assert!(inbox.body.contains(&format!("href=\"{at}\"")), "{}", inbox.body);
     let page = staff.get(&at).await.text();
     for told in ["Не одобрено: Дорого", "Стадия: Ждёт одобрения → Черновик"]
     {
@@ -120,6 +130,10 @@ async fn a_promotion_goes_from_idea_to_its_result() {
     assert!(!ada.get(&format!("{LIST}?stage=draft")).await.body.contains(&at));
     let sent = ada.send(&at, "promotion.approve", &approve).await;
     sent.assert_leads_to(&format!("{at}?done=published"));
+    staff
+        .get("/admin/inbox")
+        .await
+        .assert_says("ada: акция «Неделя сумок» одобрена");
     let running = staff.get(&format!("{LIST}?stage=running")).await;
     assert!(running.body.contains(&at), "{}", running.body);
     assert!(anna.get("/offers").await.text().contains("Все сумки дешевле на 20 %"));

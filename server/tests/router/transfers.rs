@@ -724,6 +724,103 @@ async fn goodwill_of_an_agent_needs_a_lead_beyond_the_cap_who_finds_it_again() {
     assert_eq!(club.held().await, (349_50, 0));
 }
 
+/// Whoever may consent finds it without looking, and whoever asked finds what became of it, by whom.
+#[tokio::test]
+async fn what_waits_for_consent_and_what_came_of_it_stand_in_the_inbox() {
+    const INBOX: &str = "/admin/inbox";
+    let mut club = club().await;
+    let (at, program) = (page_of(&club.anna).await, club.program.clone());
+    let question = [("topic", "other"), ("text", "Где баллы?"), ("purchase", "")];
+    let written = club.anna.send("/support/new", "request.create", &question).await;
+    let number = written.location().trim_start_matches("/support/");
+    let number = number.split('?').next().unwrap_or_default().to_owned();
+    let mut agent = club.app.staff_as("agent", "agent").await;
+    let mut lead = club.app.staff_as("lead", "lead").await;
+    let mut other = club.app.staff_as("other", "lead").await;
+    let mut mara = club.app.staff_as("mara", "marketer").await;
+
+    // From the request the form knows what it is for.
+    let page = agent.get(&format!("/admin/requests/{number}")).await;
+    let there = format!("{at}?request={number}");
+    assert!(page.body.contains(&there), "{}", page.body);
+    let form = agent.get(&there).await.form("points.adjust");
+    assert_eq!(form.get("request"), Some(number.as_str()));
+    for wrong in ["99999", "сто"] {
+        let fields = [&correction(&program, "give", "250")[..], &[("request", wrong)]].concat();
+        let refused = agent.send(&at, "points.adjust", &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        let said = refused.message("points.adjust", "request");
+        assert!(said.contains("Под таким номером ничего нет"), "{wrong}: {said}");
+    }
+    let fields = [
+        &correction(&program, "give", "250")[..],
+        &[("request", number.as_str())],
+    ]
+    .concat();
+    let asked = agent.send(&at, "points.adjust", &fields).await;
+    asked.assert_leads_to(&format!("{at}?done=asked"));
+
+    let about = format!("По обращению № {number}");
+    for who in [&mut lead, &mut other, &mut club.admin] {
+        let page = who.get("/admin/requests").await;
+        page.assert_says("Уведомления, новых: 1");
+        page.assert_says("ждут: 1");
+    }
+    let inbox = lead.get(INBOX).await;
+    for words in [
+        "agent: нужно согласие на исправление баллов, +250",
+        "Касса не зачла чек",
+        about.as_str(),
+    ] {
+        assert!(inbox.text().contains(words), "{words}: {}", inbox.text());
+    }
+    assert_eq!(inbox.text().matches("нужно согласие").count(), 1, "once");
+    assert!(
+        !inbox.text().contains("Лебедева"),
+        "whose points they are the other page says, and logs"
+    );
+    assert!(inbox.body.contains("href=\"/admin/approvals\""), "{}", inbox.body);
+    let page = lead.get(APPROVALS).await;
+    page.assert_says(&about);
+    assert!(!page.text().contains("Уведомления, новых"), "it was read");
+    page.assert_says("ждут: 1");
+    for who in [&mut agent, &mut mara] {
+        let page = who.get(INBOX).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(!page.text().contains("согласие на"), "{}", page.text());
+    }
+    assert!(!agent.get("/admin/requests").await.text().contains("ждут:"));
+
+    let form = page.form("points.approve");
+    let approved = lead.submit(APPROVALS, &form).await;
+    approved.assert_leads_to("/admin/approvals?done=approved");
+    let page = other.get(INBOX).await.text();
+    assert!(!page.contains("нужно согласие"), "it is decided: {page}");
+    assert!(
+        !page.contains("ждут:") && !page.contains("Уведомления, новых"),
+        "{page}"
+    );
+    agent.get("/admin/requests").await.assert_says("Уведомления, новых: 1");
+    let inbox = agent.get(INBOX).await;
+    inbox.assert_says("lead: исправление баллов согласовано, +250");
+    inbox.assert_says(&about);
+    assert!(inbox.body.contains(&there), "{}", inbox.body);
+    assert!(!agent.get(INBOX).await.text().contains("Уведомления, новых"));
+    let page = agent.get(&at).await;
+    page.assert_says(&about);
+
+    club.wait(Duration::seconds(1)).await;
+    let asked = agent
+        .send(&at, "points.adjust", &correction(&program, "give", "300"))
+        .await;
+    asked.assert_leads_to(&format!("{at}?done=asked"));
+    let form = other.get(APPROVALS).await.form("points.refuse");
+    other.submit(APPROVALS, &form).await;
+    let inbox = agent.get(INBOX).await;
+    inbox.assert_says("other: в исправлении баллов отказано, +300");
+    assert!(inbox.body.contains(&format!("href=\"{at}\"")), "{}", inbox.body);
+}
+
 #[tokio::test]
 async fn points_go_to_a_phone_and_the_question_tells_nobody_whose_it_is() {
     let mut club = club().await;

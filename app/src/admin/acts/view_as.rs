@@ -13,7 +13,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 /// The page where it ends.
-const HERE: &str = "/admin/view";
+pub(crate) const HERE: &str = "/admin/view";
 
 /// Begins to look at the cabinet.
 #[derive(Deserialize)]

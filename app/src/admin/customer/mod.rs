@@ -106,6 +106,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     };
     let moved: Vec<TransactionId> = of_kind(EventKind::Points).map(TransactionId).collect();
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
+    let corrected = adjustments::requests(&mut conn, subject, &moved).await?;
     let talked: Vec<InteractionId> = of_kind(EventKind::Interaction).map(InteractionId).collect();
     let talks = interactions::some(&mut conn, subject, &talked).await?;
     let notes = noted::of(&mut conn, subject, notes::SHOWN).await?;
@@ -133,6 +134,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         programs: &programs,
         consents: &consents,
         rewards: &rewards,
+        corrected: &corrected,
         talks: &talks,
         reads_messages: staff.has(Right::Messages),
         here: &here,

@@ -154,6 +154,8 @@ pub(super) struct Words<'a> {
     pub(super) programs: &'a [Program],
     pub(super) consents: &'a [Consent],
     pub(super) rewards: &'a HashMap<TransactionId, Reward>,
+    /// The requests that points were corrected for.
+    pub(super) corrected: &'a HashMap<TransactionId, i64>,
     pub(super) talks: &'a HashMap<InteractionId, Interaction>,
     pub(super) reads_messages: bool,
     pub(super) here: &'a str,
@@ -254,7 +256,10 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
                 0 => why.to_owned(),
                 amount => t.points(format::signed_points(cx.lang, amount), why),
             };
-            (text, None, more)
+            let for_request = event.object.and_then(|id| words.corrected.get(&TransactionId(id)));
+            let href = for_request.map(|number| format!("/admin/requests/{number}"));
+            let more = more.or_else(|| for_request.map(|number| cx.t().admin_points.for_request(*number)));
+            (text, href, more)
         }
         EventKind::Change => {
             let receipt = receipt.filter(|_| matches!(code, "purchase.claim" | "purchase.purpose"));

@@ -7,17 +7,20 @@ use super::{
     AccountKind, Activated, Book, LotState, NewLot, SpendError, TransactionKind, active, draw_first, programs, settle,
 };
 use crate::customer::store as customers;
-use crate::db::{self, Conn, Db, Tx, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::factor::Owner;
 use crate::factor::store::hold;
-use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, TransactionId};
+use crate::flaw::Flaw;
+use crate::id::{AdjustmentId, CustomerId, LotId, ProgramId, RequestId, TransactionId};
 use crate::lang::Lang;
 use crate::notification;
 use crate::on;
 use crate::staff::Right;
+use crate::staff::approval::{self, Step, What};
 use crate::who::{Staff, Subject};
 use chrono::{DateTime, Datelike as _};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The most that one correction may give or take, in hundredths.
@@ -26,10 +29,11 @@ const MOST: i64 = 100_000_000_000;
 /// Gives points to a customer whose card is open, or takes them, which [`Right::Goodwill`] is not enough for; at once where
 /// [`allowance`] allows it, else it waits for somebody else's consent. Given points last as long as those that the program pays
 /// for a purchase of today, without the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
-/// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`.
+/// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`, `request`, which is to be one of
+/// the customer's.
 pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \
-                       created_at) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8)";
+                       created_at, request_id) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8, $9)";
     if new.points < 0 || !by.has(Right::Goodwill) {
         by.may(Right::Points)?;
     }
@@ -50,6 +54,10 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
             if programs(tx).await?.0.last_terms(new.program, now).is_none() {
                 return Err(Error::NotFound.into());
             }
+            let request = match new.request {
+                Some(number) => Some(request_of(tx, of.id(), number).await?),
+                None => None,
+            };
             on!(tx, |c| sqlx::query(NEW)
                 .bind(id)
                 .bind(new.program)
@@ -59,6 +67,7 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
                 .bind(note)
                 .bind(by.id())
                 .bind(now)
+                .bind(request)
                 .execute(c)
                 .await
                 .map(drop))?;
@@ -70,11 +79,37 @@ pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Re
                     .await?;
             } else {
                 by.record(tx, "points.ask", Some(of.id()), Some(id.0), reason).await?;
+                approval::ask(tx, by, What::Correction(id), None).await?;
             }
             find(tx, id).await
         })
     })
     .await
+}
+
+/// A request of the customer's by its number, or the one that it went into.
+async fn request_of(tx: &mut Tx, customer: CustomerId, number: i64) -> Result<RequestId, Error> {
+    const SQL: &str = "SELECT COALESCE(merged_into, id) FROM requests WHERE number = $1 AND customer_id = $2";
+    let found: Option<RequestId> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(number)
+        .bind(customer)
+        .fetch_optional(c)
+        .await)?;
+    found.ok_or_else(|| Error::field("request", Flaw::NoSuchNumber))
+}
+
+/// For which requests, by their numbers, these movements of a customer were made, as far as somebody said so.
+pub async fn requests(
+    conn: &mut Conn,
+    of: Subject,
+    moved: &[TransactionId],
+) -> Result<HashMap<TransactionId, i64>, Error> {
+    const SQL: &str = "SELECT a.transaction_id, r.number FROM adjustments a JOIN requests r ON r.id = a.request_id";
+    let query = ListQuery::new(SQL)
+        .filter("a.customer_id = ?", [Bind::Id(of.id().0)])
+        .within("a.transaction_id", moved.iter().map(|id| Bind::Id(id.0)));
+    let rows: Vec<(TransactionId, i64)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// How many points a member of staff may give or take alone. Days and months are those where the shop is; what somebody else
@@ -132,6 +167,7 @@ pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment
             tell(tx, id, row.customer_id, row.points, &row.note).await?;
             by.record(tx, "points.approve", Some(row.customer_id), Some(id.0), &row.reason)
                 .await?;
+            approval::over(tx, by, What::Correction(id), Some((row.asked_by, Step::Approved))).await?;
             find(tx, id).await
         })
     })
@@ -146,6 +182,7 @@ pub async fn refuse(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment,
             decide(tx, id, AdjustmentState::Refused, Some(by), None).await?;
             by.record(tx, "points.refuse", Some(row.customer_id), Some(id.0), &row.reason)
                 .await?;
+            approval::over(tx, by, What::Correction(id), Some((row.asked_by, Step::Refused))).await?;
             find(tx, id).await
         })
     })
@@ -161,8 +198,9 @@ pub async fn awaiting(
     limit: usize,
 ) -> Result<(Vec<Waiting>, Option<Before>), Error> {
     const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.note, a.state, a.asked_by, \
-        a.decided_by, a.created_at, c.name, c.surname, v.name AS program, s.name AS colleague FROM adjustments a \
-        JOIN customers c ON c.id = a.customer_id JOIN staff s ON s.id = a.asked_by \
+        a.decided_by, a.created_at, r.number AS request, c.name, c.surname, v.name AS program, s.name AS colleague \
+        FROM adjustments a JOIN customers c ON c.id = a.customer_id JOIN staff s ON s.id = a.asked_by \
+        LEFT JOIN requests r ON r.id = a.request_id \
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $1), 1) \
         WHERE a.state = 'awaiting' AND (a.created_at, a.id) > ($2, $3) ORDER BY a.created_at, a.id LIMIT $4";
@@ -216,8 +254,9 @@ async fn awaiting_in(tx: &mut Tx, by: &Staff, id: AdjustmentId) -> Result<Adjust
 }
 
 async fn find(tx: &mut Tx, id: AdjustmentId) -> Result<Adjustment, SpendError> {
-    const SQL: &str = "SELECT id, program_id, customer_id, points, reason, note, state, asked_by, decided_by, \
-                       created_at FROM adjustments WHERE id = $1";
+    const SQL: &str = "SELECT a.id, a.program_id, a.customer_id, a.points, a.reason, a.note, a.state, a.asked_by, \
+                       a.decided_by, a.created_at, r.number AS request FROM adjustments a \
+                       LEFT JOIN requests r ON r.id = a.request_id WHERE a.id = $1";
     let found: Option<Adjustment> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
     Ok(found.ok_or(Error::NotFound)?)
 }

@@ -17,6 +17,7 @@ use crate::points::Before;
 use crate::rule::Rule;
 use crate::rule::store::last_of_all;
 use crate::staff::Right;
+use crate::staff::approval::{self, Step, What};
 use crate::who::{Fresh, Staff};
 use chrono::{DateTime, Days, Utc};
 use serde_json::json;
@@ -362,7 +363,8 @@ pub async fn change(
                 )
             };
             await_nobody(tx, id, Some(by.id()), None).await?;
-            Ok(by.record(tx, action, None, Some(id.0), &change).await?)
+            by.record(tx, action, None, Some(id.0), &change).await?;
+            no_longer_waits(tx, by, &held).await
         })
     })
     .await
@@ -375,10 +377,11 @@ pub async fn discard(db: &Db, by: &Staff, id: PromotionId, seen: DateTime<Utc>) 
     db.write(|tx| {
         scoped(async move {
             hold(tx, id).await?;
-            get(tx, id).await?;
+            let held = get(tx, id).await?;
             draft::discard::<NewPromotion>(tx, id.0, seen).await?;
             await_nobody(tx, id, None, None).await?;
-            Ok(by.record(tx, "promotion.discard", None, Some(id.0), "").await?)
+            by.record(tx, "promotion.discard", None, Some(id.0), "").await?;
+            no_longer_waits(tx, by, &held).await
         })
     })
     .await
@@ -429,7 +432,8 @@ pub async fn ask(db: &Db, by: &Staff, id: PromotionId, seen: &NewPromotion) -> R
                 Stage::Published => String::new(),
                 _ => with_stage(String::new(), State::Draft, State::Approval),
             };
-            Ok(by.record(tx, "promotion.ask", None, Some(id.0), &moved).await?)
+            by.record(tx, "promotion.ask", None, Some(id.0), &moved).await?;
+            Ok(approval::ask(tx, by, What::Promotion(id), held.desk.written_by).await?)
         })
     })
     .await
@@ -455,7 +459,9 @@ pub async fn approve(db: &Db, by: &Fresh<'_, Staff>, id: PromotionId, seen: &New
             let now = tx.now();
             let (from, to) = (held.state(now), Stage::Published.at(now, new.starts_at, new.ends_at));
             let change = with_stage(difference(&held.record, &new), from, to);
-            Ok(by.record(tx, "promotion.approve", None, Some(id.0), &change).await?)
+            by.record(tx, "promotion.approve", None, Some(id.0), &change).await?;
+            let told = held.desk.asked_by.map(|asker| (asker, Step::Approved));
+            Ok(approval::over(tx, by, What::Promotion(id), told).await?)
         })
     })
     .await
@@ -482,7 +488,9 @@ pub async fn refuse(db: &Db, by: &Staff, id: PromotionId, seen: &NewPromotion, r
                 Stage::Published => change,
                 _ => with_stage(change, State::Approval, State::Draft),
             };
-            Ok(by.record(tx, "promotion.refuse", None, Some(id.0), &change).await?)
+            by.record(tx, "promotion.refuse", None, Some(id.0), &change).await?;
+            let told = held.desk.asked_by.map(|asker| (asker, Step::Refused));
+            Ok(approval::over(tx, by, What::Promotion(id), told).await?)
         })
     })
     .await
@@ -517,7 +525,8 @@ pub async fn end(db: &Db, by: &Fresh<'_, Staff>, id: PromotionId) -> Result<(), 
             }
             await_nobody(tx, id, None, None).await?;
             let change = with_stage(String::new(), held.state(now), to);
-            Ok(by.record(tx, "promotion.end", None, Some(id.0), &change).await?)
+            by.record(tx, "promotion.end", None, Some(id.0), &change).await?;
+            no_longer_waits(tx, by, &held).await
         })
     })
     .await
@@ -613,6 +622,14 @@ async fn await_nobody(
         .execute(c)
         .await
         .map(drop))
+}
+
+/// Whoever was asked to consent to what waited, and was not decided, need not any more. Last in its transaction.
+async fn no_longer_waits(tx: &mut Tx, by: &Staff, held: &Entry) -> Result<(), Error> {
+    if held.desk.asked_at.is_some() {
+        approval::over(tx, by, What::Promotion(held.id), None).await?;
+    }
+    Ok(())
 }
 
 /// Sees to it that nobody else changes a promotion until the transaction ends.
