@@ -23,7 +23,7 @@ use crm::coupon::store as coupons;
 use crm::customer::{Channel, store as customers};
 use crm::factor::removal;
 use crm::fraud::{stop, store as alerts};
-use crm::id::{CustomerId, InteractionId, TransactionId};
+use crm::id::{CustomerId, InteractionId, TaskId, TransactionId};
 use crm::interaction::store as interactions;
 use crm::note::store as noted;
 use crm::outlook::{Facts, steps, store as outlook};
@@ -108,6 +108,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rewards = rewards::of(&mut conn, subject, &moved).await?;
     let talked: Vec<InteractionId> = of_kind(EventKind::Interaction).map(InteractionId).collect();
     let talks = interactions::some(&mut conn, subject, &talked).await?;
+    let ended: Vec<TaskId> = of_kind(EventKind::Task).map(TaskId).collect();
+    let ended = tasks::titles(&mut conn, subject, &ended).await?;
     let notes = noted::of(&mut conn, subject, notes::SHOWN).await?;
     let tasks_open = tasks::of(&mut conn, subject).await?;
     let owners = tasks::colleagues(&mut conn, staff).await?;
@@ -134,6 +136,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         consents: &consents,
         rewards: &rewards,
         talks: &talks,
+        tasks: &ended,
         reads_messages: staff.has(Right::Messages),
         here: &here,
     };
