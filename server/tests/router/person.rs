@@ -407,6 +407,58 @@ async fn notes_are_written_pinned_and_removed_on_the_card() {
 }
 
 #[tokio::test]
+async fn older_notes_are_reached_from_page_to_page() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    let seen = |page: &Reply| {
+        let text = page.text();
+        (0..45)
+            .filter(|n| text.contains(&format!("заметка {n:02}.")))
+            .collect::<Vec<_>>()
+    };
+    let way = |page: &Reply| {
+        let all = tags(&page.body);
+        let found = all
+            .iter()
+            .filter_map(|tag| tag.get("href"))
+            .find(|href| href.contains("?notes="));
+        found.map(|href| href.trim_end_matches("#notes").to_owned())
+    };
+    for n in 0..45 {
+        let (body, pinned) = (format!("заметка {n:02}."), if n == 3 { "yes" } else { "" });
+        agent
+            .send(&at, "note.add", &[("body", body.as_str()), ("pinned", pinned)])
+            .await;
+    }
+    let first = agent.get(&at).await;
+    assert_eq!(
+        seen(&first),
+        [&[3][..], &(26..45).collect::<Vec<_>>()].concat(),
+        "pinned first"
+    );
+    let back = format!("{at}#notes");
+    assert!(!leads(&first, &back), "it is the beginning");
+    let second = agent.get(&way(&first).expect("older ones")).await;
+    assert_eq!(seen(&second), (6..26).collect::<Vec<_>>());
+    assert!(leads(&second, &back), "{}", second.body);
+    let third = agent.get(&way(&second).expect("older ones")).await;
+    assert_eq!(seen(&third), [0, 1, 2, 4, 5]);
+    assert_eq!(way(&third), None, "{}", third.body);
+    // One that is on a later page is pinned from there.
+    let from = way(&second).expect("older ones");
+    put(&mut agent, &from, "note.pin", &[])
+        .await
+        .assert_leads_to(&format!("{at}?done=pinned"));
+    assert_eq!(seen(&agent.get(&at).await)[..2], [3, 5]);
+    for strange in ["1", "2_1_1", "0_1_x", "0_99_00000000-0000-0000-0000-000000000000"] {
+        let page = agent.get(&format!("{at}?notes={strange}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{strange}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_purchase_was_for_is_told_on_the_receipt() {
     let mut town = Town::new().await;
     town.app

@@ -110,7 +110,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let talks = interactions::some(&mut conn, subject, &talked).await?;
     let ended: Vec<TaskId> = of_kind(EventKind::Task).map(TaskId).collect();
     let ended = tasks::titles(&mut conn, subject, &ended).await?;
-    let notes = noted::of(&mut conn, subject, notes::SHOWN).await?;
+    let later_notes = cx.query("notes").and_then(notes::place);
+    let read = noted::of(&mut conn, subject, later_notes, notes::SHOWN as i64 + 1).await?;
     let tasks_open = tasks::of(&mut conn, subject).await?;
     let owners = tasks::colleagues(&mut conn, staff).await?;
     let (value, rhythm) = outlook::bought(&mut conn, subject).await?;
@@ -188,7 +189,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {next::steps(&cx, id, &to_do, may_call)}
                 {todo::section(&cx, &tasks_open, &owners)}
-                {notes::section(&cx, &notes)}
+                {notes::section(&cx, &here, &read, later_notes.is_some())}
                 {receipts(&cx, &here, &bought, before.is_some())}
                 {moves::moved(&cx, &here, &transfers, more_given)}
                 {asked_for(&cx, &here, &asked, later_requests.is_some())}
