@@ -37,8 +37,8 @@ macro_rules! hits {
     };
 }
 
-/// Customers by name, phone, e-mail, card, code, or the number of a request or a receipt of theirs or its code, at most [`HITS`]. Written
-/// into the audit log, with what kind of thing was looked for and how many were found.
+/// Customers by name, phone, e-mail, card, code, or the number of a request, or the number or the code of a receipt of theirs, at
+/// most [`HITS`]. Written into the audit log, with what kind of thing was looked for and how many were found.
 pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error> {
     by.may(Right::Customers)?;
     let probes = probes(query, &db.shop().country);

@@ -262,7 +262,7 @@ crm::both_engines!(everything_is_found_that_one_has_the_right_to, async |world| 
             .iter()
             .map(|hit| (hit.id, hit.customer_id, hit.total))
             .collect::<Vec<_>>(),
-        [(receipt, petr.id(), 5_00)]
+        [(receipt, Some(petr.id()), 5_00)]
     );
     assert_eq!(
         found.requests.iter().map(|hit| hit.number).collect::<Vec<_>>(),
