@@ -1,5 +1,5 @@
-// The one search of staff: by its key from any page, in the other script and with a slip of the hand.
-import { employ, enter, expect, newcomer, PERSON, test } from "./site";
+// The one search of staff: by its key from any page, in the other script and with a slip of the hand; the filter of what happened to a customer.
+import { employ, enter, expect, newcomer, PERSON, send, test } from "./site";
 
 test("the key / leads into the search, and a name is found however it is written", async ({ page, another, signIns }) => {
   await newcomer(await another(), signIns, { ...PERSON, name: "Василиса", surname: "Щеглова-Юрьева" });
@@ -45,4 +45,30 @@ test("Escape closes a menu of the bar and leads back to what opened it", async (
   await page.keyboard.press("Escape");
   await expect(who).not.toHaveAttribute("open");
   await expect(who.locator("summary")).toBeFocused();
+});
+
+test("kinds of a history are ticked together where there are no scripts", async ({ page, another, browser, signIns }) => {
+  const phone = await newcomer(await another(), signIns);
+  await enter(page, employ(signIns));
+  const found = await send(page.request, signIns.url, "/admin/customers", "customer.find", { q: phone });
+  const html = await (await page.request.get(found.headers().location)).text();
+  const card = html.match(/href="(\/admin\/customers\/[0-9a-f-]{36}\?find=[0-9a-f-]{36})"/)?.[1] ?? "/no-customer";
+  const context = await browser.newContext({
+    javaScriptEnabled: false, baseURL: signIns.url, viewport: { width: 360, height: 740 }, storageState: await page.context().storageState(),
+  });
+  const plain = await context.newPage();
+  await plain.goto(card);
+  const box = (name: string) => plain.getByRole("checkbox", { name, exact: true });
+  const event = plain.locator(".timeline li", { hasText: "Вход в кабинет" });
+  await expect(event).not.toHaveCount(0);
+  for (const kind of ["Звонки", "Визиты"]) await box(kind).check();
+  await plain.getByRole("button", { name: "Показать", exact: true }).click();
+  await expect(plain).toHaveURL(/\?kind=calls&kind=visits&from=&to=/);
+  for (const kind of ["Звонки", "Визиты"]) await expect(box(kind)).toBeChecked();
+  await expect(box("Входы")).not.toBeChecked();
+  await expect(event).toHaveCount(0);
+  await box("Входы").check();
+  await plain.getByRole("button", { name: "Показать", exact: true }).click();
+  await expect(event).not.toHaveCount(0);
+  await context.close();
 });

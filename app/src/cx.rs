@@ -14,7 +14,7 @@ use crm::who::{Customer, Opened, Staff, Subject, Token, Viewer, Viewing, Visitor
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -175,8 +175,8 @@ pub struct Inner {
     pub is_visit: bool,
     /// The page's path.
     pub path: String,
-    /// What follows the question mark.
-    pub query: HashMap<String, String>,
+    /// What follows the question mark, in its order: boxes that are ticked have one name.
+    pub query: Vec<(String, String)>,
     /// The parts of the path that the route names.
     pub params: HashMap<String, String>,
     /// The cookies that came.
@@ -224,7 +224,8 @@ impl Cx {
         if self.query.is_empty() {
             return self.path.clone();
         }
-        let asked: BTreeMap<_, _> = self.query.iter().collect();
+        let mut asked: Vec<_> = self.query.iter().collect();
+        asked.sort_by(|a, b| a.0.cmp(&b.0));
         let asked = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(asked)
             .finish();
@@ -302,9 +303,15 @@ impl Cx {
         !is_for_staff || self.staff.as_ref().is_some_and(|staff| staff.has(Right::Documents))
     }
 
-    /// A value of the query, unless it is empty.
+    /// A value of the query, unless it is empty; of several the last.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+        self.queries(name).last().filter(|v| !v.is_empty())
+    }
+
+    /// Each value of this name in the query.
+    pub fn queries(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.query.iter().filter(move |(held, _)| held == name);
+        named.map(|(_, value)| value.trim())
     }
 
     /// A part of the path. One that cannot be read is no page of ours: [`AppError::NotFound`].

@@ -48,6 +48,7 @@ struct Person {
     phone: String,
     card: String,
     receipt: String,
+    code: String,
 }
 
 /// Numbers that look like chance and are the same in each run (splitmix64).
@@ -94,6 +95,7 @@ impl People {
             phone: format!("+79{:09}", number * 7 % 1_000_000_000),
             card: format!("29{number:011}"),
             receipt: format!("R-{number}"),
+            code: format!("{number:012X}"),
         }
     }
 }
@@ -109,7 +111,7 @@ fn load(engine: &Engine, folder: &Path, people: &People) -> Result<()> {
         ("cards", "id, number, kind, state, customer_id, issued_at"),
         (
             "purchases",
-            "id, source, document, kind, customer_id, at, line_count, total",
+            "id, source, document, receipt_code, kind, customer_id, at, line_count, total",
         ),
     ];
     let at = chrono::Utc::now().to_rfc3339();
@@ -151,6 +153,7 @@ fn load(engine: &Engine, folder: &Path, people: &People) -> Result<()> {
                 id.clone(),
                 text("bench"),
                 text(&person.receipt),
+                text(&person.code),
                 text("sale"),
                 id,
                 now,
@@ -239,7 +242,7 @@ impl rusqlite::ToSql for Value {
 }
 
 /// What is typed for somebody, by kind.
-const KINDS: [(&str, fn(&Person) -> String); 9] = [
+const KINDS: [(&str, fn(&Person) -> String); 10] = [
     ("surname and name", |who| format!("{} {}", who.surname, who.name)),
     ("the same, two letters of the surname swapped", |who| {
         format!("{} {}", swapped(&who.surname), who.name)
@@ -260,6 +263,7 @@ const KINDS: [(&str, fn(&Person) -> String); 9] = [
         who.phone[who.phone.len() - 4..].to_owned()
     }),
     ("the number of a receipt", |who| who.receipt.clone()),
+    ("the code of a receipt", |who| who.code.clone()),
 ];
 
 /// The second and the third letter in each other's place.

@@ -26,13 +26,7 @@ const REMEMBERED: Duration = Duration::days(365);
 
 /// The page that a form of every page was sent from.
 fn same_page(cx: &Cx) -> Next {
-    let query: Vec<_> = cx.query.iter().collect();
-    Next::to(
-        match serde_qs::to_string(&query.into_iter().collect::<std::collections::BTreeMap<_, _>>()) {
-            Ok(query) if !query.is_empty() => format!("{}?{query}", cx.path),
-            _ => cx.path.clone(),
-        },
-    )
+    Next::to(cx.here())
 }
 
 /// Chooses the language.

@@ -161,11 +161,31 @@ fn receipts(cx: &Cx, found: &[ReceiptHit]) -> Html {
                 Kind::Sale => words.sale(&receipt.document),
                 Kind::Return => words.returned(&receipt.document),
             };
-            let href = format!("{}/{}/purchases/{}", customers::HERE, receipt.customer_id, receipt.id);
+            // Nobody's has no page: what there is to know of it stands here.
+            let (title, whose) = match receipt.customer_id {
+                Some(customer) => {
+                    let href = format!("{}/{customer}/purchases/{}", customers::HERE, receipt.id);
+                    let name = full_name(cx, &receipt.name, &receipt.surname);
+                    let title = view! { <a href=href>{title}</a> }.into_html();
+                    (title, view! { <bdi>{name}</bdi> }.into_html())
+                }
+                None => (
+                    title.into_html(),
+                    view! { <span class="muted">{t.nobodys}</span> }.into_html(),
+                ),
+            };
+            let shop = match (&receipt.town, &receipt.shop) {
+                (Some(town), Some(shop)) => format!("{}, {}", cx.pick(town), cx.pick(shop)),
+                _ => words.no_store.to_owned(),
+            };
+            let voided = receipt
+                .is_voided
+                .then(|| view! { " " <span class="status status-bad">{t.voided}</span> });
             view! {
                 <tr>
-                    <td class="grow"><a href=href>{title}</a></td>
-                    <td><bdi>{full_name(cx, &receipt.name, &receipt.surname)}</bdi></td>
+                    <td class="grow">{title} {voided}</td>
+                    <td>{whose}</td>
+                    <td>{shop}</td>
                     <td class="num"><Moment at=receipt.at shown=cx.moment(receipt.at)/></td>
                     <td class="num">{cx.money(receipt.total)}</td>
                 </tr>
@@ -175,10 +195,22 @@ fn receipts(cx: &Cx, found: &[ReceiptHit]) -> Html {
     let heads = vec![
         Head::Words(t.receipt),
         Head::Words(cx.t().admin_customers.name),
+        Head::Words(cx.t().admin_customer.store),
         Head::Number(t.when),
         Head::Number(cx.t().admin_receipt.total),
     ];
-    view! { <DataTable label=t.receipts heads=heads rows=rows.into_html()/> }.into_html()
+    // How somebody gets it, where that can still be.
+    let may_be_given = |hit: &ReceiptHit| hit.customer_id.is_none() && hit.kind == Kind::Sale && !hit.is_voided;
+    let how = found.iter().any(may_be_given).then(|| {
+        let acts = &cx.t().acts;
+        let may = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Purchases));
+        let words = match may {
+            true => t.give(acts.attach, acts.title),
+            false => t.have_given(acts.attach, acts.title),
+        };
+        view! { <p class="hint">{words}</p> }
+    });
+    view! { <DataTable label=t.receipts heads=heads rows=rows.into_html()/> {how} }.into_html()
 }
 
 fn requests(cx: &Cx, found: &[RequestHit]) -> Html {

@@ -389,6 +389,7 @@ pub(super) fn section(cx: &Cx, open: &[Task], owners: &[(StaffId, String)]) -> H
             <h2 id="tasks">{t.title}</h2>
             {gone}
             {list}
+            <p><a href=format!("{}?kind=tasks#history", cx.path)>{t.ended}</a></p>
             <details class="fold" open=was_sent>
                 <summary>{t.add}</summary>
                 <FormBox<AddTask> labels=labels>

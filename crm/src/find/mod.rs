@@ -3,7 +3,7 @@
 use crate::contact::Phone;
 use crate::id::{CustomerId, PurchaseId};
 use crate::lang::{Localized, fold};
-use crate::purchase;
+use crate::purchase::{self, code::receipt_code};
 use crate::request::Status;
 use chrono::{DateTime, Utc};
 
@@ -29,7 +29,8 @@ pub struct Hit {
     pub card: Option<String>,
 }
 
-/// A receipt that a search found. Those that are nobody's have no page.
+/// A receipt that a search found. One that is nobody's has no page; its code is not told, for whoever brings it has to show the
+/// paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "store", derive(sqlx::FromRow))]
 pub struct ReceiptHit {
@@ -43,8 +44,16 @@ pub struct ReceiptHit {
     pub at: DateTime<Utc>,
     /// What it comes to.
     pub total: i64,
-    /// Whose it is.
-    pub customer_id: CustomerId,
+    /// It was voided.
+    pub is_voided: bool,
+    /// The shop that it was in, where that is known.
+    #[cfg_attr(feature = "store", sqlx(json(nullable)))]
+    pub shop: Option<Localized>,
+    /// The town of the shop.
+    #[cfg_attr(feature = "store", sqlx(json(nullable)))]
+    pub town: Option<Localized>,
+    /// Whose it is; nobody's where it was made without a card.
+    pub customer_id: Option<CustomerId>,
     /// Their name.
     pub name: String,
     /// Their surname.
@@ -87,6 +96,8 @@ pub enum Probe {
     Request(i64),
     /// A customer's code in the system that they were imported from.
     Code(String),
+    /// The code of a receipt, as it is kept: see [`receipt_code`].
+    ReceiptCode(String),
     /// A receipt's number.
     Receipt(String),
     /// Words of a name, or their beginnings, in any order.
@@ -104,6 +115,7 @@ impl Probe {
             Self::CardEnd(_) => "card_end",
             Self::Request(_) => "request",
             Self::Code(_) => "code",
+            Self::ReceiptCode(_) => "receipt_code",
             Self::Receipt(_) => "receipt",
             Self::Name(_) => "name",
         }
@@ -120,6 +132,14 @@ pub fn probes(raw: &str, country: &str) -> Vec<Probe> {
     let folded = fold(&text);
     if folded.contains('@') {
         return vec![Probe::Email(folded)];
+    }
+    // All of it, for a code that is cut short is another one.
+    let code = receipt_code(raw);
+    // What the QR of a fiscal receipt says means nothing else.
+    if let Some(code) = &code
+        && raw.contains('=')
+    {
+        return vec![Probe::ReceiptCode(code.clone())];
     }
     let mut probes = Vec::new();
     let is_marked = folded.starts_with(['#', '№']);
@@ -151,6 +171,9 @@ pub fn probes(raw: &str, country: &str) -> Vec<Probe> {
             probes.push(Probe::PhoneEnd(digits));
         }
     }
+    // Two words are a name, and a code may be typed in groups: then one of them has a digit.
+    let may_be_a_code = text.chars().any(|c| c.is_ascii_digit()) || !text.trim().contains(char::is_whitespace);
+    probes.extend(code.filter(|_| may_be_a_code).map(Probe::ReceiptCode));
     if is_number {
         if !is_marked {
             probes.push(Probe::Code(number.to_owned()));
@@ -192,7 +215,8 @@ mod tests {
                 &[
                     Probe::Card("2900000000018".into()),
                     Probe::Request(2_900_000_000_018),
-                    Probe::PhoneEnd("2900000000018".into())
+                    Probe::PhoneEnd("2900000000018".into()),
+                    Probe::ReceiptCode("2900000000018".into())
                 ][..],
                 &number("2900000000018")
             ]
@@ -206,6 +230,19 @@ mod tests {
         assert_eq!(of(" ПЁТР  Ив"), [Probe::Name(vec!["петр".into(), "ив".into()])]);
         assert_eq!(of("EXT-777"), number("EXT-777"));
         assert_eq!(of("№ R-7"), [Probe::Receipt("R-7".into())]);
+        // A code as the receipt shows it, or as the QR of a fiscal one is read.
+        let code = |text: &str| Probe::ReceiptCode(text.into());
+        assert!(of(" abcd-1234 efgh ").contains(&code("ABCD1234EFGH")));
+        assert_eq!(of("abcd1234"), [&[code("ABCD1234")][..], &number("abcd1234")].concat());
+        let name = |words: &[&str]| Probe::Name(words.iter().map(|word| (*word).to_owned()).collect());
+        assert_eq!(of("Semyonov"), [name(&["semyonov"]), code("SEMYONOV")]);
+        assert_eq!(of("Petr Semyonov"), [name(&["petr", "semyonov"])]);
+        let printed = "t=20261121T123000&s=123456.50&fn=9960440300112233&i=0012345&fp=0987654321&n=1";
+        // However long what stands before is: a code that is cut short would be another one.
+        for raw in [printed.to_owned(), format!("t={}&{printed}", "2".repeat(60))] {
+            let expected = [code("RU-9960440300112233-12345-987654321")];
+            assert_eq!(probes(&raw, "RU"), expected, "{raw}");
+        }
         for nothing in ["", "  ", "---", "#", "\u{0}", "%", "😀", "ʼ"] {
             assert_eq!(of(nothing), [], "{nothing}");
         }

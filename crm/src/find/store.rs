@@ -37,8 +37,8 @@ macro_rules! hits {
     };
 }
 
-/// Customers by name, phone, e-mail, card, code, or the number of a request or a receipt of theirs, at most [`HITS`]. Written
-/// into the audit log, with what kind of thing was looked for and how many were found.
+/// Customers by name, phone, e-mail, card, code, or the number of a request, or the number or the code of a receipt of theirs, at
+/// most [`HITS`]. Written into the audit log, with what kind of thing was looked for and how many were found.
 pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error> {
     by.may(Right::Customers)?;
     let probes = probes(query, &db.shop().country);
@@ -54,7 +54,7 @@ pub async fn search(db: &Db, by: &Staff, query: &str) -> Result<Vec<Hit>, Error>
 pub struct Found {
     /// Customers.
     pub customers: Vec<Hit>,
-    /// Receipts, the newest first.
+    /// Receipts, also those that are nobody's: the one with the code that was typed first, then by their number the newest first.
     pub receipts: Vec<ReceiptHit>,
     /// Requests.
     pub requests: Vec<RequestHit>,
@@ -83,14 +83,19 @@ pub async fn everything(db: &Db, by: &Staff, query: &str) -> Result<Found, Error
     let mut found = Found::default();
     if by.has(Right::Customers) {
         // Requests and receipts stand for themselves here.
-        let stands_alone = |probe: &&Probe| matches!(probe, Probe::Request(_) | Probe::Receipt(_));
+        let stands_alone =
+            |probe: &&Probe| matches!(probe, Probe::Request(_) | Probe::ReceiptCode(_) | Probe::Receipt(_));
         let others: Vec<Probe> = probes.iter().filter(|probe| !stands_alone(probe)).cloned().collect();
         found.customers = customers(&mut conn, &others, limit).await?;
     }
     for probe in &probes {
         match probe {
-            Probe::Receipt(number) if by.has(Right::Customers) => {
-                found.receipts = receipts(&mut conn, number, limit).await?;
+            Probe::ReceiptCode(_) | Probe::Receipt(_) if by.has(Right::Customers) => {
+                for hit in receipts(&mut conn, probe, limit).await? {
+                    if found.receipts.len() < limit && found.receipts.iter().all(|held| held.id != hit.id) {
+                        found.receipts.push(hit);
+                    }
+                }
             }
             Probe::Request(number) if by.has(Right::Requests) => found.requests = requests(&mut conn, *number).await?,
             _ => {}
@@ -194,6 +199,8 @@ async fn find(conn: &mut Conn, probe: &Probe, limit: usize) -> Result<Vec<Hit>, 
         Probe::Request(number) => ListQuery::new(hits!(" JOIN requests r ON r.customer_id = c.id"))
             .filter("r.number = ?", [Bind::Int(*number)]),
         Probe::Code(code) => ListQuery::new(hits!("")).within("c.external_id", spellings(code)),
+        Probe::ReceiptCode(code) => ListQuery::new(hits!(" JOIN purchases p ON p.customer_id = c.id"))
+            .filter("p.receipt_code = ?", [Bind::Text(code.clone())]),
         Probe::Receipt(number) => {
             ListQuery::new(hits!(" JOIN purchases p ON p.customer_id = c.id")).within("p.document", spellings(number))
         }
@@ -201,16 +208,20 @@ async fn find(conn: &mut Conn, probe: &Probe, limit: usize) -> Result<Vec<Hit>, 
     Ok(db::list(conn, query.tail("ORDER BY c.search, c.id").limit(limit as i64)).await?)
 }
 
-/// Receipts by their number, the newest first. Two tills may have one number.
-async fn receipts(conn: &mut Conn, number: &str, limit: usize) -> Result<Vec<ReceiptHit>, Error> {
+/// Receipts by their number or their code, whosever they are, the newest first; none for what means no receipt. Two tills may have
+/// one number.
+async fn receipts(conn: &mut Conn, probe: &Probe, limit: usize) -> Result<Vec<ReceiptHit>, Error> {
     let query = ListQuery::new(
-        "SELECT p.id, p.document, p.kind, p.at, p.total, c.id AS customer_id, c.name, c.surname \
-         FROM purchases p JOIN customers c ON c.id = p.customer_id",
-    )
-    .within("p.document", spellings(number))
-    .tail("ORDER BY p.at DESC, p.id DESC")
-    .limit(limit as i64);
-    Ok(db::list(conn, query).await?)
+        "SELECT p.id, p.document, p.kind, p.at, p.total, p.voided_at IS NOT NULL AS is_voided, s.name AS shop, s.town, \
+         p.customer_id, COALESCE(c.name, '') AS name, COALESCE(c.surname, '') AS surname FROM purchases p \
+         LEFT JOIN customers c ON c.id = p.customer_id LEFT JOIN stores s ON s.id = p.store_id",
+    );
+    let query = match probe {
+        Probe::ReceiptCode(code) => query.filter("p.receipt_code = ?", [Bind::Text(code.clone())]),
+        Probe::Receipt(number) => query.within("p.document", spellings(number)),
+        _ => return Ok(Vec::new()),
+    };
+    Ok(db::list(conn, query.tail("ORDER BY p.at DESC, p.id DESC").limit(limit as i64)).await?)
 }
 
 /// The request with this number.

@@ -26,3 +26,25 @@ pub struct Note {
     /// When it was written.
     pub at: DateTime<Utc>,
 }
+
+/// Where a page of notes ends: what its last note is ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// It is one of those that are pinned, which come first.
+    pub is_pinned: bool,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Its id.
+    pub id: NoteId,
+}
+
+impl Note {
+    /// Its place in the list.
+    pub fn place(&self) -> Place {
+        Place {
+            is_pinned: self.is_pinned,
+            at: self.at,
+            id: self.id,
+        }
+    }
+}

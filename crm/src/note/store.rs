@@ -1,6 +1,6 @@
 //! Notes on customers in the database.
 
-use super::{NOTE_MAX, Note};
+use super::{NOTE_MAX, Note, Place};
 use crate::customer::store as customers;
 use crate::db::{Conn, Db, scoped};
 use crate::error::Error;
@@ -10,16 +10,37 @@ use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, Subject};
 
-/// The notes on a customer, those that are pinned first, then the newest first.
-pub async fn of(conn: &mut Conn, of: Subject, limit: i64) -> Result<Vec<Note>, Error> {
-    const SQL: &str = "SELECT n.id, n.staff_id, s.name AS staff, n.body, n.is_pinned, n.at FROM customer_notes n \
-                       JOIN staff s ON s.id = n.staff_id WHERE n.customer_id = $1 \
-                       ORDER BY n.is_pinned DESC, n.at DESC, n.id DESC LIMIT $2";
-    Ok(on!(conn, |c| sqlx::query_as(SQL)
-        .bind(of.id())
-        .bind(limit)
-        .fetch_all(c)
-        .await)?)
+macro_rules! notes {
+    ($after:literal) => {
+        concat!(
+            "SELECT n.id, n.staff_id, s.name AS staff, n.body, n.is_pinned, n.at FROM customer_notes n \
+             JOIN staff s ON s.id = n.staff_id WHERE n.customer_id = $1 ",
+            $after,
+            "ORDER BY n.is_pinned DESC, n.at DESC, n.id DESC LIMIT $2"
+        )
+    };
+}
+
+/// The notes on a customer, those that are pinned first, then the newest first: a page of them, those behind `after`.
+pub async fn of(conn: &mut Conn, of: Subject, after: Option<Place>, limit: i64) -> Result<Vec<Note>, Error> {
+    const FIRST: &str = notes!("");
+    const NEXT: &str = notes!("AND (n.is_pinned, n.at, n.id) < ($3, $4, $5) ");
+    let notes: Vec<Note> = match after {
+        None => on!(conn, |c| sqlx::query_as(FIRST)
+            .bind(of.id())
+            .bind(limit)
+            .fetch_all(c)
+            .await)?,
+        Some(place) => on!(conn, |c| sqlx::query_as(NEXT)
+            .bind(of.id())
+            .bind(limit)
+            .bind(place.is_pinned)
+            .bind(place.at)
+            .bind(place.id)
+            .fetch_all(c)
+            .await)?,
+    };
+    Ok(notes)
 }
 
 /// Writes a note. Fails with a flaw at `body`, with [`Error::NotFound`] where there is no such customer, and with [`Error::Stale`]

@@ -11,6 +11,7 @@ use crate::on;
 use crate::staff::Right;
 use crate::who::{Staff, Subject, System};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Utc};
+use std::collections::HashMap;
 
 /// A task is due within so many days.
 const AHEAD: Days = Days::new(3 * 366);
@@ -316,6 +317,15 @@ pub async fn of(conn: &mut Conn, of: Subject) -> Result<Vec<Task>, Error> {
 
 /// So many open tasks of one customer are shown.
 const MOST: i64 = 50;
+
+/// What some of a customer's tasks are called, by their ids.
+pub async fn titles(conn: &mut Conn, of: Subject, ids: &[TaskId]) -> Result<HashMap<TaskId, String>, Error> {
+    let query = ListQuery::new("SELECT id, title FROM tasks")
+        .filter("customer_id = ?", [Bind::Id(of.id().0)])
+        .within("id", ids.iter().map(|id| Bind::Id(id.0)));
+    let rows: Vec<(TaskId, String)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().collect())
+}
 
 /// A page of tasks with whom they are for, those after `after`: of one colleague, or with [`Right::Tasks`] of everybody (`None`).
 /// Written into the audit log.

@@ -30,6 +30,8 @@ pub enum EventKind {
     Note,
     /// Staff talked with the customer; `object` is the talk, `code` the way.
     Interaction,
+    /// A task for the customer ended; `object` is it, `code` its state: done or cancelled.
+    Task,
     /// A message was written to the customer; `object` is it, `code` what it goes by.
     Sent,
     /// A consent was given; `code` is its purpose.
@@ -76,8 +78,14 @@ pub enum Group {
     Points,
     /// Requests, and what was said in them.
     Requests,
-    /// Calls, visits and other talks.
-    Interactions,
+    /// Calls, by whomever.
+    Calls,
+    /// Visits.
+    Visits,
+    /// Talks that are neither.
+    OtherTalks,
+    /// Tasks that ended.
+    Tasks,
     /// Messages to the customer.
     Messages,
     /// Consents, and programs that were joined or left.
@@ -90,11 +98,14 @@ pub enum Group {
 
 impl Group {
     /// Each of them, in the order in which pages offer them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Purchases,
         Self::Points,
         Self::Requests,
-        Self::Interactions,
+        Self::Calls,
+        Self::Visits,
+        Self::OtherTalks,
+        Self::Tasks,
         Self::Messages,
         Self::Consents,
         Self::SignIns,
@@ -107,7 +118,10 @@ impl Group {
             Self::Purchases => "purchases",
             Self::Points => "points",
             Self::Requests => "requests",
-            Self::Interactions => "talks",
+            Self::Calls => "calls",
+            Self::Visits => "visits",
+            Self::OtherTalks => "other_talks",
+            Self::Tasks => "tasks",
             Self::Messages => "messages",
             Self::Consents => "consents",
             Self::SignIns => "sign_ins",
@@ -122,10 +136,10 @@ impl Group {
 }
 
 /// Which events to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this group alone.
-    pub group: Option<Group>,
+    /// Of these groups alone; of all where none is named.
+    pub groups: Vec<Group>,
     /// From this day on, where the shop is.
     pub from: Option<NaiveDate>,
     /// Up to this day, it included.

@@ -44,7 +44,7 @@ macro_rules! source {
 
 /// What staff merely read is in [`crate::audit::of_customer`]; what tells of itself in another source is not told once more as
 /// a change, and a step on the way to one is none.
-const SOURCES: [Source; 11] = [
+const SOURCES: [Source; 14] = [
     source!(
         Purchases,
         "p.kind, p.id AS object, '' AS code, p.total AS amount FROM purchases p",
@@ -72,12 +72,36 @@ const SOURCES: [Source; 11] = [
         "TRUE"
     ),
     source!(
-        Interactions,
+        Calls,
         "'interaction' AS kind, i.id AS object, i.channel AS code, CAST(0 AS BIGINT) AS amount FROM interactions i",
         "i.customer_id",
         "i.at",
         "i.id",
-        "TRUE"
+        "i.channel IN ('call_in', 'call_out')"
+    ),
+    source!(
+        Visits,
+        "'interaction' AS kind, i.id AS object, i.channel AS code, CAST(0 AS BIGINT) AS amount FROM interactions i",
+        "i.customer_id",
+        "i.at",
+        "i.id",
+        "i.channel = 'visit'"
+    ),
+    source!(
+        OtherTalks,
+        "'interaction' AS kind, i.id AS object, i.channel AS code, CAST(0 AS BIGINT) AS amount FROM interactions i",
+        "i.customer_id",
+        "i.at",
+        "i.id",
+        "i.channel = 'other'"
+    ),
+    source!(
+        Tasks,
+        "'task' AS kind, t.id AS object, t.state AS code, CAST(0 AS BIGINT) AS amount FROM tasks t",
+        "t.customer_id",
+        "t.ended_at",
+        "t.id",
+        "t.state <> 'open'"
     ),
     source!(
         Messages,
@@ -139,7 +163,7 @@ const SOURCES: [Source; 11] = [
         "a.at",
         "a.id",
         "a.action NOT LIKE '%.read' AND a.action NOT IN ('request.create', 'request.reply', 'request.answer', 'request.note', \
-         'interaction.add', 'consent.give', 'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', \
+         'interaction.add', 'task.done', 'task.cancel', 'consent.give', 'consent.withdraw', 'program.join', 'program.leave', 'sign_in', 'sign_in.second', \
          'sign_out', 'confirm', 'confirm.code', 'contact.code', 'factor.offer', 'points.adjust', 'points.approve', \
          'transfer.create', 'transfer.cancel', 'transfer.reverse', 'customer.why', 'view.end')"
     ),
@@ -160,7 +184,7 @@ pub async fn page(
     let until = until.map(|day| shop.midnight(day));
     let mut found: Vec<(usize, Event)> = Vec::new();
     for (number, source) in SOURCES.iter().enumerate() {
-        if filter.group.is_none_or(|group| group == source.group) {
+        if filter.groups.is_empty() || filter.groups.contains(&source.group) {
             let events: Vec<Event> = db::list(conn, query(number, source, of, from, until, after, limit)).await?;
             found.extend(events.into_iter().map(|event| (number, event)));
         }

@@ -262,7 +262,7 @@ crm::both_engines!(everything_is_found_that_one_has_the_right_to, async |world| 
             .iter()
             .map(|hit| (hit.id, hit.customer_id, hit.total))
             .collect::<Vec<_>>(),
-        [(receipt, petr.id(), 5_00)]
+        [(receipt, Some(petr.id()), 5_00)]
     );
     assert_eq!(
         found.requests.iter().map(|hit| hit.number).collect::<Vec<_>>(),
@@ -306,6 +306,75 @@ crm::both_engines!(everything_is_found_that_one_has_the_right_to, async |world| 
         }
     }
 });
+
+crm::both_engines!(
+    a_receipt_is_found_by_its_code_and_without_a_customer_too,
+    async |world| {
+        let agent = staff(world, "agent").await;
+        let petr = customer(world, "Пётр", "Семёнов").await;
+        let klin = crate::common::store(&world.db, "klin").await;
+        let theirs = purchase(world, petr.id(), "sale", world.db.now(), 5_00).await;
+        let nobodys = purchase(world, petr.id(), "sale", world.db.now(), 7_00).await;
+        let voided = purchase(world, petr.id(), "sale", world.db.now(), 9_00).await;
+        sql!(
+            world,
+            "UPDATE purchases SET document = 'N-1', receipt_code = 'ABCD1234EFGH' WHERE id = $1",
+            theirs
+        );
+        sql!(
+            world,
+            "UPDATE purchases SET document = 'N-1', source = 'other', customer_id = NULL, store_id = $2, \
+             at = $3, receipt_code = 'RU-9960440300112233-12345-987654321' WHERE id = $1",
+            nobodys,
+            klin,
+            world.db.now() + TimeDelta::hours(1),
+        );
+        sql!(
+            world,
+            "UPDATE purchases SET document = 'N-2', customer_id = NULL, voided_at = at WHERE id = $1",
+            voided
+        );
+        let receipts = async |text: &str| {
+            let found = store::everything(&world.db, &agent, text).await.expect("searched");
+            found.receipts
+        };
+        let ids = async |text: &str| receipts(text).await.iter().map(|hit| hit.id).collect::<Vec<_>>();
+        assert_eq!(ids("n-1").await, [nobodys, theirs], "the newest first");
+        let qr = "t=20261121T1230&s=7.00&fn=9960440300112233&i=0012345&fp=0987654321&n=1";
+        for text in [qr, "fp=987654321&i=12345&fn=9960440300112233", &format!("  {qr}\n")] {
+            assert_eq!(ids(text).await, [nobodys], "{text}");
+        }
+        for text in ["ABCD1234EFGH", " abcd-1234 efgh", "abcd1234efgh"] {
+            assert_eq!(ids(text).await, [theirs], "{text}");
+        }
+        for text in [
+            "ABCD1234EFG",
+            "t=20261121T1230&s=7.00&fn=9960440300112233&i=12345&fp=987654322&n=1",
+        ] {
+            assert_eq!(ids(text).await, [], "{text}");
+        }
+        let hit = receipts(qr).await.remove(0);
+        assert_eq!((hit.customer_id, hit.name.as_str(), hit.total), (None, "", 7_00));
+        assert_eq!(hit.shop.map(|shop| shop.ru).as_deref(), Some("Магазин klin"));
+        assert!(!hit.is_voided && receipts("N-2").await.iter().all(|hit| hit.is_voided));
+        let hit = receipts("abcd1234efgh").await.remove(0);
+        assert_eq!((hit.customer_id, hit.surname.as_str()), (Some(petr.id()), "Семёнов"));
+        assert_eq!(hit.shop, None);
+        // Where customers are looked for, it leads to whose it is.
+        assert_eq!(found(world, &agent, "abcd-1234-efgh").await, ["Пётр Семёнов"]);
+        assert_eq!(found(world, &agent, qr).await, [""; 0]);
+        let last = "SELECT reason FROM audit WHERE action = 'customer.search' ORDER BY at DESC, id DESC LIMIT 1";
+        assert_eq!(one!(world, String, last), "search receipt_code: 0 found");
+        // Whoever may not see customers sees no receipts either.
+        role(world, "clerk", r#"["requests"]"#).await;
+        let (_, token) = staff_token(world, "clerk").await;
+        sql!(world, "UPDATE staff SET role = 'clerk' WHERE login = 'clerk'");
+        let clerk = who::staff(&world.db, &token, &Visitor::default()).await;
+        let clerk = clerk.expect("read").expect("in");
+        let found = store::everything(&world.db, &clerk, qr).await.expect("searched");
+        assert_eq!(found.receipts, []);
+    }
+);
 
 /// What is written down of names.
 async fn written(world: &World) -> (BTreeSet<String>, BTreeSet<String>) {

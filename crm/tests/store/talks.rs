@@ -117,6 +117,33 @@ crm::both_engines!(scripts_have_steps_and_outcomes_in_both_languages, async |wor
     }
 });
 
+crm::both_engines!(notes_are_read_once_from_page_to_page, async |world| {
+    let db = ready(world).await;
+    let (who, other) = (customer(db).await, customer(db).await);
+    let agent = people::agent(world).await;
+    // Two of each moment, and some of those in between pinned.
+    for n in 0..7 {
+        world.clock.set(start() + TimeDelta::minutes(n / 2));
+        notes::add(db, &agent, who.id(), &format!("№ {n}"), n % 3 == 0)
+            .await
+            .expect("noted");
+    }
+    notes::add(db, &agent, other.id(), "О другом", true)
+        .await
+        .expect("noted");
+    let mut conn = db.read().await.expect("a connection");
+    for size in [1, 2, 3, 7] {
+        let (mut bodies, mut after) = (Vec::new(), None);
+        loop {
+            let page = notes::of(&mut conn, who, after, size).await.expect("read");
+            let Some(last) = page.last() else { break };
+            after = Some(last.place());
+            bodies.extend(page.into_iter().map(|note| note.body));
+        }
+        assert_eq!(bodies, ["№ 6", "№ 3", "№ 0", "№ 5", "№ 4", "№ 2", "№ 1"], "{size}");
+    }
+});
+
 crm::both_engines!(notes_are_pinned_and_taken_away_by_who_wrote_them, async |world| {
     let db = ready(world).await;
     let (who, other) = (customer(db).await, customer(db).await);
@@ -131,7 +158,7 @@ crm::both_engines!(notes_are_pinned_and_taken_away_by_who_wrote_them, async |wor
         .expect("noted");
     let bodies = async || {
         let mut conn = db.read().await.expect("a connection");
-        let all = notes::of(&mut conn, who, 10).await.expect("read");
+        let all = notes::of(&mut conn, who, None, 10).await.expect("read");
         all.into_iter().map(|note| note.body).collect::<Vec<_>>()
     };
     assert_eq!(bodies().await, ["Плохо слышит", "Любит чай"], "the newest first");

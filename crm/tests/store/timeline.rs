@@ -100,12 +100,17 @@ crm::both_engines!(a_long_history_is_read_once_from_page_to_page, async |world| 
     }
 
     let only = |group| Filter {
-        group: Some(group),
+        groups: vec![group],
         ..Filter::default()
     };
     assert_eq!(walk(db, who, &only(Group::Purchases)).await.len(), 2500);
     assert_eq!(walk(db, who, &only(Group::Changes)).await.len(), 2500);
-    assert_eq!(walk(db, who, &only(Group::Interactions)).await, []);
+    assert_eq!(walk(db, who, &only(Group::Calls)).await, []);
+    let both = Filter {
+        groups: vec![Group::Changes, Group::Purchases, Group::Calls],
+        ..Filter::default()
+    };
+    assert_eq!(walk(db, who, &both).await, all, "several at once, from page to page");
     // Days are the shop's: in Moscow the 21st began at 21:00 UTC of the 20th.
     let day = NaiveDate::from_ymd_opt(2026, 11, 20);
     let of_a_day = Filter {
@@ -119,6 +124,13 @@ crm::both_engines!(a_long_history_is_read_once_from_page_to_page, async |world| 
     assert!(found.iter().all(|event| Some(shop.day(event.at)) == day));
 });
 
+fn of(groups: &[Group]) -> Filter {
+    Filter {
+        groups: groups.to_vec(),
+        ..Filter::default()
+    }
+}
+
 crm::both_engines!(each_group_is_found_by_itself, async |world| {
     let db = ready(world).await;
     let agent = people::agent(world).await;
@@ -128,15 +140,17 @@ crm::both_engines!(each_group_is_found_by_itself, async |world| {
         .line("чай", 1, 15_000)
         .book(db)
         .await;
-    let entry = crm::interaction::Entry {
-        channel: "call_in".into(),
-        script: "free".into(),
-        outcome: "told".into(),
-        ..crm::interaction::Entry::default()
-    };
-    crm::interaction::store::add(db, &agent, who.id(), &entry, None)
-        .await
-        .expect("written down");
+    for channel in ["call_in", "call_out", "visit", "other"] {
+        let entry = crm::interaction::Entry {
+            channel: channel.into(),
+            script: "free".into(),
+            outcome: "told".into(),
+            ..crm::interaction::Entry::default()
+        };
+        crm::interaction::store::add(db, &agent, who.id(), &entry, None)
+            .await
+            .expect("written down");
+    }
     sql!(
         world,
         "INSERT INTO outbox (id, customer_id, channel, address, template, language, subject, body, state, created_at) \
@@ -151,28 +165,87 @@ crm::both_engines!(each_group_is_found_by_itself, async |world| {
     crate::common::join(db, who, "club", start() - days(2)).await;
     for (group, kind) in [
         (Group::Purchases, EventKind::Sale),
-        (Group::Interactions, EventKind::Interaction),
+        (Group::Visits, EventKind::Interaction),
+        (Group::OtherTalks, EventKind::Interaction),
         (Group::Messages, EventKind::Sent),
         (Group::Consents, EventKind::Joined),
         (Group::SignIns, EventKind::SignIn),
         (Group::Changes, EventKind::Change),
     ] {
-        let filter = Filter {
-            group: Some(group),
-            ..Filter::default()
-        };
-        let found = walk(db, who, &filter).await;
+        let found = walk(db, who, &of(&[group])).await;
         assert_eq!(
             found.iter().map(|event| event.kind).collect::<Vec<_>>(),
             [kind],
             "{group:?}"
         );
     }
+    // Calls apart from visits, and both together.
+    let ways = async |groups: &[Group]| {
+        let mut found: Vec<String> = walk(db, who, &of(groups))
+            .await
+            .into_iter()
+            .map(|event| event.code)
+            .collect();
+        found.sort();
+        found
+    };
+    assert_eq!(ways(&[Group::Calls]).await, ["call_in", "call_out"]);
+    assert_eq!(ways(&[Group::Visits]).await, ["visit"]);
+    assert_eq!(
+        ways(&[Group::Visits, Group::Calls]).await,
+        ["call_in", "call_out", "visit"]
+    );
     assert_eq!(anna.id(), who.id());
     for group in Group::ALL {
         assert_eq!(Group::from_code(group.code()), Some(group));
     }
 });
+
+crm::both_engines!(
+    a_task_that_ended_stands_there_once_with_how_and_what_it_was,
+    async |world| {
+        use crm::task::{End, NewTask, store as tasks};
+        let db = ready(world).await;
+        let agent = people::agent(world).await;
+        let (who, other) = (customer(db).await, customer(db).await);
+        let mut ids = Vec::new();
+        for (title, to) in [
+            ("Позвонить", who),
+            ("Написать", who),
+            ("Не про них", other),
+            ("Ждёт", who),
+        ] {
+            let new = NewTask {
+                title: title.into(),
+                due: "2026-11-25".into(),
+                owner: agent.id().to_string(),
+                ..NewTask::default()
+            };
+            ids.push(tasks::add(db, &agent, to.id(), &new).await.expect("added"));
+        }
+        for (at, end) in [(0, End::Done), (1, End::Cancelled), (2, End::Done)] {
+            let seen = one!(
+                world,
+                chrono::DateTime<chrono::Utc>,
+                "SELECT changed_at FROM tasks WHERE id = $1",
+                ids[at]
+            );
+            tasks::end(db, &agent, ids[at], seen, end).await.expect("ended");
+        }
+        let ended = walk(db, who, &of(&[Group::Tasks])).await;
+        let told: Vec<_> = ended.iter().map(|event| (event.id, event.code.as_str())).collect();
+        assert_eq!(told, [(ids[1].0, "cancelled"), (ids[0].0, "done")]);
+        let changes = walk(db, who, &of(&[Group::Changes])).await;
+        assert!(changes.iter().all(|event| event.code == "task.add"), "{changes:?}");
+        // Only theirs have titles here.
+        let mut conn = db.read().await.expect("a connection");
+        let titles = tasks::titles(&mut conn, who, &ids[..3]).await.expect("read");
+        let titles: std::collections::BTreeMap<_, _> = titles.into_iter().collect();
+        let expected = [(ids[0], "Позвонить".to_owned()), (ids[1], "Написать".to_owned())];
+        assert_eq!(titles, std::collections::BTreeMap::from(expected));
+        assert!(tasks::titles(&mut conn, who, &[]).await.expect("read").is_empty());
+    }
+);
 
 crm::both_engines!(value_and_rhythm_are_of_the_last_twelve_months, async |world| {
     let db = ready(world).await;

@@ -81,6 +81,61 @@ async fn one_box_finds_customers_receipts_requests_and_articles() {
 }
 
 #[tokio::test]
+async fn a_receipt_that_is_nobodys_is_found_and_given_to_who_shows_it() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    app.some_store().await;
+    app.execute(
+        "INSERT INTO purchases (id, source, document, kind, store_id, at, line_count, total, receipt_code) \
+         SELECT randomblob(16), 'till', 'N-7', 'sale', s.id, '2026-11-20T10:00:00+00:00', 0, 123450, \
+         'RU-9960440300112233-12345-987654321' FROM stores s",
+    )
+    .await;
+    let qr = "t=20261120T1300&s=1234.50&fn=9960440300112233&i=0012345&fp=0987654321&n=1";
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let mut lead = app.staff_as("lada", "lead").await;
+    for text in ["n-7", qr] {
+        let page = ask(&mut agent, text).await;
+        let words = page.words();
+        for said in [
+            "Чек № N-7",
+            "ничей",
+            "Клин, Клин",
+            "1 234,50",
+            "13:00",
+            "коллега с правом",
+        ] {
+            assert!(words.contains(said), "{text}, {said}: {words}");
+        }
+        assert!(
+            links(&page, "/admin/customers/").is_empty(),
+            "it has no page: {}",
+            page.body
+        );
+    }
+    // Its code tells the paper alone: whoever gives it to a customer has seen that.
+    let page = ask(&mut lead, "N-7").await;
+    page.assert_says("Добавить чек без карты");
+    assert!(!page.body.contains("9960440300112233"), "{}", page.body);
+    let acts = format!("/admin/customers/{}/acts", anna.id().await);
+    let form = lead.get(&acts).await.form("purchase.attach");
+    let form = form.with("receipt", qr).with("reason", "Показала чек");
+    let added = lead.submit(&acts, &form).await;
+    added.assert_leads_to(&format!("{acts}?done=attached"));
+    let page = ask(&mut agent, qr).await;
+    let found = links(&page, "/admin/customers/");
+    assert_eq!(found.len(), 1, "{}", page.body);
+    assert!(!page.text().contains("ничей"), "{}", page.text());
+    agent.get(&found[0]).await.assert_says("N-7");
+    // One that was voided is nobody's to have.
+    app.execute("UPDATE purchases SET customer_id = NULL, voided_at = at")
+        .await;
+    let page = ask(&mut lead, "N-7").await;
+    page.assert_says("отменён");
+    assert!(!page.text().contains("Добавить чек без карты"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn of_many_five_are_shown_and_the_way_to_all() {
     let app = TestApp::new().await;
     let mut agent = app.staff("agent").await;

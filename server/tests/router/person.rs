@@ -195,7 +195,7 @@ async fn a_history_is_narrowed_and_goes_on_where_it_ended() {
             )
             .await;
     }
-    let first = agent.get(&format!("{at}?kind=talks")).await;
+    let first = agent.get(&format!("{at}?kind=calls&kind=visits")).await;
     assert!(first.text().contains("номер 59.") && first.text().contains("номер 10."));
     assert!(!first.text().contains("номер 09."), "a page has fifty");
     let more = tags(&first.body)
@@ -203,13 +203,13 @@ async fn a_history_is_narrowed_and_goes_on_where_it_ended() {
         .find(|tag| tag.get("rel") == Some("next"))
         .and_then(|tag| tag.get("href").map(str::to_owned))
         .expect("a way on");
-    assert!(more.contains("kind=talks"), "the filter stays: {more}");
+    assert!(more.contains("kind=calls&kind=visits"), "the filter stays: {more}");
     let second = agent.get(more.trim_end_matches("#history")).await;
     assert!(second.text().contains("номер 09.") && second.text().contains("номер 00."));
     assert!(!second.text().contains("номер 10."), "nothing stands there twice");
     let purchases = agent.get(&format!("{at}?kind=purchases")).await.text();
     assert!(!purchases.contains("номер 59."), "{purchases}");
-    let nothing = agent.get(&format!("{at}?kind=talks&to=2026-11-20")).await.text();
+    let nothing = agent.get(&format!("{at}?kind=calls&to=2026-11-20")).await.text();
     assert!(nothing.contains("Ничего не нашлось."), "{nothing}");
     for strange in [
         "kind=x",
@@ -371,10 +371,77 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     late.assert_says("Дело уже изменили");
     assert!(lead.get("/admin/tasks?tab=ended").await.text().contains("Сделано"));
-    assert!(
-        agent.get(&at).await.text().contains("Дело сделано"),
-        "it stands in the history"
-    );
+    // It stands in the history with what it was, and the way there beside the tasks.
+    let page = agent.get(&at).await;
+    let way = format!("{at}?kind=tasks#history");
+    assert!(leads(&page, &way), "{}", page.body);
+    let ended = agent.get(way.trim_end_matches("#history")).await.text();
+    for words in ["Дело сделано", "Перезвонить <Анне>"] {
+        assert!(ended.contains(words), "{words}: {ended}");
+    }
+    let changes = agent.get(&format!("{at}?kind=changes")).await.text();
+    assert!(!changes.contains("Дело сделано"), "it is told once: {changes}");
+    // Another one is called off, and both stand there.
+    let form = agent.get(&at).await.form("task.add");
+    let form = form.with("title", "Поздравить").with("due", "2026-11-30");
+    agent.submit(&at, &form).await;
+    put(&mut agent, &at, "task.end", &[("end", "cancelled")]).await;
+    let ended = agent.get(&format!("{at}?kind=tasks")).await.text();
+    for words in ["Дело отменено", "Поздравить", "Дело сделано", "Перезвонить <Анне>"]
+    {
+        assert!(ended.contains(words), "{words}: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn calls_stand_apart_from_visits_and_boxes_are_ticked_together() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await.with_purchase("A-1", "Чайник", 150_000).await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    for (way, note) in [
+        ("call_out", "про чайник"),
+        ("visit", "за чайником"),
+        ("other", "в лифте"),
+    ] {
+        let fields = crate::common::with(talk("told", note), &[("channel", way)]);
+        let noted = agent.send(&format!("{at}/talk"), "interaction.add", &fields).await;
+        noted.assert_leads_to(&format!("{at}?done=talk"));
+    }
+    let all = ["про чайник", "за чайником", "в лифте", "Покупка на"];
+    for (asked, expected) in [
+        ("", &all[..]),
+        ("?kind=calls", &["про чайник"]),
+        ("?kind=visits", &["за чайником"]),
+        ("?kind=other_talks", &["в лифте"]),
+        ("?kind=visits&kind=calls", &["про чайник", "за чайником"]),
+        (
+            "?kind=calls&kind=x&kind=purchases&from=&to=",
+            &["про чайник", "Покупка на"],
+        ),
+        ("?kind=x", &all),
+    ] {
+        let page = agent.get(&format!("{at}{asked}")).await;
+        for one in all {
+            let is_there = page.text().contains(one);
+            assert_eq!(is_there, expected.contains(&one), "{asked}, {one}: {}", page.text());
+        }
+        // What was ticked is ticked still.
+        let all_tags = tags(&page.body);
+        let boxes = all_tags
+            .iter()
+            .filter(|tag| tag.get("name") == Some("kind") && tag.get("type") == Some("checkbox"));
+        assert_eq!(boxes.clone().count(), 11);
+        for tag in boxes {
+            let code = tag.get("value").expect("a value");
+            let is_asked = asked.contains(&format!("kind={code}"));
+            assert_eq!(tag.has("checked"), is_asked, "{asked}: {code}");
+        }
+    }
+    // The language is chosen in between, and the boxes stay.
+    let asked = format!("{at}?kind=calls&kind=visits");
+    let chosen = agent.send(&asked, "language", &[("language", "ru")]).await;
+    assert_eq!(chosen.location(), asked);
 }
 
 #[tokio::test]
@@ -398,6 +465,58 @@ async fn notes_are_written_pinned_and_removed_on_the_card() {
     let removed = put(&mut agent, &at, "note.remove", &[]).await;
     removed.assert_leads_to(&format!("{at}?done=removed"));
     assert!(agent.get(&at).await.text().contains("Заметок нет."));
+}
+
+#[tokio::test]
+async fn older_notes_are_reached_from_page_to_page() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    let seen = |page: &Reply| {
+        let text = page.text();
+        (0..45)
+            .filter(|n| text.contains(&format!("заметка {n:02}.")))
+            .collect::<Vec<_>>()
+    };
+    let way = |page: &Reply| {
+        let all = tags(&page.body);
+        let found = all
+            .iter()
+            .filter_map(|tag| tag.get("href"))
+            .find(|href| href.contains("?notes="));
+        found.map(|href| href.trim_end_matches("#notes").to_owned())
+    };
+    for n in 0..45 {
+        let (body, pinned) = (format!("заметка {n:02}."), if n == 3 { "yes" } else { "" });
+        agent
+            .send(&at, "note.add", &[("body", body.as_str()), ("pinned", pinned)])
+            .await;
+    }
+    let first = agent.get(&at).await;
+    assert_eq!(
+        seen(&first),
+        [&[3][..], &(26..45).collect::<Vec<_>>()].concat(),
+        "pinned first"
+    );
+    let back = format!("{at}#notes");
+    assert!(!leads(&first, &back), "it is the beginning");
+    let second = agent.get(&way(&first).expect("older ones")).await;
+    assert_eq!(seen(&second), (6..26).collect::<Vec<_>>());
+    assert!(leads(&second, &back), "{}", second.body);
+    let third = agent.get(&way(&second).expect("older ones")).await;
+    assert_eq!(seen(&third), [0, 1, 2, 4, 5]);
+    assert_eq!(way(&third), None, "{}", third.body);
+    // One that is on a later page is pinned from there.
+    let from = way(&second).expect("older ones");
+    put(&mut agent, &from, "note.pin", &[])
+        .await
+        .assert_leads_to(&format!("{at}?done=pinned"));
+    assert_eq!(seen(&agent.get(&at).await)[..2], [3, 5]);
+    for strange in ["1", "2_1_1", "0_1_x", "0_99_00000000-0000-0000-0000-000000000000"] {
+        let page = agent.get(&format!("{at}?notes={strange}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{strange}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crm::coupon::store as coupons;
 use crm::customer::{Channel, store as customers};
 use crm::factor::removal;
 use crm::fraud::{stop, store as alerts};
-use crm::id::{CustomerId, InteractionId, TransactionId};
+use crm::id::{CustomerId, InteractionId, TaskId, TransactionId};
 use crm::interaction::store as interactions;
 use crm::note::store as noted;
 use crm::outlook::{Facts, steps, store as outlook};
@@ -109,7 +109,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let corrected = adjustments::requests(&mut conn, subject, &moved).await?;
     let talked: Vec<InteractionId> = of_kind(EventKind::Interaction).map(InteractionId).collect();
     let talks = interactions::some(&mut conn, subject, &talked).await?;
-    let notes = noted::of(&mut conn, subject, notes::SHOWN).await?;
+    let ended: Vec<TaskId> = of_kind(EventKind::Task).map(TaskId).collect();
+    let ended = tasks::titles(&mut conn, subject, &ended).await?;
+    let later_notes = cx.query("notes").and_then(notes::place);
+    let read = noted::of(&mut conn, subject, later_notes, notes::SHOWN as i64 + 1).await?;
     let tasks_open = tasks::of(&mut conn, subject).await?;
     let owners = tasks::colleagues(&mut conn, staff).await?;
     let (value, rhythm) = outlook::bought(&mut conn, subject).await?;
@@ -136,6 +139,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         rewards: &rewards,
         corrected: &corrected,
         talks: &talks,
+        tasks: &ended,
         reads_messages: staff.has(Right::Messages),
         here: &here,
     };
@@ -188,7 +192,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div>
                 {next::steps(&cx, id, &to_do, may_call)}
                 {todo::section(&cx, &tasks_open, &owners)}
-                {notes::section(&cx, &notes)}
+                {notes::section(&cx, &here, &read, later_notes.is_some())}
                 {receipts(&cx, &here, &bought, before.is_some())}
                 {moves::moved(&cx, &here, &transfers, more_given)}
                 {asked_for(&cx, &here, &asked, later_requests.is_some())}

@@ -1,18 +1,40 @@
 //! Notes on a customer: what colleagues should know whenever they look at the card.
 
-use crate::cabinet::unsaid;
+use super::pages;
+use crate::cabinet::{show_place, unsaid};
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, FormBox, Moment, TextArea, pairs, paragraphs};
 use crm::id::{CustomerId, NoteId};
-use crm::note::{Note, store as notes};
+use crm::note::{Note, Place, store as notes};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// How many are shown.
-pub(super) const SHOWN: i64 = 20;
+/// How many a page shows.
+pub(super) const SHOWN: usize = 20;
+
+/// A place among notes as an address carries it: `1_<microseconds>_<id>` of one that is pinned, `0_…` of another.
+fn show(place: Place) -> String {
+    format!("{}_{}", u8::from(place.is_pinned), show_place((place.at, place.id.0)))
+}
+
+/// The place that an address carries; none where it is unreadable.
+pub(super) fn place(text: &str) -> Option<Place> {
+    let (pinned, rest) = text.split_once('_')?;
+    let is_pinned = match pinned {
+        "1" => true,
+        "0" => false,
+        _ => return None,
+    };
+    let (at, id) = crate::cabinet::place(rest)?;
+    Some(Place {
+        is_pinned,
+        at,
+        id: NoteId(id),
+    })
+}
 
 /// Writes a note on the customer at hand.
 #[derive(Deserialize)]
@@ -66,9 +88,13 @@ impl Form for RemoveNote {
     }
 }
 
-/// The notes, and how another one is written.
-pub(super) fn section(cx: &Cx, all: &[Note]) -> Html {
+/// A page of notes, and how another one is written; one more than a page shows leads on.
+pub(super) fn section(cx: &Cx, here: &str, read: &[Note], is_later: bool) -> Html {
     let t = &cx.t().admin_customer;
+    let all = read.get(..SHOWN).unwrap_or(read);
+    let last = all.last().filter(|_| read.len() > all.len());
+    let next = last.map(|last| (format!("{here}?notes={}#notes", show(last.place())), t.earlier));
+    let first = is_later.then(|| (format!("{here}#notes"), t.latest));
     let is_there = |id: &str| all.iter().any(|note| note.id.to_string() == id);
     let gone = unsaid(cx, &[PinNote::NAME, RemoveNote::NAME], "note", is_there, t.note_stale);
     let lines: Vec<_> = all.iter().map(|note| one(cx, note)).collect();
@@ -83,6 +109,7 @@ pub(super) fn section(cx: &Cx, all: &[Note]) -> Html {
             <h2 id="notes">{t.notes}</h2>
             {gone}
             {list}
+            {pages(None, first, next)}
             <details class="fold" open=was_sent>
                 <summary>{t.note_add}</summary>
                 <FormBox<AddNote> labels=labels>

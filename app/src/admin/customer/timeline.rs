@@ -9,7 +9,7 @@ use crate::format;
 use crate::ui::Moment;
 use crate::ui::html::{Html, IntoHtml};
 use crm::consent::Consent;
-use crm::id::{InteractionId, TransactionId};
+use crm::id::{InteractionId, TaskId, TransactionId};
 use crm::interaction::{Interaction, Way};
 use crm::points::Reward;
 use crm::program::Program;
@@ -23,7 +23,7 @@ pub(super) const SHOWN: usize = 50;
 
 /// What is asked of the history: which events, and from where on.
 pub(super) struct Asked {
-    group: Option<Group>,
+    groups: Vec<Group>,
     period: Period,
     after: Option<Place>,
 }
@@ -31,8 +31,9 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads it from the address.
     pub(super) fn read(cx: &Cx) -> Self {
+        let is_ticked = |group: &Group| cx.queries("kind").any(|code| code == group.code());
         Self {
-            group: cx.query("kind").and_then(Group::from_code),
+            groups: Group::ALL.into_iter().filter(is_ticked).collect(),
             period: Period::read(cx),
             after: cx.query("after").and_then(place),
         }
@@ -41,7 +42,7 @@ impl Asked {
     /// The events to look for.
     pub(super) fn filter(&self) -> Filter {
         Filter {
-            group: self.group,
+            groups: self.groups.clone(),
             from: self.period.first,
             to: self.period.last,
         }
@@ -54,16 +55,16 @@ impl Asked {
 
     /// The address of the same, from a place on.
     fn address(&self, here: &str, after: Option<Place>) -> String {
-        let kind = self.group.map(Group::code).unwrap_or_default();
+        let kinds = self.groups.iter().map(|group| ("kind", group.code()));
         let after = after.map(show_place).unwrap_or_default();
-        let all = [
-            ("kind", kind),
+        let others = [
             ("from", self.period.from.as_str()),
             ("to", self.period.to.as_str()),
             ("after", after.as_str()),
         ];
+        let others = others.into_iter().filter(|(_, value)| !value.is_empty());
         let asked = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(all.into_iter().filter(|(_, value)| !value.is_empty()))
+            .extend_pairs(kinds.chain(others))
             .finish();
         format!("{here}?{asked}#history")
     }
@@ -91,18 +92,19 @@ fn place(text: &str) -> Option<Place> {
 /// The history with its filters and the way on.
 pub(super) fn history(cx: &Cx, words: &Words<'_>, asked: &Asked, events: &[Event], next: Option<Place>) -> Html {
     let t = &cx.t().admin_customer;
-    let kinds: Vec<_> = std::iter::once((String::new(), t.kind_all))
-        .chain(
-            Group::ALL
-                .into_iter()
-                .map(|group| (group.code().to_owned(), kind(cx, group))),
-        )
-        .map(|(code, words)| {
-            let selected = code == asked.group.map(Group::code).unwrap_or_default();
-            view! { <option value=code selected=selected>{words}</option> }
+    let kinds: Vec<_> = Group::ALL
+        .into_iter()
+        .map(|group| {
+            let is_ticked = asked.groups.contains(&group);
+            view! {
+                <label class="check">
+                    <input class="checkbox" type="checkbox" name="kind" value=group.code() checked=is_ticked/>
+                    <span>{kind(cx, group)}</span>
+                </label>
+            }
         })
         .collect();
-    let is_narrowed = asked.group.is_some() || asked.period.is_any();
+    let is_narrowed = !asked.groups.is_empty() || asked.period.is_any();
     let here = words.here.to_owned();
     let reset = is_narrowed.then(|| {
         view! { <a class="btn btn-quiet" href=format!("{here}#history")>{t.reset}</a> }
@@ -121,11 +123,16 @@ pub(super) fn history(cx: &Cx, words: &Words<'_>, asked: &Asked, events: &[Event
     view! {
         <section class="section" aria-labelledby="history">
             <h2 id="history">{t.history}</h2>
-            <form class="filters" action=format!("{here}#history")>
-                <label>{t.kinds} <select class="input" name="kind">{kinds}</select></label>
-                {asked.period.fields(cx)}
-                <button class="btn">{t.show}</button>
-                {reset}
+            <form class="stack" action=format!("{here}#history")>
+                <fieldset class="field">
+                    <legend>{t.kinds}</legend>
+                    <div class="actions">{kinds}</div>
+                </fieldset>
+                <div class="filters">
+                    {asked.period.fields(cx)}
+                    <button class="btn">{t.show}</button>
+                    {reset}
+                </div>
             </form>
             {list}
             <div class="pages"><span></span><div class="actions">{first} {next}</div></div>
@@ -140,7 +147,10 @@ fn kind(cx: &Cx, group: Group) -> &'static str {
         Group::Purchases => t.kind_purchases,
         Group::Points => t.kind_points,
         Group::Requests => t.kind_requests,
-        Group::Interactions => t.kind_talks,
+        Group::Calls => t.kind_calls,
+        Group::Visits => t.kind_visits,
+        Group::OtherTalks => t.kind_other_talks,
+        Group::Tasks => t.kind_tasks,
         Group::Messages => t.kind_messages,
         Group::Consents => t.kind_consents,
         Group::SignIns => t.kind_sign_ins,
@@ -157,6 +167,7 @@ pub(super) struct Words<'a> {
     /// The requests that points were corrected for.
     pub(super) corrected: &'a HashMap<TransactionId, i64>,
     pub(super) talks: &'a HashMap<InteractionId, Interaction>,
+    pub(super) tasks: &'a HashMap<TaskId, String>,
     pub(super) reads_messages: bool,
     pub(super) here: &'a str,
 }
@@ -216,6 +227,15 @@ fn told(cx: &Cx, words: &Words<'_>, event: &Event) -> (String, Option<String>, O
         EventKind::Answer => (t.answer(event.amount), request, None),
         EventKind::Note => (t.note(event.amount), request, None),
         EventKind::Interaction => talked(cx, words, event),
+        EventKind::Task => {
+            let action = match code {
+                "done" => "task.done",
+                _ => "task.cancel",
+            };
+            let how = done(&cx.t().admin_action, action).unwrap_or(action);
+            let title = words.tasks.get(&TaskId(event.id)).cloned();
+            (how.to_owned(), None, title.filter(|title| !title.is_empty()))
+        }
         EventKind::Sent => {
             let channel = match code {
                 "email" => cx.t().admin_customer.by_email,
