@@ -200,6 +200,7 @@ fn proposals(cx: &Cx, id: CustomerId, found: &[Duplicate]) -> Html {
                     Likeness::Phone => t.by_phone,
                     Likeness::Email => t.by_email,
                     Likeness::Person => t.by_person,
+                    Likeness::Spelling => t.by_spelling,
                     Likeness::Card => t.by_card,
                 })
                 .collect();

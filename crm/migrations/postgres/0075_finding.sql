@@ -1,5 +1,5 @@
--- Requests by how urgent they are, and names of files, comments of ratings and numbers of receipts among the words that requests
--- are found by. The same version exists for the other engine.
+-- Requests by how urgent they are, names of files, comments of ratings and numbers of receipts among the words that requests are
+-- found by, and accounts by their birthday. The same version exists for the other engine.
 
 -- What is urgent comes first. A column, because an index over the expression would give the order, and no way to begin in the middle.
 ALTER TABLE requests ADD COLUMN urgency BIGINT GENERATED ALWAYS AS
@@ -27,3 +27,5 @@ INSERT INTO unindexed_requests (request_id)
         OR r.id IN (SELECT request_id FROM request_ratings WHERE comment <> '')
         OR r.id IN (SELECT request_id FROM request_links WHERE purchase_id IS NOT NULL)
     ON CONFLICT (request_id) DO NOTHING;
+
+CREATE INDEX customers_birthday ON customers (birthday, id) WHERE birthday IS NOT NULL;

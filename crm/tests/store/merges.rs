@@ -15,7 +15,7 @@ use crm::contact::{Kind, store as contacts};
 use crm::customer::store::{self as customers, ChildForm};
 use crm::db::Db;
 use crm::id::{CustomerId, EnrolmentId, FactorId, NumberChangeId};
-use crm::lang::Lang;
+use crm::lang::{Lang, fold};
 use crm::merge::{self, Likeness, MergeError, Obstacle};
 use crm::note::store as notes;
 use crm::points::NewAdjustment;
@@ -764,6 +764,56 @@ both_engines!(likely_duplicates_are_proposed, async |world| {
         matches!(refused, Err(MergeError::Crm(crm::Error::Forbidden))),
         "{refused:?}"
     );
+});
+
+both_engines!(whose_name_is_spelt_nearly_alike_is_proposed, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let by = lead(world).await;
+    let (day, next) = (NaiveDate::from_ymd_opt(1990, 5, 3), NaiveDate::from_ymd_opt(1990, 5, 4));
+    let named = async |who: Subject, name: &str, surname: &str, born: Option<NaiveDate>| {
+        sql!(
+            world,
+            "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5 WHERE id = $1",
+            who.id(),
+            name,
+            surname,
+            fold(&format!("{surname} {name}")),
+            born
+        );
+    };
+    named(anna, "Анна", "Семёнова", day).await;
+    for (name, surname, born, by_what) in [
+        ("Anna", "Semyonova", day, Some(Likeness::Spelling)),
+        ("Семенова", "Ана", day, Some(Likeness::Spelling)),
+        ("Анна", "Семнова", day, Some(Likeness::Spelling)),
+        ("Анна", "Семенова", day, Some(Likeness::Person)),
+        ("Анна", "Семнова", next, None),
+        ("Анна", "Семнова", None, None),
+        ("Ольга", "Семёнова", day, None),
+        ("Анна", "", day, None),
+    ] {
+        named(old, name, surname, born).await;
+        for (who, other) in [(anna, old), (old, anna)] {
+            let found = merge::duplicates(db, &by, who.id()).await.expect("read");
+            let found: Vec<_> = found.into_iter().map(|one| (one.id, one.by)).collect();
+            let expected = by_what.map(|by| (other.id(), vec![by]));
+            assert_eq!(found, Vec::from_iter(expected), "{name} {surname}");
+        }
+    }
+    // What is not there any more is nobody's duplicate, and of many there are few.
+    for _ in 0..12 {
+        named(customer(db).await, "Anna", "Semenova", day).await;
+    }
+    assert_eq!(merge::duplicates(db, &by, anna.id()).await.expect("read").len(), 10);
+    let now = db.now();
+    sql!(
+        world,
+        "UPDATE customers SET erased_at = $2 WHERE id <> $1",
+        anna.id(),
+        now
+    );
+    assert_eq!(merge::duplicates(db, &by, anna.id()).await.expect("read"), []);
 });
 
 both_engines!(who_is_erased_is_erased_whole, async |world| {

@@ -234,6 +234,20 @@ async fn ones_own_phone_is_proved_as_well() {
 }
 
 #[tokio::test]
+async fn an_account_whose_name_is_spelt_otherwise_is_proposed() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (other, strange) = (app.customer("Anna").await, app.customer("Ольга").await);
+    let card = format!("/admin/customers/{}", anna.id().await);
+    let mut lead = app.staff_as("lead", "lead").await;
+    let page = lead.get(&card).await;
+    page.assert_says("Совпадают: день рождения и похожее имя");
+    let proposed = |id| format!("href=\"{card}/merge/{id}\"");
+    assert!(page.body.contains(&proposed(other.id().await)), "{}", page.text());
+    assert!(!page.body.contains(&proposed(strange.id().await)), "{}", page.text());
+}
+
+#[tokio::test]
 async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
