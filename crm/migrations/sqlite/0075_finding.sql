@@ -1,5 +1,5 @@
 -- Requests by how urgent they are, names of files, comments of ratings and numbers of receipts among the words that requests are
--- found by, and accounts by their birthday. The same version exists for the other engine.
+-- found by, accounts by their birthday, and which accounts are of two persons. The same version exists for the other engine.
 
 -- What is urgent comes first. A column, because an index over the expression would give the order, and no way to begin in the middle.
 ALTER TABLE requests ADD COLUMN urgency INTEGER GENERATED ALWAYS AS
@@ -35,4 +35,15 @@ INSERT INTO unindexed_requests (request_id)
         OR r.id IN (SELECT request_id FROM request_links WHERE purchase_id IS NOT NULL)
     ON CONFLICT (request_id) DO NOTHING;
 
-CREATE INDEX customers_birthday ON customers (birthday, id) WHERE birthday IS NOT NULL;
+CREATE INDEX customers_birthday ON customers (birthday, search, id) WHERE birthday IS NOT NULL;
+
+-- Accounts that staff found to be of two persons, however alike they are. They stay so when one of them is merged into a third.
+CREATE TABLE distinct_customers (
+    older_id  BLOB NOT NULL REFERENCES customers (id),
+    newer_id  BLOB NOT NULL REFERENCES customers (id),
+    staff_id  BLOB NOT NULL REFERENCES staff (id),     -- who says so
+    at        TEXT NOT NULL,
+    PRIMARY KEY (older_id, newer_id),
+    CHECK (older_id < newer_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX distinct_customers_newer ON distinct_customers (newer_id);

@@ -69,14 +69,24 @@ async fn read(tx: &mut Tx, by: &Staff, found: BTreeMap<CustomerId, Vec<Likeness>
     Ok(all)
 }
 
+/// True for a customer of table `o` unless staff found them to be somebody else than `$1`.
+macro_rules! not_distinct {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM distinct_customers d WHERE (d.older_id = o.id AND d.newer_id = $1) \
+         OR (d.older_id = $1 AND d.newer_id = o.id))"
+    };
+}
+
 async fn find(conn: &mut Conn, customer: CustomerId) -> Result<BTreeMap<CustomerId, Vec<Likeness>>, sqlx::Error> {
-    /// What stands by itself: neither merged nor erased, and not the one at hand.
+    /// What stands by itself: neither merged nor erased, not the one at hand, and not found to be somebody else.
     macro_rules! standing {
         ($from:literal) => {
             concat!(
                 "SELECT DISTINCT o.id FROM ",
                 $from,
-                " AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL ORDER BY o.id LIMIT $2"
+                " AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL AND ",
+                not_distinct!(),
+                " ORDER BY o.id LIMIT $2"
             )
         };
     }
@@ -150,9 +160,12 @@ fn add(found: &mut BTreeMap<CustomerId, Vec<Likeness>>, likeness: Likeness, ids:
 /// Those with the same birthday whose name is spelt nearly alike, as the search of names compares them.
 async fn spelt_alike(conn: &mut Conn, customer: CustomerId) -> Result<Vec<CustomerId>, sqlx::Error> {
     const OWN: &str = "SELECT name, surname FROM customers WHERE id = $1";
-    const BORN_WITH: &str = "SELECT o.id, o.name, o.surname FROM customers m JOIN customers o ON o.birthday = m.birthday \
-                             WHERE m.id = $1 AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL \
-                             ORDER BY o.id LIMIT $2";
+    const BORN_WITH: &str = concat!(
+        "SELECT o.id, o.name, o.surname FROM customers m JOIN customers o ON o.birthday = m.birthday \
+         WHERE m.id = $1 AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL AND ",
+        not_distinct!(),
+        " ORDER BY o.search, o.id LIMIT $2"
+    );
     let (name, surname): (String, String) = on!(conn, |c| sqlx::query_as(OWN).bind(customer).fetch_one(c).await)?;
     let own = words(&name, &surname);
     let born: Vec<(CustomerId, String, String)> = on!(conn, |c| sqlx::query_as(BORN_WITH)
