@@ -682,6 +682,8 @@ test("forms of two accounts of one person", async ({ page, another, signIns }) =
   await desk.getByText("Разделить снова").first().click();
   await wrong(desk, "merge.part", { reason: "" }, "Напишите, почему");
   await right(desk, "merge.part", { reason: "Это две сестры" });
+  await desk.goto("/admin/duplicates");
+  await right(desk, "duplicate.dismiss");
 });
 
 test("forms of webhooks", async ({ another, signIns }) => {

@@ -419,6 +419,12 @@ pub const ROUTES: &[Route] = &[
         [admin::points::Approve, admin::points::Refuse]
     ),
     page!(
+        "/admin/duplicates",
+        Staff,
+        admin::duplicates::page,
+        [admin::duplicates::DismissPair]
+    ),
+    page!(
         "/admin/customers/{id}/merge/{other}",
         Staff,
         admin::merge::page,

@@ -78,6 +78,7 @@ const THEN: &[&str] = &[
     "DELETE FROM activations WHERE customer_id = $1",
     "DELETE FROM segment_members WHERE customer_id = $1",
     "DELETE FROM customer_rfm WHERE customer_id = $1",
+    "DELETE FROM distinct_customers WHERE older_id = $1 OR newer_id = $1",
     "DELETE FROM conversation_messages WHERE conversation_id IN (SELECT id FROM conversations WHERE customer_id = $1)",
     "DELETE FROM conversations WHERE customer_id = $1",
     "DELETE FROM question_votes WHERE question_id IN (SELECT id FROM questions WHERE customer_id = $1)",

@@ -101,6 +101,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let others = audience::may(cx.staff()?).then(|| {
         view! { <p><a href=super::audience::HERE>{cx.t().admin_audience.title}</a></p> }
     });
+    let alike = cx.staff()?.has(Right::Merge).then(|| {
+        view! { <p><a href=super::duplicates::HERE>{cx.t().admin_duplicates.title}</a></p> }
+    });
     let view = view! {
         <h1>{t.title}</h1>
         <div role="search">
@@ -117,6 +120,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {found}
         {form}
         {others}
+        {alike}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

@@ -188,26 +188,29 @@ fn parting(cx: &Cx, id: CustomerId, merged: &Merged) -> Html {
     .into_html()
 }
 
+/// What two accounts have in common.
+pub(super) fn in_common(cx: &Cx, by: &[Likeness]) -> String {
+    let t = &cx.t().admin_merge;
+    let words = by.iter().map(|by| match by {
+        Likeness::Phone => t.by_phone,
+        Likeness::Email => t.by_email,
+        Likeness::Person => t.by_person,
+        Likeness::Spelling => t.by_spelling,
+        Likeness::Card => t.by_card,
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn proposals(cx: &Cx, id: CustomerId, found: &[Duplicate]) -> Html {
     let t = &cx.t().admin_merge;
     let lines: Vec<_> = found
         .iter()
         .map(|one| {
-            let by: Vec<&str> = one
-                .by
-                .iter()
-                .map(|by| match by {
-                    Likeness::Phone => t.by_phone,
-                    Likeness::Email => t.by_email,
-                    Likeness::Person => t.by_person,
-                    Likeness::Card => t.by_card,
-                })
-                .collect();
             let name = full_name(cx, &one.name, &one.surname);
             view! {
                 <li>
                     <a href=format!("/admin/customers/{id}/merge/{}", one.id)><bdi>{name}</bdi></a>
-                    <div class="facts">{t.common(by.join(", "))}</div>
+                    <div class="facts">{t.common(in_common(cx, &one.by))}</div>
                 </li>
             }
         })

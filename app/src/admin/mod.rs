@@ -13,6 +13,7 @@ pub mod customer;
 pub mod customers;
 pub mod dialogue;
 mod due;
+pub mod duplicates;
 pub mod extracts;
 pub mod find;
 pub mod fraud;

@@ -109,7 +109,7 @@ const PLACES: &[Place] = &[
 /// What stands beside a place and not below it.
 const ALSO: &[(&str, &[&str])] = &[
     ("/admin/requests", &["/admin/queues", "/admin/tags"]),
-    ("/admin/customers", &["/admin/audience"]),
+    ("/admin/customers", &["/admin/audience", "/admin/duplicates"]),
     ("/admin/coupons", &["/admin/segments"]),
     ("/admin/stores", &["/admin/categories", "/admin/articles"]),
     ("/admin/help", &["/admin/help-parts"]),

@@ -341,17 +341,20 @@ fn filters(cx: &Cx, view: &View, choices: &Choices) -> Html {
 
 fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<levels::Due>>) -> Html {
     let t = &cx.t().admin_requests;
-    let by = |sort, words: &'static str, class: &'static str| {
+    // Words that sort, after what the column is called by where that is something else.
+    let by = |sort, called: Option<&'static str>, words: &'static str, class: &'static str| {
         let is_current = view.sort == sort;
-        // The longest wait and the newest lead, and what is due first.
+        // The longest wait, the newest and the most urgent lead, and what is due first.
         let (arrow, order) = match sort {
             Sort::Due => (" ↑", "ascending"),
-            Sort::Waiting | Sort::Newest | Sort::Updated => (" ↓", "descending"),
+            Sort::Waiting | Sort::Newest | Sort::Updated | Sort::Priority => (" ↓", "descending"),
         };
         let arrow = is_current.then(|| view! { <span aria-hidden="true">{arrow}</span> });
         let order = is_current.then_some(order);
+        let called = called.map(|called| view! { {called} " · " });
         let head = view! {
             <th scope="col" class=class aria-sort=order>
+                {called}
                 <a href=view.sorted(sort).queue()>{words}{arrow}</a>
             </th>
         };
@@ -394,13 +397,13 @@ fn table(cx: &Cx, view: &View, rows: &[Row], owed: &HashMap<RequestId, Vec<level
     let heads = vec![
         Head::Unseen(t.choice),
         Head::Words(t.status),
-        by(Sort::Due, cx.t().admin_levels.due_head, ""),
-        by(Sort::Newest, t.number, "num"),
-        Head::Words(t.request),
+        by(Sort::Due, None, cx.t().admin_levels.due_head, ""),
+        by(Sort::Newest, None, t.number, "num"),
+        by(Sort::Priority, Some(t.request), t.priority, ""),
         Head::Words(t.customer),
         Head::Words(t.assignee),
-        by(Sort::Updated, t.updated, "num"),
-        by(Sort::Waiting, t.waiting, "num"),
+        by(Sort::Updated, None, t.updated, "num"),
+        by(Sort::Waiting, None, t.waiting, "num"),
     ];
     view! {
         <DataTable label=t.title caption=t.caption heads=heads rows=rows.into_html()/>

@@ -54,11 +54,12 @@ impl Which {
 }
 
 /// What addresses call each order.
-pub const SORTS: [(&str, Sort); 4] = [
+pub const SORTS: [(&str, Sort); 5] = [
     ("waiting", Sort::Waiting),
     ("newest", Sort::Newest),
     ("updated", Sort::Updated),
     ("due", Sort::Due),
+    ("priority", Sort::Priority),
 ];
 
 /// What is shown.

@@ -263,6 +263,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("removal.grant", _) => t.removal_grant,
         ("birthday.allow", _) => t.birthday_allow,
         ("number.stop", _) => t.number_stop,
+        ("duplicate.dismiss", _) => t.duplicate_dismiss,
         ("merge.do", _) => t.merge_do,
         ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,

@@ -468,6 +468,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "that odd patterns were found and are looked into: whoever reads that knows what to avoid",
     ),
     (
+        "distinct_customers",
+        "which accounts that look alike are somebody else's: it tells of others",
+    ),
+    (
         "fraud_evidence",
         "what speaks for it, of others as well: each receipt and transfer is told as what it is",
     ),

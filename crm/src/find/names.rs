@@ -247,6 +247,12 @@ pub fn far(typed: &[String], name: &[String]) -> Option<usize> {
         .sum()
 }
 
+/// Whether two names are one, spelt nearly alike: each word of either is in the other, at most a slip away as it sounds.
+pub fn are_alike(a: &[String], b: &[String]) -> bool {
+    let is_in = |a: &[String], b: &[String]| !a.is_empty() && far(a, b).is_some();
+    is_in(a, b) && is_in(b, a)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +361,29 @@ mod tests {
         assert!(near.is_sorted() && near.iter().all(Option::is_some), "{near:?}");
         for other in ["Семёнова Иван", "Петрова Анна", "Петров Иван", ""] {
             assert_eq!(far_from(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_alike_where_each_word_of_either_is_in_the_other() {
+        let are = |a: &str, b: &str| (are_alike(&words(a), &words(b)), are_alike(&words(b), &words(a)));
+        for (a, b) in [
+            ("Семёнова Анна", "Семенова Анна"),
+            ("Семёнова Анна", "Анна Семнова"),
+            ("Семёнова Анна", "Semyonova Anna"),
+            ("Семёнова Юлия", "Semenova Julia"),
+        ] {
+            assert_eq!(are(a, b), (true, true), "{a}, {b}");
+        }
+        for (a, b) in [
+            ("Семёнова Анна", "Семёнова Ольга"),
+            ("Семёнова Анна", "Петрова Анна"),
+            ("Семёнова Анна", "Анна"),
+            ("Иванов Иван", "Петров Иван Иванович"),
+            ("", ""),
+            ("Семёнова Анна", ""),
+        ] {
+            assert_eq!(are(a, b), (false, false), "{a}, {b}");
         }
     }
 }

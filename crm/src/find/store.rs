@@ -426,7 +426,7 @@ async fn likeliest(conn: &mut Conn, typed: &[String], ids: &[CustomerId], limit:
 }
 
 /// The words that somebody is found by, the surname's first.
-fn words(name: &str, surname: &str) -> Vec<String> {
+pub(crate) fn words(name: &str, surname: &str) -> Vec<String> {
     names::words(&format!("{surname} {name}"))
 }
 

@@ -2,6 +2,8 @@
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::find::names;
+use crate::find::store::words;
 use crate::id::CustomerId;
 use crate::on;
 use crate::staff::Right;
@@ -10,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// How many are proposed.
 const MOST: usize = 10;
+/// Of how many with the same birthday the names are compared: more have it where it was put in for want of a better one.
+const BORN: i64 = 1000;
 
 /// What two accounts have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +24,8 @@ pub enum Likeness {
     Email,
     /// Name, surname and birthday.
     Person,
+    /// The birthday, and a name and a surname that are spelt nearly alike.
+    Spelling,
     /// The number of a card, which is that of an import in the other.
     Card,
 }
@@ -63,14 +69,24 @@ async fn read(tx: &mut Tx, by: &Staff, found: BTreeMap<CustomerId, Vec<Likeness>
     Ok(all)
 }
 
+/// True for a customer of table `o` unless staff found them to be somebody else than `$1`.
+macro_rules! not_distinct {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM distinct_customers d WHERE (d.older_id = o.id AND d.newer_id = $1) \
+         OR (d.older_id = $1 AND d.newer_id = o.id))"
+    };
+}
+
 async fn find(conn: &mut Conn, customer: CustomerId) -> Result<BTreeMap<CustomerId, Vec<Likeness>>, sqlx::Error> {
-    /// What stands by itself: neither merged nor erased, and not the one at hand.
+    /// What stands by itself: neither merged nor erased, not the one at hand, and not found to be somebody else.
     macro_rules! standing {
         ($from:literal) => {
             concat!(
                 "SELECT DISTINCT o.id FROM ",
                 $from,
-                " AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL ORDER BY o.id LIMIT $2"
+                " AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL AND ",
+                not_distinct!(),
+                " ORDER BY o.id LIMIT $2"
             )
         };
     }
@@ -121,14 +137,44 @@ async fn find(conn: &mut Conn, customer: CustomerId) -> Result<BTreeMap<Customer
             .bind(most)
             .fetch_all(c)
             .await)?;
-        for id in ids {
-            if found.len() < MOST || found.contains_key(&id) {
-                let by = found.entry(id).or_default();
-                if !by.contains(&likeness) {
-                    by.push(likeness);
-                }
+        add(&mut found, likeness, ids);
+    }
+    let mut alike = spelt_alike(conn, customer).await?;
+    alike.retain(|id| !found.get(id).is_some_and(|by| by.contains(&Likeness::Person)));
+    add(&mut found, Likeness::Spelling, alike);
+    Ok(found)
+}
+
+/// Adds who was found by something, as long as there is room.
+fn add(found: &mut BTreeMap<CustomerId, Vec<Likeness>>, likeness: Likeness, ids: Vec<CustomerId>) {
+    for id in ids {
+        if found.len() < MOST || found.contains_key(&id) {
+            let by = found.entry(id).or_default();
+            if !by.contains(&likeness) {
+                by.push(likeness);
             }
         }
     }
-    Ok(found)
+}
+
+/// Those with the same birthday whose name is spelt nearly alike, as the search of names compares them.
+async fn spelt_alike(conn: &mut Conn, customer: CustomerId) -> Result<Vec<CustomerId>, sqlx::Error> {
+    const OWN: &str = "SELECT name, surname FROM customers WHERE id = $1";
+    const BORN_WITH: &str = concat!(
+        "SELECT o.id, o.name, o.surname FROM customers m JOIN customers o ON o.birthday = m.birthday \
+         WHERE m.id = $1 AND o.id <> $1 AND o.merged_into IS NULL AND o.erased_at IS NULL AND ",
+        not_distinct!(),
+        " ORDER BY o.search, o.id LIMIT $2"
+    );
+    let (name, surname): (String, String) = on!(conn, |c| sqlx::query_as(OWN).bind(customer).fetch_one(c).await)?;
+    let own = words(&name, &surname);
+    let born: Vec<(CustomerId, String, String)> = on!(conn, |c| sqlx::query_as(BORN_WITH)
+        .bind(customer)
+        .bind(BORN)
+        .fetch_all(c)
+        .await)?;
+    let alike = born
+        .into_iter()
+        .filter(|(_, name, surname)| names::are_alike(&own, &words(name, surname)));
+    Ok(alike.map(|(id, ..)| id).collect())
 }

@@ -9,6 +9,7 @@
 
 mod duplicates;
 mod moves;
+pub mod pairs;
 mod preview;
 mod proof;
 

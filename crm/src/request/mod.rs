@@ -307,11 +307,17 @@ pub struct Cursor {
     pub at: DateTime<Utc>,
     /// The request, for those of equal time.
     pub id: RequestId,
+    /// How urgent the request is, for [`Sort::Priority`]: the lower, the more; 0 in a list that knows of none.
+    pub urgency: i64,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", self.at.timestamp_micros(), self.id)
+        write!(f, "{}_{}", self.at.timestamp_micros(), self.id)?;
+        match self.urgency {
+            0 => Ok(()),
+            urgency => write!(f, "_{urgency}"),
+        }
     }
 }
 
@@ -324,7 +330,8 @@ impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(s: &str) -> Result<Self, NotACursor> {
-        let (at, id) = s.split_once('_').ok_or(NotACursor)?;
+        let (at, rest) = s.split_once('_').ok_or(NotACursor)?;
+        let (id, urgency) = rest.split_once('_').unwrap_or((rest, "0"));
         let at = at
             .parse()
             .ok()
@@ -333,6 +340,7 @@ impl FromStr for Cursor {
         Ok(Self {
             at,
             id: id.parse().map_err(|_| NotACursor)?,
+            urgency: urgency.parse().map_err(|_| NotACursor)?,
         })
     }
 }
@@ -364,6 +372,7 @@ impl Summary {
         Cursor {
             at: self.updated_at,
             id: self.id,
+            urgency: 0,
         }
     }
 }
@@ -483,7 +492,8 @@ pub struct Filter {
     pub priority: Option<Priority>,
     /// Only what should have been done before now.
     pub overdue: bool,
-    /// Only with this number, or with words that begin so in messages, notes, tags or the customer's name; empty: all.
+    /// Only with this number, or with words that begin so in messages, notes, tags, names of files, comments of ratings, numbers
+    /// of receipts or the customer's name; empty: all.
     pub text: String,
 }
 
@@ -507,6 +517,8 @@ pub enum Sort {
     Updated,
     /// What is due first; what is never due comes last.
     Due,
+    /// The most urgent first; of those that are as urgent, whoever has waited longest.
+    Priority,
 }
 
 /// A request in the staff's queue.
@@ -542,6 +554,8 @@ pub struct Row {
     pub due_at: Option<DateTime<Utc>>,
     /// Its tags, with commas between them.
     pub tags: String,
+    /// How urgent it is as a number: the lower, the more.
+    pub(crate) urgency: i64,
     /// The time that the list is sorted by.
     pub(crate) place: DateTime<Utc>,
 }
@@ -552,6 +566,7 @@ impl Row {
         Cursor {
             at: self.place,
             id: self.id,
+            urgency: self.urgency,
         }
     }
 }
@@ -748,16 +763,21 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_an_address() {
-        let cursor = Cursor {
-            at: DateTime::from_timestamp_micros(1_795_262_400_000_001).expect("a time"),
-            id: RequestId(uuid::Uuid::from_u128(7)),
-        };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for urgency in [0, 3] {
+            let cursor = Cursor {
+                at: DateTime::from_timestamp_micros(1_795_262_400_000_001).expect("a time"),
+                id: RequestId(uuid::Uuid::from_u128(7)),
+                urgency,
+            };
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
         for bad in [
             "",
             "_",
             "1_x",
             "x_00000000-0000-0000-0000-000000000007",
+            "1_00000000-0000-0000-0000-000000000007_x",
+            "1_00000000-0000-0000-0000-000000000007_0_0",
             "99999999999999999999_0",
             "1",
         ] {

@@ -899,7 +899,7 @@ macro_rules! queue {
         concat!(
             "SELECT r.id, r.number, c.name, c.surname, t.name AS topic, COALESCE((SELECT SUBSTR(m.body, 1, 160) \
              FROM messages m WHERE m.request_id = r.id ORDER BY m.at, m.id LIMIT 1), '') AS beginning, r.status, \
-             s.name AS assignee, r.created_at, r.updated_at, r.waiting_since, r.priority, r.due_at, \
+             s.name AS assignee, r.created_at, r.updated_at, r.waiting_since, r.priority, r.urgency, r.due_at, \
              COALESCE((SELECT string_agg(g.tag, ', ' ORDER BY g.tag) FROM request_tags g WHERE g.request_id = r.id), '') AS tags, ",
             $place,
             " AS place FROM requests r JOIN customers c ON c.id = r.customer_id JOIN topics t ON t.id = r.topic_id \
@@ -943,11 +943,20 @@ pub async fn queue(
             "(r.due_from, r.id) > (?, ?)",
             "ORDER BY r.due_from, r.id",
         ),
+        Sort::Priority => (
+            queue!("r.waits_from"),
+            "(r.urgency, r.waits_from, r.id) > (?, ?, ?)",
+            "ORDER BY r.urgency, r.waits_from, r.id",
+        ),
     };
     let mut conn = db.read().await?;
     let mut query = narrowed(ListQuery::new(select), by, filter, &conn);
     if let Some(after) = after {
-        query = query.filter(keyset, [Bind::Time(after.at), Bind::Id(after.id.0)]);
+        let place = [Bind::Time(after.at), Bind::Id(after.id.0)];
+        query = match sort {
+            Sort::Priority => query.filter(keyset, std::iter::once(Bind::Int(after.urgency)).chain(place)),
+            _ => query.filter(keyset, place),
+        };
     }
     let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
     drop(conn);

@@ -1,15 +1,16 @@
 //! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
 
-use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, text, topic};
-use crate::common::requests::{write, write_about};
+use crate::common::people::{SYSTEM, again, customer, lead, one, purchase, role, sql, staff, text, topic};
+use crate::common::requests::{answer, opened, write, write_about};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
 use crm::id::{BulkId, QueueId, StaffId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules, Who};
+use crm::request::link::{self, Chosen};
 use crm::request::store::bulk::{self, Act, Refused, Undone};
 use crm::request::store::{self, index, queues, saved, tags};
-use crm::request::{Assignee, Cursor, Filter, NewRequest, Row, Sort, Status, TakenDown};
+use crm::request::{Assignee, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, TakenDown, Upload};
 use crm::staff::managing;
 use crm::testing::World;
 use crm::who::{STAFF_IDLE, Staff};
@@ -149,6 +150,103 @@ crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| 
     index::run_due(&world.db, &SYSTEM).await.expect("nothing to do");
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM unindexed_requests"), 0);
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_words"), 2);
+});
+
+crm::both_engines!(a_request_is_found_by_its_files_ratings_and_receipts, async |world| {
+    topic(world, "card", 1).await;
+    let db = &world.db;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let chosen = purchase(world, anna.id(), "sale", db.now(), 100).await;
+    let linked = purchase(world, anna.id(), "sale", db.now(), 100).await;
+    sql!(world, "UPDATE purchases SET document = 'КА-7001' WHERE id = $1", chosen);
+    sql!(world, "UPDATE purchases SET document = 'КБ-7002' WHERE id = $1", linked);
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "смотрите".into(),
+        purchase: chosen.to_string(),
+    };
+    let file = Upload {
+        name: "Гарантия_чайник.PDF".into(),
+        bytes: b"%PDF-1.7".to_vec(),
+    };
+    let number = store::create(db, &anna, &new, &[file]).await.expect("a request");
+    write(world, &anna, "другое").await;
+    for words in ["чайник", "гарант", "ка-7001", "смотр ЧАЙНИК 7001"] {
+        assert_eq!(found(world, &agent, words).await, [number], "{words}");
+    }
+    assert_eq!(found(world, &agent, "7002").await, [0_i64; 0]);
+
+    // What staff find out, for as long as it stands.
+    let about = Chosen {
+        about: linked.to_string(),
+        ..Chosen::default()
+    };
+    link::with_purchase(db, &agent, number, &about).await.expect("linked");
+    assert_eq!(found(world, &agent, "7002").await, [number]);
+    let held = opened(world, &agent, number).await;
+    let links = link::of(&mut db.read().await.expect("a connection"), &agent, held.id).await;
+    let links = links.expect("links");
+    link::remove(db, &agent, number, links[0].id).await.expect("removed");
+    assert_eq!(found(world, &agent, "7002").await, [0_i64; 0]);
+
+    // What the customer thinks of it, and otherwise than before.
+    later(world, 5);
+    answer(world, &agent, number, "посмотрели").await;
+    let stars = |comment: &str| NewRating {
+        score: "2".into(),
+        comment: comment.into(),
+    };
+    store::rate(db, &anna, number, &stars("Ждала неделю"))
+        .await
+        .expect("rated");
+    assert_eq!(found(world, &agent, "неделю").await, [number]);
+    store::rate(db, &anna, number, &stars("Ждала сутки"))
+        .await
+        .expect("rated");
+    assert_eq!(found(world, &agent, "неделю").await, [0_i64; 0]);
+    assert_eq!(found(world, &agent, "сутки").await, [number]);
+
+    // Where a file is gone, so is its name.
+    sql!(world, "DELETE FROM attachment_parts");
+    sql!(world, "DELETE FROM attachments");
+    assert_eq!(found(world, &agent, "чайник").await, [0_i64; 0]);
+});
+
+crm::both_engines!(the_most_urgent_come_first_page_by_page, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let mut numbers = Vec::new();
+    for priority in ["low", "urgent", "normal", "high", "urgent", "normal", "high"] {
+        later(world, 1);
+        let number = write(world, &anna, "x").await;
+        sql!(
+            world,
+            "UPDATE requests SET priority = $1 WHERE number = $2",
+            priority,
+            number
+        );
+        numbers.push(number);
+    }
+    // Nobody waits for it any more: behind the others that are as urgent.
+    answer(world, &agent, numbers[1], "готово").await;
+    let expected = [4, 1, 3, 6, 2, 5, 0].map(|i: usize| numbers[i]);
+    for size in [1, 2, 3, 6, 7, 8] {
+        for unclosed in [false, true] {
+            let filter = Filter {
+                unclosed,
+                ..Filter::default()
+            };
+            let (mut seen, mut after) = (Vec::new(), None::<Cursor>);
+            loop {
+                let page = store::queue(&world.db, &agent, &filter, Sort::Priority, after, size).await;
+                let page = page.expect("a page");
+                let Some(last) = page.last() else { break };
+                after = Some(last.cursor().to_string().parse().expect("a cursor"));
+                seen.extend(page.iter().map(|row| row.number));
+            }
+            assert_eq!(seen, expected, "{size} {unclosed}");
+        }
+    }
 });
 
 crm::both_engines!(
@@ -1017,6 +1115,16 @@ async fn each_order_and_count_of_requests_comes_out_of_an_index() {
             "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.waits_from, r.id) > ('2', x'00') \
              ORDER BY r.waits_from, r.id LIMIT 50",
             "SEARCH r USING INDEX requests_waiting",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE r.status <> 'closed' \
+             AND (r.urgency, r.waits_from, r.id) > (1, '2', x'00') ORDER BY r.urgency, r.waits_from, r.id LIMIT 50",
+            "SEARCH r USING INDEX requests_unclosed_urgency",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.urgency, r.waits_from, r.id) > (1, '2', x'00') \
+             ORDER BY r.urgency, r.waits_from, r.id LIMIT 50",
+            "SEARCH r USING INDEX requests_urgency",
         ),
         (
             "EXPLAIN QUERY PLAN SELECT r.id, r.status FROM requests r WHERE (r.created_at, r.id) < ('2', x'00') \

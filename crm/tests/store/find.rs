@@ -441,7 +441,7 @@ crm::both_engines!(names_of_before_are_written_down_in_parts_and_once, async |wo
 });
 
 /// Writes customers straight into the table; their ids.
-async fn insert(world: &World, people: &[(String, String)]) -> Vec<CustomerId> {
+pub(crate) async fn insert(world: &World, people: &[(String, String)]) -> Vec<CustomerId> {
     let ids: Vec<CustomerId> = people.iter().map(|_| CustomerId::new()).collect();
     let written: &[CustomerId] = &ids;
     let inserted: Result<(), Error> = world

@@ -5,6 +5,7 @@ use crate::common::{
     BY, assert_books_agree, balance, card, customer, days, execute, fund, held, join, lots, program, ready, reserve,
     sign_in, slip, spend,
 };
+use crate::find::insert;
 use crate::rules::{fixed, publish, rule};
 use crate::transfers::give;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -15,7 +16,8 @@ use crm::contact::{Kind, store as contacts};
 use crm::customer::store::{self as customers, ChildForm};
 use crm::db::Db;
 use crm::id::{CustomerId, EnrolmentId, FactorId, NumberChangeId};
-use crm::lang::Lang;
+use crm::lang::{Lang, fold};
+use crm::merge::pairs::{self, Pair};
 use crm::merge::{self, Likeness, MergeError, Obstacle};
 use crm::note::store as notes;
 use crm::points::NewAdjustment;
@@ -24,7 +26,7 @@ use crm::request::{NewRequest, store as requests};
 use crm::segment;
 use crm::task::{NewTask, store as tasks};
 use crm::testing::{World, start};
-use crm::who::{Reason, Subject};
+use crm::who::{Reason, Staff, Subject};
 use crm::{erasure, on};
 use futures::future::join_all;
 use uuid::Uuid;
@@ -765,6 +767,156 @@ both_engines!(likely_duplicates_are_proposed, async |world| {
         "{refused:?}"
     );
 });
+
+both_engines!(whose_name_is_spelt_nearly_alike_is_proposed, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let by = lead(world).await;
+    let (day, next) = (NaiveDate::from_ymd_opt(1990, 5, 3), NaiveDate::from_ymd_opt(1990, 5, 4));
+    let named = async |who: Subject, name: &str, surname: &str, born: Option<NaiveDate>| {
+        sql!(
+            world,
+            "UPDATE customers SET name = $2, surname = $3, search = $4, birthday = $5 WHERE id = $1",
+            who.id(),
+            name,
+            surname,
+            fold(&format!("{surname} {name}")),
+            born
+        );
+    };
+    named(anna, "Анна", "Семёнова", day).await;
+    for (name, surname, born, by_what) in [
+        ("Anna", "Semyonova", day, Some(Likeness::Spelling)),
+        ("Семенова", "Ана", day, Some(Likeness::Spelling)),
+        ("Анна", "Семнова", day, Some(Likeness::Spelling)),
+        ("Анна", "Семенова", day, Some(Likeness::Person)),
+        ("Анна", "Семнова", next, None),
+        ("Анна", "Семнова", None, None),
+        ("Ольга", "Семёнова", day, None),
+        ("Анна", "", day, None),
+    ] {
+        named(old, name, surname, born).await;
+        for (who, other) in [(anna, old), (old, anna)] {
+            let found = merge::duplicates(db, &by, who.id()).await.expect("read");
+            let found: Vec<_> = found.into_iter().map(|one| (one.id, one.by)).collect();
+            let expected = by_what.map(|by| (other.id(), vec![by]));
+            assert_eq!(found, Vec::from_iter(expected), "{name} {surname}");
+        }
+    }
+    // What is not there any more is nobody's duplicate, and of many there are few.
+    for _ in 0..12 {
+        named(customer(db).await, "Anna", "Semenova", day).await;
+    }
+    assert_eq!(merge::duplicates(db, &by, anna.id()).await.expect("read").len(), 10);
+    let now = db.now();
+    sql!(
+        world,
+        "UPDATE customers SET erased_at = $2 WHERE id <> $1",
+        anna.id(),
+        now
+    );
+    assert_eq!(merge::duplicates(db, &by, anna.id()).await.expect("read"), []);
+});
+
+/// All pairs, page by page: the newer account of each first.
+async fn all_pairs(world: &World, by: &Staff) -> Vec<Pair> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = pairs::pairs(&world.db, by, after).await.expect("read");
+        assert!(page.pairs.len() <= pairs::PAIRS);
+        all.extend(page.pairs);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+both_engines!(
+    pairs_of_all_customers_are_worked_through_from_the_newest_on,
+    async |world| {
+        let (anna, old) = two(world).await;
+        let db = &world.db;
+        let by = lead(world).await;
+        let mut all = vec![anna, old];
+        for _ in 0..6 {
+            all.push(customer(db).await);
+        }
+        assert_eq!(all_pairs(world, &by).await, [], "a name alone is none");
+        let day = NaiveDate::from_ymd_opt(1990, 5, 3);
+        sql!(world, "UPDATE customers SET birthday = $1", day);
+        for who in &all[..2] {
+            contact(world, who.id(), Kind::Email, EMAIL).await;
+        }
+        // Many who are like nobody came later: they are passed by.
+        let strangers: Vec<_> = (0..1100).map(|n| (format!("Б{n}"), String::new())).collect();
+        insert(world, &strangers).await;
+
+        let ids = |pairs: &[Pair]| -> Vec<_> { pairs.iter().map(|pair| (pair.newer, pair.older)).collect() };
+        let expected = |but: &[(usize, usize)]| -> Vec<_> {
+            let each = (0..8)
+                .rev()
+                .flat_map(|newer| (0..newer).rev().map(move |older| (newer, older)));
+            let left = each.filter(|pair| !but.contains(pair));
+            left.map(|(newer, older)| (all[newer].id(), all[older].id())).collect()
+        };
+        let found = all_pairs(world, &by).await;
+        assert_eq!(ids(&found), expected(&[]), "28 of them, on two pages");
+        let last = found.last().expect("a pair");
+        assert_eq!(last.by, [Likeness::Email, Likeness::Person]);
+        assert_eq!(last.older_name, ("Анна".to_owned(), "К".to_owned()));
+        assert_eq!(found[0].by, [Likeness::Person]);
+        let listed = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.list' AND reason LIKE '% shown'";
+        assert!(one!(world, i64, listed) >= 3);
+
+        // Two who are two persons, whichever is named first, and by whoever says so once more.
+        for (one, other) in [(1, 7), (7, 1)] {
+            pairs::dismiss(db, &by, all[one].id(), all[other].id())
+                .await
+                .expect("remembered");
+        }
+        assert_eq!(ids(&all_pairs(world, &by).await), expected(&[(7, 1)]));
+        let who = "SELECT COUNT(*) FROM distinct_customers WHERE staff_id = $1 AND at = $2";
+        assert_eq!(one!(world, i64, who, by.id(), db.now()), 1);
+        let told = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.dismiss' AND customer_id = $1";
+        for who in [all[1], all[7]] {
+            assert_eq!(one!(world, i64, told, who.id()), 1);
+        }
+        for (who, other) in [(1, 7), (7, 1)] {
+            let found = merge::duplicates(db, &by, all[who].id()).await.expect("read");
+            assert_eq!(found.len(), 6, "nor on the card");
+            assert!(found.iter().all(|one| one.id != all[other].id()));
+        }
+
+        // What went into another one is no pair any more, and can be none.
+        let (gone, heir) = (all[6].id(), all[5].id());
+        sql!(world, "UPDATE customers SET merged_into = $2 WHERE id = $1", gone, heir);
+        let gone: Vec<_> = (0..6).map(|older| (6, older)).chain([(7, 6), (7, 1)]).collect();
+        assert_eq!(ids(&all_pairs(world, &by).await), expected(&gone));
+        for (one, other) in [
+            (all[5].id(), all[6].id()),
+            (all[5].id(), all[5].id()),
+            (all[5].id(), CustomerId::new()),
+        ] {
+            let refused = pairs::dismiss(db, &by, one, other).await;
+            assert!(matches!(refused, Err(crm::Error::NotFound)), "{refused:?}");
+        }
+        let agent = crate::common::people::agent(world).await;
+        let refused = pairs::pairs(db, &agent, None).await;
+        assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+        let refused = pairs::dismiss(db, &agent, all[2].id(), all[3].id()).await;
+        assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+
+        // Of who is erased nothing is remembered.
+        let hers = sign_in(db, old).await;
+        erasure::ask(db, &hers.fresh(db).expect("fresh"), true)
+            .await
+            .expect("asked");
+        go_on(world, start() + days(30));
+        assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM distinct_customers"), 0);
+    }
+);
 
 both_engines!(who_is_erased_is_erased_whole, async |world| {
     let (anna, old) = two(world).await;

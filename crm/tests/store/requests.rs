@@ -925,7 +925,7 @@ crm::both_engines!(pages_have_no_gap_and_nothing_twice, async |world| {
         assert_eq!(seen, list(world, &anna, None, 100).await, "{size}");
         assert_eq!(seen.iter().map(|s| s.id).collect::<BTreeSet<_>>().len(), 23);
         assert!(seen.is_sorted_by_key(|s| std::cmp::Reverse(s.updated_at)));
-        for sort in [Sort::Waiting, Sort::Newest, Sort::Updated] {
+        for sort in [Sort::Waiting, Sort::Newest, Sort::Updated, Sort::Priority] {
             let (mut seen, mut after) = (Vec::new(), None::<Cursor>);
             loop {
                 let page = store::queue(&world.db, &agent, &Filter::default(), sort, after, size)

@@ -570,6 +570,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/customers", &[&[Right::Customers]]),
     ("/admin/customers/{id}/merge", &[&[Right::Customers, Right::Merge]]),
     ("/admin/dialogue", &[&[Right::Texts]]),
+    ("/admin/duplicates", &[&[Right::Customers, Right::Merge]]),
     ("/admin/exports", &[&[Right::Export]]),
     (
         "/admin/find",

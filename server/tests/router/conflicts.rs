@@ -111,6 +111,7 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
     (
         "it says which of two states is meant, and a colleague who meant the same has done it",
         &[
+            "duplicate.dismiss",
             "note.pin",
             "partner.switch",
             "program.automatic",

@@ -2,7 +2,7 @@
 //! the search.
 
 use crate::common::html::{Tag, forms, tags};
-use crate::common::{BY, Browser, Customer, Reply, TestApp, Town};
+use crate::common::{BY, Browser, Customer, PNG, Reply, TestApp, Town};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::who::Token;
@@ -585,6 +585,57 @@ async fn whatever_was_said_is_found_and_a_tag_is_called_otherwise() {
     let gone = [("from", "поломка"), ("to", "x")];
     let gone = town.agent.send("/admin/tags", "tag.rename", &gone).await;
     assert_eq!(gone.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", gone.text());
+}
+
+#[tokio::test]
+async fn a_request_is_found_by_a_file_a_rating_and_a_receipt() {
+    let mut town = Town::new().await;
+    let fields = [("topic", "card"), ("text", "Вопрос с файлом"), ("purchase", "")];
+    let files = [("Гарантия чайника.png", PNG)];
+    let sent = town
+        .anna
+        .browser
+        .upload("/support/new", "request.create", &fields, &files)
+        .await;
+    let at = sent.location().replace("?done=sent", "");
+    let desk = at.replace("/support/", "/admin/requests/");
+    let page = find(&mut town.agent, "гарантия чайника").await;
+    page.assert_says("Вопрос с файлом");
+    assert!(!find(&mut town.agent, "A-1").await.text().contains("Вопрос с файлом"));
+    let receipt = [("about", ""), ("document", "A-1"), ("line", "")];
+    let linked = town.agent.send(&desk, "request.link_purchase", &receipt).await;
+    linked.assert_leads_to(&format!("{desk}?done=linked"));
+    find(&mut town.agent, "A-1").await.assert_says("Вопрос с файлом");
+    town.anna.send(&at, "request.close", &[]).await;
+    let rated = [("score", "2"), ("comment", "Ждала слишком долго")];
+    let rated = town.anna.send(&at, "request.rate", &rated).await;
+    assert_eq!(rated.status, StatusCode::SEE_OTHER, "{}", rated.text());
+    find(&mut town.agent, "слишком").await.assert_says("Вопрос с файлом");
+}
+
+#[tokio::test]
+async fn the_most_urgent_are_shown_first_by_a_link_of_the_head() {
+    let mut town = Town::new().await;
+    let low = ask(&mut town.anna, "card", "Подождёт").await;
+    let urgent = ask(&mut town.anna, "card", "Горит").await;
+    change(&mut town.agent, &[&low], &[("priority", "low")]).await;
+    change(&mut town.agent, &[&urgent], &[("priority", "urgent")]).await;
+    let page = town.agent.get(LIST).await;
+    let sorted = "/admin/requests?sort=priority";
+    assert!(page.body.contains(&format!("href=\"{sorted}\"")), "{}", page.body);
+    let page = town.agent.get(sorted).await.text();
+    let place = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}: {page}"));
+    assert!(place("Горит") < place("Подождёт"), "{page}");
+    // A narrower list keeps the order.
+    let fields = [
+        ("status", "all"),
+        ("assignee", ""),
+        ("topic", ""),
+        ("q", ""),
+        ("sort", "priority"),
+    ];
+    let found = town.agent.send(LIST, "request.find", &fields).await;
+    found.assert_leads_to("/admin/requests?sort=priority&status=all");
 }
 
 #[tokio::test]

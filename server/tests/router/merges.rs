@@ -234,6 +234,65 @@ async fn ones_own_phone_is_proved_as_well() {
 }
 
 #[tokio::test]
+async fn an_account_whose_name_is_spelt_otherwise_is_proposed() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let (other, strange) = (app.customer("Anna").await, app.customer("Ольга").await);
+    let card = format!("/admin/customers/{}", anna.id().await);
+    let mut lead = app.staff_as("lead", "lead").await;
+    let page = lead.get(&card).await;
+    page.assert_says("Совпадают: день рождения и похожее имя");
+    let proposed = |id| format!("href=\"{card}/merge/{id}\"");
+    assert!(page.body.contains(&proposed(other.id().await)), "{}", page.text());
+    assert!(!page.body.contains(&proposed(strange.id().await)), "{}", page.text());
+}
+
+#[tokio::test]
+async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
+    const PAIRS: &str = "/admin/duplicates";
+    let app = TestApp::new().await;
+    let (mut first, second) = (app.customer("Анна").await, app.customer("Анна").await);
+    app.customer("Ольга").await;
+    let (older, newer) = (first.id().await, second.id().await);
+    let mut agent = app.staff_as("agent", "agent").await;
+    assert!(
+        !agent.get("/admin/customers").await.body.contains(PAIRS),
+        "not for an agent"
+    );
+    assert_eq!(agent.get(PAIRS).await.status, StatusCode::FORBIDDEN);
+
+    let mut lead = app.staff_as("lead", "lead").await;
+    let customers = lead.get("/admin/customers").await;
+    assert!(
+        customers.body.contains(&format!("href=\"{PAIRS}\"")),
+        "{}",
+        customers.body
+    );
+    let page = lead.get(PAIRS).await;
+    page.assert_says("имя и день рождения");
+    assert!(!page.text().contains("Ольга"), "{}", page.text());
+    let there = format!("/admin/customers/{older}/merge/{newer}");
+    assert!(page.body.contains(&format!("href=\"{there}\"")), "{}", page.body);
+    assert_eq!(lead.get(&there).await.status, StatusCode::OK);
+
+    let done = lead.submit(PAIRS, &page.form("duplicate.dismiss")).await;
+    done.assert_leads_to("/admin/duplicates?done=dismissed");
+    let page = lead.get(done.location()).await;
+    page.assert_says("это разные люди");
+    page.assert_says("Похожих счетов нет");
+    let card = lead.get(&format!("/admin/customers/{older}")).await;
+    assert!(!card.body.contains(&there), "nor on the card: {}", card.text());
+    first.get("/profile/views").await.assert_says("похожий счёт не ваш");
+    let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.dismiss'";
+    assert_eq!(app.count(log).await, 2);
+    // What is nobody's pair is none.
+    let nobody = uuid::Uuid::nil().to_string();
+    let strange = [("newer", nobody.as_str()), ("older", nobody.as_str())];
+    let refused = lead.send(PAIRS, "duplicate.dismiss", &strange).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+}
+
+#[tokio::test]
 async fn staff_find_two_accounts_of_one_person_and_merge_them_with_a_reason() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;

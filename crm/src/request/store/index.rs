@@ -1,5 +1,5 @@
-//! The words by which requests are found: all that was said in one, notes between staff, its tags, its number and the name of
-//! its customer, as one row for each request.
+//! The words by which requests are found: all that was said in one, notes between staff, its tags, names of files, comments of
+//! ratings, numbers of the receipts that it is about, its number and the name of its customer, as one row for each request.
 //!
 //! SQLite keeps them in an FTS5 table, PostgreSQL in a `tsvector` under a GIN index. What a word is neither of them decides:
 //! words are made here, and both engines find the same. Triggers note which requests have changed, whoever changed what;
@@ -102,15 +102,25 @@ async fn put(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
         "SELECT r.number, c.search FROM requests r JOIN customers c ON c.id = r.customer_id WHERE r.id = $1";
     const SAID: &str = "SELECT search FROM messages WHERE request_id = $1 ORDER BY at, id";
     const TAGS: &str = "SELECT tag FROM request_tags WHERE request_id = $1";
+    const FILES: &str =
+        "SELECT a.name FROM messages m JOIN attachments a ON a.message_id = m.id WHERE m.request_id = $1";
+    const COMMENTS: &str = "SELECT comment FROM request_ratings WHERE request_id = $1";
+    // The one that its customer chose, and those that staff linked it to.
+    const RECEIPTS: &str = "SELECT p.document FROM requests r JOIN purchases p ON p.id = r.purchase_id WHERE r.id = $1 \
+                            UNION SELECT p.document FROM request_links l JOIN purchases p ON p.id = l.purchase_id \
+                            WHERE l.request_id = $1";
     const SQLITE: &str = "INSERT INTO request_words (rowid, words) VALUES ($1, $2)";
     const POSTGRES: &str =
         "INSERT INTO request_words (number, words) VALUES ($1, array_to_tsvector(string_to_array($2, ' ')))";
     let (number, name): (i64, String) = on!(tx, |c| sqlx::query_as(HEAD).bind(request).fetch_one(c).await)?;
-    let said: Vec<String> = on!(tx, |c| sqlx::query_scalar(SAID).bind(request).fetch_all(c).await)?;
-    let tags: Vec<String> = on!(tx, |c| sqlx::query_scalar(TAGS).bind(request).fetch_all(c).await)?;
+    let mut texts = vec![name];
+    // What was said comes last: there may be more of it than counts.
+    for sql in [TAGS, RECEIPTS, FILES, COMMENTS, SAID] {
+        let some: Vec<String> = on!(tx, |c| sqlx::query_scalar(sql).bind(request).fetch_all(c).await)?;
+        texts.extend(some);
+    }
     let mut all: BTreeSet<String> = BTreeSet::from([number.to_string()]);
-    let texts = std::iter::once(name).chain(tags).chain(said);
-    for word in texts.flat_map(|text| words(&text)) {
+    for word in texts.iter().flat_map(|text| words(text)) {
         if all.len() >= WORDS_MAX {
             break;
         }

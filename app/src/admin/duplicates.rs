@@ -1,0 +1,109 @@
+//! Accounts that may be of one person, pair by pair: each leads to what would become of both, or is of two persons.
+
+use super::{full_name, merge, pages};
+use crate::cabinet::{back, flash, unsaid};
+use crate::cx::Cx;
+use crate::route::{Body, Form, Frame, Next};
+use crate::ui::html::{Html, IntoHtml};
+use crate::ui::{DataTable, FormBox, Head};
+use crm::id::CustomerId;
+use crm::merge::pairs::{self, Pair};
+use islands::AppError;
+use leptos::prelude::*;
+use serde::Deserialize;
+
+pub(super) const HERE: &str = "/admin/duplicates";
+
+/// Says that two accounts are of two persons.
+#[derive(Deserialize)]
+pub struct DismissPair {
+    newer: CustomerId,
+    older: CustomerId,
+}
+
+impl Form for DismissPair {
+    const NAME: &'static str = "duplicate.dismiss";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        pairs::dismiss(&cx.db, cx.staff()?, self.newer, self.older).await?;
+        let done = match place(cx) {
+            Some(after) => format!("{}&done=dismissed", address(after)),
+            None => format!("{HERE}?done=dismissed"),
+        };
+        Ok(Next::to(done))
+    }
+}
+
+/// After which pair the page begins.
+fn place(cx: &Cx) -> Option<(CustomerId, CustomerId)> {
+    let id = |name| cx.query(name).and_then(|id| id.parse().ok());
+    id("newer").zip(id("older"))
+}
+
+/// The address of what comes after a pair.
+fn address((newer, older): (CustomerId, CustomerId)) -> String {
+    format!("{HERE}?newer={newer}&older={older}")
+}
+
+/// The pairs.
+pub async fn page(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_duplicates;
+    let after = place(&cx);
+    let found = pairs::pairs(&cx.db, cx.staff()?, after).await?;
+    let is_there = |id: &str| found.pairs.iter().any(|pair| pair.newer.to_string() == id);
+    let lost = unsaid(&cx, &[DismissPair::NAME], "newer", is_there, cx.t().form.stale);
+    let rows: Vec<_> = found.pairs.iter().map(|pair| row(&cx, pair)).collect();
+    let heads = vec![
+        Head::Words(t.newer),
+        Head::Words(t.older),
+        Head::Words(t.common),
+        Head::Unseen(t.acts),
+    ];
+    let list = if rows.is_empty() {
+        let words = if found.next.is_some() { t.none_here } else { t.none };
+        view! { <div class="empty"><p role="status">{words}</p></div> }.into_html()
+    } else {
+        view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
+    };
+    let first = after.map(|_| (HERE.to_owned(), t.to_start));
+    let next = found.next.map(|next| (address(next), t.next));
+    let view = view! {
+        {back(super::customers::HERE, cx.t().admin_customers.title)}
+        <h1>{t.title}</h1>
+        {flash(&cx, &[("dismissed", t.done_dismissed)])}
+        <p class="lead">{t.lead}</p>
+        {lost}
+        {list}
+        {pages(None, first, next)}
+    };
+    Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+fn row(cx: &Cx, pair: &Pair) -> Html {
+    let t = &cx.t().admin_duplicates;
+    let name = |(name, surname): &(String, String)| match full_name(cx, name, surname) {
+        name if name.is_empty() => cx.t().admin_merge.nameless.to_owned(),
+        name => name,
+    };
+    let (newer, older) = (pair.newer.to_string(), pair.older.to_string());
+    let form = format!("duplicate-dismiss-{newer}-{older}");
+    let there = format!("/admin/customers/{older}/merge/{newer}");
+    view! {
+        <tr>
+            <td class="grow"><bdi>{name(&pair.newer_name)}</bdi></td>
+            <td class="grow"><bdi>{name(&pair.older_name)}</bdi></td>
+            <td>{merge::in_common(cx, &pair.by)}</td>
+            <td>
+                <div class="actions">
+                    <a class="btn btn-sm" href=there>{t.compare}</a>
+                    <FormBox<DismissPair> id=form class="switch">
+                        <input type="hidden" name="newer" value=newer/>
+                        <input type="hidden" name="older" value=older/>
+                        <button class="btn btn-sm btn-quiet">{t.dismiss}</button>
+                    </FormBox<DismissPair>>
+                </div>
+            </td>
+        </tr>
+    }
+    .into_html()
+}
