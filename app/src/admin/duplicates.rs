@@ -81,10 +81,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 
 fn row(cx: &Cx, pair: &Pair) -> Html {
     let t = &cx.t().admin_duplicates;
-    let name = |(name, surname): &(String, String)| match full_name(cx, name, surname) {
-        name if name.is_empty() => cx.t().admin_merge.nameless.to_owned(),
-        name => name,
-    };
+    let name = |(name, surname): &(String, String)| full_name(cx, name, surname);
     let (newer, older) = (pair.newer.to_string(), pair.older.to_string());
     let form = format!("duplicate-dismiss-{newer}-{older}");
     let there = format!("/admin/customers/{older}/merge/{newer}");

@@ -25,7 +25,7 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 9] = [
+const BY_EMAIL: [&str; 10] = [
     "email_code",
     "promotion_footer",
     "question_answered",

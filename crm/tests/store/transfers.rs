@@ -703,8 +703,8 @@ both_engines!(
             with_right(world, "mira", "lead").await,
             with_right(world, "nina", "lead").await,
         );
-        let gone = with_right(world, "gone", "lead").await;
-        execute!(db, "UPDATE staff SET disabled_at = created_at WHERE id = $1", gone.id())
+        let gone = with_right(world, "gone", "lead").await.id();
+        execute!(db, "UPDATE staff SET disabled_at = created_at WHERE id = $1", gone)
             .await
             .expect("disabled");
         let (agent, mara) = (
@@ -796,7 +796,8 @@ both_engines!(
             .await
             .expect("asked");
         assert_eq!(waits_for(world, &other).await.0, 1);
-        execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", other.id())
+        let id = other.id();
+        execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", id)
             .await
             .expect("a role");
         let other = people::again(world, other.id()).await;

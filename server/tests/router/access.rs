@@ -620,7 +620,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
 ];
 
 /// Forms that take a right besides those that open their page, any one of these.
-const BESIDES: [(&str, &[Right]); 22] = [
+const BESIDES: [(&str, &[Right]); 23] = [
     ("article.change", &[Right::Shops]),
     ("audience.keep", &[Right::Rules]),
     ("card.issue", &[Right::Cards]),

@@ -111,7 +111,7 @@ async fn a_form_that_is_sent_twice_registers_once() {
 
 #[tokio::test]
 async fn what_is_wrong_stands_at_its_field_and_whose_a_phone_is_below_a_link() {
-    let mut town = Town::new().await;
+    let town = Town::new().await;
     let mut lead = town.app.staff_as("lada", "lead").await;
     let before = town.app.count(PEOPLE).await;
     let free = town.app.free_phone();

@@ -236,7 +236,7 @@ async fn ones_own_phone_is_proved_as_well() {
 #[tokio::test]
 async fn an_account_whose_name_is_spelt_otherwise_is_proposed() {
     let app = TestApp::new().await;
-    let mut anna = app.customer("Анна").await;
+    let anna = app.customer("Анна").await;
     let (other, strange) = (app.customer("Anna").await, app.customer("Ольга").await);
     let card = format!("/admin/customers/{}", anna.id().await);
     let mut lead = app.staff_as("lead", "lead").await;
