@@ -189,6 +189,7 @@ async fn s17_only_who_corrects_data_of_customers_registers_some() {
     let found = agent.find(&phone).await;
     assert!(!agent.get(&found).await.body.contains(FORM));
     let sent = agent.send(AT, FORM, &fields(&phone, "")).await;
-    assert_eq!(sent.status, StatusCode::FORBIDDEN, "{}", sent.text());
+    assert_eq!(sent.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", sent.text());
+    sent.assert_says("Этого сделать нельзя");
     assert_eq!(app.count(PEOPLE).await, 0);
 }

@@ -1173,8 +1173,8 @@ async fn s23_what_staff_look_for_stands_in_no_address() {
             if tag.name == "form" {
                 is_get = tag.get("method") != Some("post");
             }
-            // A day tells nothing of anybody.
-            let is_field = tag.name == "input" && !matches!(tag.get("type"), Some("hidden" | "date"));
+            // A day or a box tells nothing of anybody.
+            let is_field = tag.name == "input" && !matches!(tag.get("type"), Some("hidden" | "date" | "checkbox"));
             let is_typed = tag.name == "textarea" || is_field;
             assert!(!(is_get && is_typed), "{at}: {tag:?}");
         }
