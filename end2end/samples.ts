@@ -182,7 +182,7 @@ export async function arrive(page: Page, { path, access }: Route, engine: string
   // Approvals, exports, odd patterns, the help, imports, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
   // Whoever adds a receiver, brings files in or takes them away, merges accounts or looks after staff has just proved who they are.
   if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
-  else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audience|audit|categories|coupons|dialogue|fraud|help|levels|messages|partners|programs|promotions|questionnaire|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
+  else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audience|audit|categories|coupons|dialogue|duplicates|fraud|help|levels|messages|partners|programs|promotions|questionnaire|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
   if (access === "Demonstration") await be(page, engine, "agent");
   if (WAITING.includes(path)) {
     test.slow();
