@@ -60,7 +60,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Head::Unseen(t.acts),
     ];
     let list = if rows.is_empty() {
-        let words = if found.next.is_some() { t.none_here } else { t.none };
+        let words = match (found.next.is_some(), after.is_some()) {
+            (true, _) => t.none_here,
+            (false, true) => t.none_further,
+            (false, false) => t.none,
+        };
         view! { <div class="empty"><p role="status">{words}</p></div> }.into_html()
     } else {
         view! { <DataTable label=t.title heads=heads rows=rows.into_html()/> }.into_html()
@@ -85,6 +89,7 @@ fn row(cx: &Cx, pair: &Pair) -> Html {
     let (newer, older) = (pair.newer.to_string(), pair.older.to_string());
     let form = format!("duplicate-dismiss-{newer}-{older}");
     let there = format!("/admin/customers/{older}/merge/{newer}");
+    let both = format!(": {}, {}", name(&pair.newer_name), name(&pair.older_name));
     view! {
         <tr>
             <td class="grow"><bdi>{name(&pair.newer_name)}</bdi></td>
@@ -92,11 +97,11 @@ fn row(cx: &Cx, pair: &Pair) -> Html {
             <td>{merge::in_common(cx, &pair.by)}</td>
             <td>
                 <div class="actions">
-                    <a class="btn btn-sm" href=there>{t.compare}</a>
+                    <a class="btn btn-sm" href=there>{t.compare}<span class="sr-only">{both.clone()}</span></a>
                     <FormBox<DismissPair> id=form class="switch">
                         <input type="hidden" name="newer" value=newer/>
                         <input type="hidden" name="older" value=older/>
-                        <button class="btn btn-sm btn-quiet">{t.dismiss}</button>
+                        <button class="btn btn-sm btn-quiet">{t.dismiss}<span class="sr-only">{both}</span></button>
                     </FormBox<DismissPair>>
                 </div>
             </td>

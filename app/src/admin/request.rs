@@ -86,10 +86,18 @@ impl Form for Answer {
         let (number, seen) = (number(cx)?, seen(self.seen)?);
         if self.act == KEEP {
             draft::keep(&cx.db, cx.staff()?, number, Draft::Answer, &self.text).await?;
-            return again(cx, "kept");
+            return again(cx, kept(cx));
         }
         requests::staff_answer(&cx.db, cx.staff()?, number, &self.text, &cx.files, seen).await?;
         again(cx, "answered")
+    }
+}
+
+/// What is said of a draft that was kept: files do not go with it.
+fn kept(cx: &Cx) -> &'static str {
+    match cx.files.is_empty() {
+        true => "kept",
+        false => "kept_without_files",
     }
 }
 
@@ -108,7 +116,7 @@ impl Form for Note {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         if self.act == KEEP {
             draft::keep(&cx.db, cx.staff()?, number(cx)?, Draft::Note, &self.text).await?;
-            return again(cx, "kept");
+            return again(cx, kept(cx));
         }
         requests::note(&cx.db, cx.staff()?, number(cx)?, &self.text, &cx.files).await?;
         again(cx, "noted")
@@ -409,6 +417,7 @@ fn done(cx: &Cx, view: &View, neighbours: &[Row], here: i64) -> Option<impl Into
         "split" => desk.done_split,
         "macro" => desk.done_macro,
         "kept" => desk.done_kept,
+        "kept_without_files" => desk.done_kept_without_files,
         _ => return None,
     };
     let next = neighbours

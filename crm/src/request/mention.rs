@@ -176,14 +176,19 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
 pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), Error> {
     const NOTES: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
     const LEVELS: &str = "UPDATE level_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
-    const APPROVALS: &str =
-        "UPDATE approval_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    const APPROVALS: &str = "UPDATE approval_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3 \
+        AND (kind <> 'asked' OR (promotion_id IS NULL AND $4) OR (promotion_id IS NOT NULL AND $5))";
     by.may_be_told()?;
+    // What somebody has no right to for now was not shown to them.
+    let of_requests: &[&'static str] = match by.has(Right::Requests) {
+        true => &[NOTES, LEVELS],
+        false => &[],
+    };
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            for sql in [NOTES, LEVELS, APPROVALS] {
-                on!(tx, |c| sqlx::query(sql)
+            for sql in of_requests {
+                on!(tx, |c| sqlx::query(*sql)
                     .bind(by.id())
                     .bind(now)
                     .bind(until)
@@ -191,6 +196,15 @@ pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), 
                     .await
                     .map(drop))?;
             }
+            on!(tx, |c| sqlx::query(APPROVALS)
+                .bind(by.id())
+                .bind(now)
+                .bind(until)
+                .bind(by.has(Right::Points))
+                .bind(by.has(Right::Rules))
+                .execute(c)
+                .await
+                .map(drop))?;
             Ok(())
         })
     })

@@ -1254,6 +1254,8 @@ pub async fn take_down(db: &Db, by: &Staff, customer: CustomerId, new: &TakenDow
     db.write(|tx| {
         scoped(async move {
             let subject = by.open_in(tx, customer, Reason::Card).await?;
+            // Of this and a merge or an erasure at the same moment one sees what the other did.
+            customers::hold(tx, customer).await?;
             customers::is_alive(tx, customer).await?;
             if let Some(talk) = new.talk {
                 interactions::get(tx, subject, talk).await?;

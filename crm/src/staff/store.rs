@@ -199,6 +199,10 @@ pub(super) async fn shut_out(tx: &mut Tx, id: StaffId) -> Result<bool, sqlx::Err
         return Ok(false);
     }
     end_sessions(tx, id).await?;
+    // A link for another password does not wait until they are let in again.
+    const LINK: &str = "UPDATE staff_invites SET expires_at = $2 WHERE staff_id = $1 AND is_reset AND used_at IS NULL \
+                        AND expires_at > $2";
+    on!(tx, |c| sqlx::query(LINK).bind(id).bind(now).execute(c).await.map(drop))?;
     Ok(true)
 }
 
