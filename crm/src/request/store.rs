@@ -1196,6 +1196,8 @@ pub async fn write_to(db: &Db, by: &Staff, customer: CustomerId, topic: &str, ra
     db.write(|tx| {
         scoped(async move {
             by.open_in(tx, customer, Reason::Card).await?;
+            // As where a caller's words are taken down.
+            customers::hold(tx, customer).await?;
             customers::is_alive(tx, customer).await?;
             let mut check = Check::new();
             let topic = open_topic(tx, topic).await?;
