@@ -530,6 +530,14 @@ impl Db {
                 .acquire_timeout(Duration::from_secs(30))
                 // A file needs no question whether it is still there.
                 .test_before_acquire(false)
+                // On a full disk SQLite ends a transaction of itself, and sqlx takes the connection to be in it for
+                // ever: it is closed before anybody else gets it. The ping waits for a rollback that is under way.
+                .after_release(|conn, _| {
+                    Box::pin(async move {
+                        conn.ping().await?;
+                        Ok(!conn.is_in_transaction())
+                    })
+                })
                 .connect_with(
                     options
                         .clone()
@@ -658,7 +666,9 @@ impl Db {
     {
         let waiting = Waiting::at(&self.waiting);
         let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => Inner::SqliteWrite(begin_immediate(write).await.map_err(Error::from)?),
+            Pools::Sqlite { write, .. } => {
+                Inner::SqliteWrite(write.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?)
+            }
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
         drop(waiting);
@@ -740,20 +750,6 @@ impl Db {
             ..self.clone()
         };
         plain.write(|tx| scoped(keep_answer(tx, scope, key, answer))).await
-    }
-}
-
-/// Begins a change on SQLite. Where the end of the one before failed, as on a full disk, sqlx takes the connection to be
-/// in that transaction for ever: then it is closed, which undoes what there was, and another takes its place.
-async fn begin_immediate(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    const BEGIN: &str = "BEGIN IMMEDIATE";
-    match write.begin_with(BEGIN).await {
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            tracing::warn!("the connection that writes is made anew: its last transaction did not end");
-            write.acquire().await?.close().await?;
-            write.begin_with(BEGIN).await
-        }
-        begun => begun,
     }
 }
 

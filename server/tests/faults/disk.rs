@@ -91,7 +91,7 @@ async fn runs_full(place: &Place, node: Node, take_room: impl FnOnce(), make_roo
         assert!(taken.len() < 4000, "the disk does not run full");
     };
     // The form comes back with everything in it and says why.
-    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(refused.status, 503, "{}\n{}", refused.body, node.logged());
     assert_eq!(refused.header("retry-after"), Some("10"));
     assert!(
         refused.body.contains("Сейчас сохранить не получается"),
