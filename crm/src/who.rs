@@ -99,6 +99,14 @@ pub struct Customer {
 
 /// How long a proof of who somebody is lets them do what is dangerous (ASVS 5.0, 7.5.1).
 pub const FRESH: Duration = Duration::minutes(15);
+/// How far the clocks of two nodes may be apart. What is later than that was written before the clock was set back, and
+/// how old it is nobody can tell.
+pub(crate) const SKEW: Duration = Duration::minutes(1);
+
+/// Whether a proof of this age is fresh.
+fn is_fresh(age: Duration) -> bool {
+    -SKEW <= age && age < FRESH
+}
 
 /// Somebody who proved moments ago who they are. What could lock them out or cost them their points demands this proof.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +122,7 @@ impl<P> Deref for Fresh<'_, P> {
 impl Customer {
     /// The proof for what is dangerous. [`Error::NotFresh`] when they have to prove anew who they are.
     pub fn fresh(&self, db: &Db) -> Result<Fresh<'_, Self>, Error> {
-        if db.now() - self.authenticated_at < FRESH {
+        if is_fresh(db.now() - self.authenticated_at) {
             Ok(Fresh(self))
         } else {
             Err(Error::NotFresh)
@@ -184,7 +192,7 @@ impl Customer {
 
     /// Whether they proved moments ago, by a code in this session, to hold a phone of theirs.
     pub fn has_proved_phone(&self, db: &Db) -> bool {
-        self.phone_at.is_some_and(|at| db.now() - at < FRESH)
+        self.phone_at.is_some_and(|at| is_fresh(db.now() - at))
     }
 
     /// Until when it can be undone that another account was merged into theirs, if one was.
@@ -355,7 +363,7 @@ impl Staff {
 
     /// The proof for what is dangerous. [`Error::NotFresh`] when they have to prove anew who they are.
     pub fn fresh(&self, db: &Db) -> Result<Fresh<'_, Self>, Error> {
-        if db.now() - self.authenticated_at < FRESH {
+        if is_fresh(db.now() - self.authenticated_at) {
             Ok(Fresh(self))
         } else {
             Err(Error::NotFresh)

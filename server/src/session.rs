@@ -99,23 +99,31 @@ pub struct Address {
     pub how: Learnt,
 }
 
+/// An entry of `X-Forwarded-For`; some proxies write a port behind the address.
+fn hop(raw: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(raw).ok()?.trim();
+    let with_port = || text.parse::<SocketAddr>().map(|hop| hop.ip());
+    // A proxy that listens on IPv6 for both may write an IPv4 address within an IPv6 one: all of those are not one network.
+    Some(text.parse::<IpAddr>().or_else(|_| with_port()).ok()?.to_canonical())
+}
+
 /// Where a request comes from. `X-Forwarded-For` counts only when a trusted proxy sent it, and of its entries the last
 /// that is not a trusted proxy itself: those before it anybody could have written.
 pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Address {
     let peer = peer.map(|peer| peer.ip().to_canonical());
-    let forwarded = headers
+    let hops: Vec<Option<IpAddr>> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','));
-    // A proxy that listens on IPv6 for both may write an IPv4 address within an IPv6 one: all of those are not one network.
-    let hops: Vec<IpAddr> = forwarded
-        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
-        .map(|hop| hop.to_canonical())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter(|hop| !hop.trim_ascii().is_empty())
+        .map(hop)
         .collect();
+    let is_a_proxy = |hop: &Option<IpAddr>| hop.is_some_and(|hop| trusted.contains(&hop));
     let (ip, how) = match peer {
-        Some(peer) if trusted.contains(&peer) => match hops.iter().rev().find(|hop| !trusted.contains(hop)) {
-            Some(hop) => (Some(*hop), Learnt::Forwarded),
+        Some(peer) if trusted.contains(&peer) => match hops.iter().rev().find(|hop| !is_a_proxy(hop)) {
+            Some(Some(hop)) => (Some(*hop), Learnt::Forwarded),
+            // What cannot be read is not passed over: what stands before it anybody could have written.
+            Some(None) => (Some(peer), Learnt::Unforwarded),
             // The client is on a proxy's own machine.
             None if !hops.is_empty() => (Some(peer), Learnt::Forwarded),
             None => (Some(peer), Learnt::Unforwarded),
@@ -203,6 +211,20 @@ mod tests {
         assert_eq!(address(peer, &HeaderMap::new(), &[]).how, Learnt::Direct);
         let mapped = headers("x-forwarded-for", "::ffff:203.0.113.9, ::ffff:10.0.0.2");
         assert_eq!(visitor(peer, &mapped, &trusted).network, "203.0.113.9");
+        // A proxy that writes the port of the client.
+        for written in ["1.1.1.1, 203.0.113.9:4711", "1.1.1.1, [2001:db8::9]:4711, 10.0.0.2"] {
+            let how = address(peer, &headers("x-forwarded-for", written), &trusted);
+            assert_eq!(how.how, Learnt::Forwarded, "{written}");
+            assert_ne!(how.ip, Some([1, 1, 1, 1].into()), "{written}");
+            assert_ne!(how.ip, peer.map(|peer| peer.ip()), "{written}");
+        }
+        // What cannot be read hides nothing, and what the client wrote before it does not count.
+        let mut unreadable = headers("x-forwarded-for", "1.1.1.1, unknown");
+        let how = address(peer, &unreadable, &trusted);
+        assert_eq!((how.ip, how.how), (Some([10, 0, 0, 1].into()), Learnt::Unforwarded));
+        let bytes = axum::http::HeaderValue::from_bytes(b"1.1.1.1, \xff").expect("a value");
+        unreadable.insert("x-forwarded-for", bytes);
+        assert_eq!(visitor(peer, &unreadable, &trusted).network, "10.0.0.1");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::on;
 use crate::signin::attempts::{self, AttemptRow, Purpose};
 use crate::signin::codes::typed;
 use crate::signin::history;
-use crate::signin::store::{conclude, failed, let_in, let_staff_in, throttle, throttle_alone};
+use crate::signin::store::{conclude, failed, let_in, let_staff_in, throttle_of, throttle_second};
 use crate::staff::store::end_sessions;
 use crate::who::{self, Opened, Subject, System, Token, Visitor};
 use chrono::{DateTime, Utc};
@@ -239,7 +239,7 @@ async fn confirm_offer(
     const SQL: &str = "UPDATE factors SET confirmed_at = $2, used_at = $2, last_step = $3 \
                        WHERE id = $1 AND confirmed_at IS NULL";
     let (subject, now) = (subject(owner), tx.now());
-    throttle_alone(tx, &subject, visitor).await?;
+    throttle_second(tx, &subject, true, visitor).await?;
     let (id, secret) = offered(tx, owner).await?.ok_or(Error::Stale)?;
     let Some(step) = secret.step(typed, now) else {
         failed(tx, &subject, "totp", visitor).await?;
@@ -489,7 +489,7 @@ async fn read_code(db: &Db, owner: Owner, code: &str, visitor: &Visitor) -> Resu
         return Ok(Typed::Totp(typed));
     }
     let mut conn = db.read().await?;
-    throttle(&mut conn, &subject(owner), visitor).await?;
+    throttle_of(&mut conn, &subject(owner), visitor).await?;
     let (customer, staff) = owner.columns();
     let stored: Option<String> = on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(customer)
@@ -512,7 +512,7 @@ async fn take_code(
     visitor: &Visitor,
 ) -> Result<Result<&'static str, Flaw>, Error> {
     let subject = subject(owner);
-    throttle_alone(tx, &subject, visitor).await?;
+    throttle_second(tx, &subject, matches!(typed, Typed::Totp(_)), visitor).await?;
     let (way, fits) = match typed {
         Typed::Totp(code) => ("totp", take_totp(tx, owner, code).await?),
         Typed::Recovery(Some(hash)) => ("recovery", take_recovery(tx, owner, hash).await?),

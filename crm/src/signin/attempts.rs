@@ -4,6 +4,7 @@ use super::{Attempt, Draft};
 use crate::contact::Kind;
 use crate::db::{Conn, Db, Tx};
 use crate::error::Error;
+use crate::factor::Owner;
 use crate::id::{AttemptId, CustomerId, StaffId};
 use crate::identity::Outside;
 use crate::lang::Lang;
@@ -143,6 +144,21 @@ pub(crate) async fn begin(
         .await
         .map(drop))?;
     Ok((id, token))
+}
+
+/// Ends the ways in that wait for their second half: what was proved for them counts no more.
+pub(crate) async fn drop_half_done(tx: &mut Tx, owner: Owner) -> Result<(), sqlx::Error> {
+    const SQL: &str = "UPDATE attempts SET finished_at = $3, draft = NULL, identity = NULL \
+                       WHERE (customer_id = $1 OR staff_id = $2) AND purpose IN ('sign_in', 'staff') \
+                       AND finished_at IS NULL";
+    let ((customer, staff), now) = (owner.columns(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(customer)
+        .bind(staff)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 /// Ends an attempt; what was typed goes.

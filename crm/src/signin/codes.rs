@@ -12,7 +12,7 @@ use crate::lang::Lang;
 use crate::limits;
 use crate::on;
 use crate::outbox;
-use crate::who::{Token, Visitor};
+use crate::who::{SKEW, Token, Visitor};
 use chrono::{DateTime, Duration, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -24,14 +24,13 @@ pub const CODE_LIFE: Duration = Duration::minutes(10);
 const CODE_TRIES: i64 = 5;
 /// Pause before another code goes to the same address from the same network.
 pub(crate) const RESEND_AFTER: Duration = Duration::seconds(30);
-/// How far the clocks of two nodes may be apart. A code from later than that was made before the clock was set back, and
-/// how old it is nobody can tell: it is not taken, and does not keep another from being sent.
-const SKEW: Duration = Duration::minutes(1);
 /// Codes to one address within an hour, asked for from one network. From another its owner still gets one: a stranger
 /// who asks for codes keeps nobody out.
 const CODES_PER_ADDRESS: i64 = 8;
 /// Codes to one address within an hour from everywhere: nobody's phone rings all day.
 const CODES_PER_ADDRESS_IN_ALL: i64 = 24;
+/// Codes to one address within a day from everywhere: so many have five tries each, of a million codes that there are.
+const CODES_PER_ADDRESS_A_DAY: i64 = 60;
 /// Codes asked for from one network within an hour: a shop's wireless network serves a queue.
 const CODES_PER_NETWORK: i64 = 60;
 
@@ -162,6 +161,14 @@ async fn check_limits(tx: &mut Tx, address: &str, visitor: &Visitor) -> Result<(
         .bind(hour_ago)
         .fetch_one(c)
         .await)?;
+    let by_day: i64 = on!(tx, |c| sqlx::query_scalar(BY_ADDRESS)
+        .bind(address)
+        .bind(now - Duration::days(1))
+        .fetch_one(c)
+        .await)?;
+    if by_day >= CODES_PER_ADDRESS_A_DAY {
+        return Err(Error::TooMany { retry_after: 24 * 3600 });
+    }
     if by_both >= CODES_PER_ADDRESS || by_address >= CODES_PER_ADDRESS_IN_ALL || by_network >= CODES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 3600 });
     }

@@ -231,6 +231,7 @@ async fn put_password(db: &Db, by: &Fresh<'_, Customer>, hash: Option<&str>, is_
                 .execute(c)
                 .await
                 .map(drop))?;
+            attempts::drop_half_done(tx, Owner::Customer(by.id())).await?;
             known::forget_all(tx, by.id(), Some(by.session())).await?;
             by.record(tx, "password.change", None).await?;
             notice::send(tx, by.id(), "password_changed", &[]).await

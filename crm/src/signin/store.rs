@@ -37,6 +37,10 @@ use sqlx::types::Json;
 const FAILURES: i64 = 8;
 /// Wrong passwords from one network within a quarter of an hour, whoever they were for.
 const FAILURES_PER_NETWORK: i64 = 50;
+/// Wrong second factors for one account within a day, from everywhere: further codes of an app are not compared (NIST SP
+/// 800-63B allows a hundred). Whoever types them has given the first factor; the owner has passkeys and recovery codes
+/// besides.
+const WRONG_SECONDS: i64 = 100;
 
 /// Starts an attempt and sends a code. Field: `phone`.
 pub async fn start(db: &Db, phone: &str, lang: Lang, visitor: &Visitor) -> Result<Token, Error> {
@@ -586,24 +590,59 @@ fn subject_key(subject: &str) -> String {
         .collect()
 }
 
-/// Refuses to try further passwords, or codes of an app, where too many were wrong.
+/// Refuses to try further passwords where too many were wrong.
 pub(crate) async fn throttle(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(), Error> {
-    const BOTH: &str = "SELECT COUNT(*) FROM failures WHERE subject = $1 AND network = $2 AND at > $3";
     const NETWORK: &str = "SELECT COUNT(*) FROM failures WHERE network = $1 AND at > $2";
+    throttle_of(conn, subject, visitor).await?;
     let since = conn.now() - Duration::minutes(15);
-    let both: i64 = on!(conn, |c| sqlx::query_scalar(BOTH)
-        .bind(subject_key(subject))
-        .bind(&visitor.network)
-        .bind(since)
-        .fetch_one(c)
-        .await)?;
     let network: i64 = on!(conn, |c| sqlx::query_scalar(NETWORK)
         .bind(&visitor.network)
         .bind(since)
         .fetch_one(c)
         .await)?;
-    if both >= FAILURES || network >= FAILURES_PER_NETWORK {
+    if network >= FAILURES_PER_NETWORK {
         return Err(Error::TooMany { retry_after: 15 * 60 });
+    }
+    Ok(())
+}
+
+/// The same of one account alone. What others on the network typed wrong keeps nobody from a second factor.
+pub(crate) async fn throttle_of(conn: &mut Conn, subject: &str, visitor: &Visitor) -> Result<(), Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM failures WHERE subject = $1 AND network = $2 AND at > $3";
+    let since = conn.now() - Duration::minutes(15);
+    let count: i64 = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(subject_key(subject))
+        .bind(&visitor.network)
+        .bind(since)
+        .fetch_one(c)
+        .await)?;
+    if count >= FAILURES {
+        return Err(Error::TooMany { retry_after: 15 * 60 });
+    }
+    Ok(())
+}
+
+/// Refuses to take further second factors where too many were wrong, within the transaction that counts: others of this
+/// account wait until it ends. A code of an app is short, so that it is also counted from everywhere.
+pub(crate) async fn throttle_second(
+    tx: &mut Tx,
+    subject: &str,
+    is_short: bool,
+    visitor: &Visitor,
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM failures WHERE subject = $1 AND at > $2";
+    tx.lock_name(&format!("failures {subject}")).await?;
+    throttle_of(tx, subject, visitor).await?;
+    let since = tx.now() - Duration::days(1);
+    let count: i64 = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(subject_key(subject))
+        .bind(since)
+        .fetch_one(c)
+        .await)?;
+    if is_short && count >= WRONG_SECONDS {
+        return Err(Error::TooMany {
+            retry_after: 24 * 60 * 60,
+        });
     }
     Ok(())
 }
@@ -763,7 +802,7 @@ pub async fn sweep(db: &Db, _by: &System) -> Result<(), Error> {
     const OLD: [(&str, Duration); 14] = [
         (old!("ceremonies", "created_at < $1"), Duration::hours(1)),
         (old!("handoffs", "created_at < $1"), Duration::hours(1)),
-        (old!("failures", "at < $1"), Duration::hours(1)),
+        (old!("failures", "at < $1"), Duration::days(1)),
         (old!("searches", "created_at < $1"), who::STAFF_ABSOLUTE),
         (old!("codes", "created_at < $1"), Duration::days(2)),
         (old!("attempts", "created_at < $1"), Duration::days(3)),

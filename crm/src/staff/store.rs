@@ -4,12 +4,13 @@ use super::{Colleague, NewStaff, Right, Role, login};
 use crate::audit::{self, Actor};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
+use crate::factor::Owner;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CustomerId, SessionId, StaffId};
 use crate::lang::Lang;
 use crate::on;
 use crate::signin::store::check_current;
-use crate::signin::{Device, known, notice, password, strength};
+use crate::signin::{Device, attempts, known, notice, password, strength};
 use crate::who::{CUSTOMER_IDLE, Fresh, Reason, STAFF_IDLE, Staff, Subject, System, Visitor};
 
 /// Enters a member of staff. Fails with flaws at `login`, `name` and `role`.
@@ -148,10 +149,13 @@ pub struct Entry {
     pub factors: i64,
 }
 
+/// Ends every session of a member of staff, and every way in that waits for its second half: who has only the password
+/// that was changed comes in by none of them.
 pub(crate) async fn end_sessions(tx: &mut Tx, id: StaffId) -> Result<(), sqlx::Error> {
     const SQL: &str = "UPDATE sessions SET ended_at = $2 WHERE staff_id = $1 AND ended_at IS NULL";
     let now = tx.now();
-    on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))
+    on!(tx, |c| sqlx::query(SQL).bind(id).bind(now).execute(c).await.map(drop))?;
+    attempts::drop_half_done(tx, Owner::Staff(id)).await
 }
 
 /// The link of a member of staff, by which a password is chosen, is worth nothing any more: they have a way in of their own.
@@ -326,7 +330,8 @@ async fn end_others(tx: &mut Tx, by: &Staff) -> Result<(), sqlx::Error> {
         .bind(now)
         .execute(c)
         .await
-        .map(drop))
+        .map(drop))?;
+    attempts::drop_half_done(tx, Owner::Staff(by.id())).await
 }
 
 /// Ends every session of a customer and tells them, for staff who were told that somebody else is in there (ASVS 5.0,

@@ -12,6 +12,7 @@ use crm::factor::{By, Known, removal};
 use crm::flaw::Flaw;
 use crm::lang::Lang;
 use crm::signin::attempts::Purpose;
+use crm::signin::confirm;
 use crm::signin::password;
 use crm::signin::store::{self as signin, Entered, StaffEntered};
 use crm::staff::{NewStaff, Role};
@@ -1060,6 +1061,99 @@ both_engines!(
                 .is_none()
         );
         assert!(staff_first(db, "agent").await.1, "sets up anew");
+    }
+);
+
+both_engines!(
+    s14_a_way_in_that_was_begun_by_an_old_password_is_over_with_it,
+    async |world| {
+        let db = &world.db;
+        let agent = employ(world, "agent").await;
+        let line = System::at_the_command_line();
+        let hash = password::hash("another one of theirs").await.expect("hashed");
+        // At the second step, and where one is set up for the first time.
+        for has_factor in [true, false] {
+            let (token, is_setup) = {
+                if has_factor {
+                    factors::give_totp(db, &SYSTEM, agent).await.expect("given");
+                }
+                staff_first(db, "agent").await
+            };
+            assert_eq!(is_setup, !has_factor);
+            if has_factor {
+                crm::factor::reset(db, &line, agent).await.expect("reset");
+            } else {
+                crm::staff::store::set_password(db, &line, agent, &hash)
+                    .await
+                    .expect("another password");
+            }
+            assert!(matches!(factors::setup(db, &token).await, Err(Error::Stale)));
+            let code = factors::setup_totp(db, &token, "000000", &visitor()).await;
+            assert!(matches!(code, Err(Error::Stale)), "{code:?}");
+        }
+    }
+);
+
+both_engines!(
+    s14_another_password_of_a_customer_ends_what_waits_for_a_second_step,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let (secret, _) = turn_on(db, &by(db, &anna)).await;
+        world.clock.set(db.now() + Duration::seconds(60));
+        let thief = first_step(db).await;
+        let fresh = anna.fresh(db).expect("fresh");
+        confirm::set_password(db, &fresh, PASSWORD, "другие длинные слова дома", &visitor())
+            .await
+            .expect("changed");
+        let told = second(db, &thief, &secret.code(db.now())).await;
+        assert!(matches!(told, Err(Error::Stale)));
+    }
+);
+
+both_engines!(
+    s11_codes_of_an_app_are_tried_a_hundred_times_a_day_from_everywhere,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let (secret, codes) = turn_on(db, &by(db, &anna)).await;
+        world.clock.set(db.now() + Duration::seconds(60));
+        let token = first_step(db).await;
+        let mut wrong = 0;
+        for n in 0..40 {
+            let thief = from(&format!("203.0.113.{n}"));
+            for _ in 0..5 {
+                let told = factors::second_by_code(db, &token, Purpose::SignIn, "000000", &thief).await;
+                wrong += usize::from(matches!(told, Err(Error::Invalid(_))));
+            }
+        }
+        assert_eq!(wrong, 100);
+        // Not even the right one is compared then, from anywhere; what is too long to be guessed still opens.
+        let told = second(db, &token, &secret.code(db.now())).await;
+        assert!(matches!(told, Err(Error::TooMany { .. })));
+        second(db, &token, &codes[0]).await.expect("by a recovery code");
+        world.clock.set(db.now() + Duration::hours(25));
+        let token = first_step(db).await;
+        second(db, &token, &secret.code(db.now())).await.expect("a day later");
+    }
+);
+
+both_engines!(
+    s11_strangers_on_ones_network_keep_nobody_from_a_second_step,
+    async |world| {
+        let db = &world.db;
+        let anna = anna(world).await;
+        let (secret, _) = turn_on(db, &by(db, &anna)).await;
+        world.clock.set(db.now() + Duration::seconds(60));
+        let token = first_step(db).await;
+        for n in 0..50 {
+            let phone = format!("+7900111{n:04}");
+            let told = signin::by_password(db, &phone, "not the password", Lang::Ru, &visitor()).await;
+            assert!(matches!(told.map(drop), Err(Error::Invalid(_))), "{n}");
+        }
+        let told = signin::by_password(db, PHONE, PASSWORD, Lang::Ru, &visitor()).await;
+        assert!(matches!(told.map(drop), Err(Error::TooMany { .. })));
+        second(db, &token, &secret.code(db.now())).await.expect("in");
     }
 );
 

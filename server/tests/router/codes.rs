@@ -134,6 +134,29 @@ async fn s08_guesses_run_out() {
     assert_eq!(app.count("SELECT COALESCE(SUM(tries), 0) FROM codes").await, 8 * 5);
 }
 
+/// From many networks at once there are no more than 60 codes a day to one phone.
+#[tokio::test]
+async fn s08_codes_to_one_phone_are_limited_by_day() {
+    let app = TestApp::new().await;
+    let phone = app.free_phone();
+    let mut sent = 0;
+    for hour in 0..6 {
+        for stranger in 0..4 {
+            for minute in 0..5 {
+                app.world
+                    .clock
+                    .set(start() + Duration::minutes(hour * 61 + stranger * 8 + minute));
+                let mut who = app.anybody();
+                let reply = who.send("/sign-in", "sign_in.start", &[("phone", &phone)]).await;
+                sent += usize::from(reply.location() == "/sign-in/code");
+            }
+        }
+    }
+    assert_eq!(sent, 60);
+    app.world.clock.set(start() + Duration::hours(31));
+    ask(&app, &phone).await;
+}
+
 /// The database holds a code only as a hash under a key, beside the message on its way to the phone.
 #[tokio::test]
 async fn s08_only_a_keyed_hash_is_kept() {
