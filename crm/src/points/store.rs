@@ -1066,6 +1066,20 @@ macro_rules! unreserved {
     };
 }
 
+/// What is told of lots that have moved on: the columns of [`DueRow`].
+macro_rules! moved_on {
+    ($when:literal) => {
+        concat!(
+            " RETURNING id, program_id, customer_id, remaining, ",
+            $when,
+            " AS at, \
+             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
+             (SELECT t.reward_id FROM transactions t WHERE t.id = lots.transaction_id) AS reward_id, \
+             (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
+        )
+    };
+}
+
 /// Moves lots on whose day has come, and returns them. The second look at the state makes two processes share the lots
 /// between them.
 macro_rules! move_due {
@@ -1085,38 +1099,59 @@ macro_rules! move_due {
             $but,
             " ORDER BY ",
             $when,
-            ", id LIMIT $2) \
-             RETURNING id, program_id, customer_id, remaining, ",
-            $when,
-            " AS at, \
-             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
-             (SELECT t.reward_id FROM transactions t WHERE t.id = lots.transaction_id) AS reward_id, \
-             (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
+            ", id LIMIT $2)",
+            moved_on!($when)
         )
     };
 }
 
-/// The lots whose day has come by `until`, moved on, in order of their days.
-async fn due(
+/// A batch of everybody's lots whose day has come by `until`, moved on by this text.
+async fn due(tx: &mut Tx, of_all: &'static str, until: DateTime<Utc>) -> Result<Vec<DueRow>, sqlx::Error> {
+    on!(tx, |c| sqlx::query_as(of_all)
+        .bind(until)
+        .bind(BATCH)
+        .fetch_all(c)
+        .await)
+}
+
+/// All of one customer's.
+async fn due_of(
     tx: &mut Tx,
-    [of_all, of_one]: [&'static str; 2],
+    of_one: &'static str,
     until: DateTime<Utc>,
-    customer: Option<CustomerId>,
+    customer: CustomerId,
 ) -> Result<Vec<DueRow>, sqlx::Error> {
-    let mut rows: Vec<DueRow> = match customer {
-        None => on!(tx, |c| sqlx::query_as(of_all)
-            .bind(until)
-            .bind(BATCH)
-            .fetch_all(c)
-            .await)?,
-        Some(id) => on!(tx, |c| sqlx::query_as(of_one)
-            .bind(until)
-            .bind(i64::MAX)
-            .bind(id)
-            .fetch_all(c)
-            .await)?,
-    };
-    rows.sort_unstable_by_key(|row| (row.at, row.id));
+    on!(tx, |c| sqlx::query_as(of_one)
+        .bind(until)
+        .bind(i64::MAX)
+        .bind(customer)
+        .fetch_all(c)
+        .await)
+}
+
+/// A batch of everybody's lots that are over by `until`. Whether any of it is reserved is asked once its customer is held: the
+/// promise may be made at this moment, before the end of the points.
+async fn over(tx: &mut Tx, until: DateTime<Utc>) -> Result<Vec<DueRow>, sqlx::Error> {
+    const DUE: &str = concat!(
+        "SELECT id, customer_id FROM lots WHERE state = 'active' AND expires_at <= $1",
+        unreserved!(),
+        " ORDER BY expires_at, id LIMIT $2"
+    );
+    const STILL: &str = concat!("state = 'active'", unreserved!());
+    let due: Vec<(LotId, CustomerId)> = on!(tx, |c| sqlx::query_as(DUE).bind(until).bind(BATCH).fetch_all(c).await)?;
+    let whose: BTreeSet<Uuid> = due.iter().map(|(_, customer)| customer.0).collect();
+    if whose.is_empty() {
+        return Ok(Vec::new());
+    }
+    lock(tx, &whose.into_iter().collect::<Vec<_>>()).await?;
+    let mut rows = Vec::with_capacity(due.len());
+    for part in due.chunks(LIST) {
+        let query = ListQuery::new("UPDATE lots SET state = 'expired'")
+            .within("id", part.iter().map(|(lot, _)| Bind::Id(lot.0)))
+            .filter(STILL, [])
+            .tail(moved_on!("expires_at"));
+        rows.extend(db::list::<DueRow>(tx, query).await?);
+    }
     Ok(rows)
 }
 
@@ -1126,7 +1161,11 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
         move_due!("pending", "active", "activates_at", "", ""),
         move_due!("pending", "active", "activates_at", " AND customer_id = $3", ""),
     ];
-    let rows = due(tx, SQL, until, customer).await?;
+    let mut rows = match customer {
+        None => due(tx, SQL[0], until).await?,
+        Some(customer) => due_of(tx, SQL[1], until, customer).await?,
+    };
+    rows.sort_unstable_by_key(|row| (row.at, row.id));
     let now = tx.now();
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
@@ -1160,19 +1199,20 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
     Ok(rows.len() as u64)
 }
 
-/// Ends lots; of everybody (a batch), or of one customer (all). Tells how many.
+/// Ends lots; of everybody (a batch), or of one customer (all), whom whoever calls this has locked. Tells how many.
 async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
-    const SQL: [&str; 2] = [
-        move_due!("active", "expired", "expires_at", "", unreserved!()),
-        move_due!(
-            "active",
-            "expired",
-            "expires_at",
-            " AND customer_id = $3",
-            unreserved!()
-        ),
-    ];
-    let rows = due(tx, SQL, until, customer).await?;
+    const OF_ONE: &str = move_due!(
+        "active",
+        "expired",
+        "expires_at",
+        " AND customer_id = $3",
+        unreserved!()
+    );
+    let mut rows = match customer {
+        None => over(tx, until).await?,
+        Some(customer) => due_of(tx, OF_ONE, until, customer).await?,
+    };
+    rows.sort_unstable_by_key(|row| (row.at, row.id));
     let now = tx.now();
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
