@@ -887,24 +887,45 @@ async fn active(tx: &mut Tx, customer: CustomerId, program: ProgramId) -> Result
     Ok(found.unwrap_or_default())
 }
 
+/// What is left in a customer's active lots, those that expire first first; of those alone that were not over at a moment, where
+/// one is named.
+async fn active_lots(
+    tx: &mut Tx,
+    (customer, program): (CustomerId, ProgramId),
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
+                       AND remaining > 0 AND ($3 IS NULL OR expires_at > $3) ORDER BY expires_at, id";
+    on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(program)
+        .bind(since)
+        .fetch_all(c)
+        .await)
+}
+
 /// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which. The first
 /// `but` points are left alone: what is reserved lies there.
 async fn draw_first(
     tx: &mut Tx,
-    (customer, program): (CustomerId, ProgramId),
-    mut points: i64,
-    mut but: i64,
+    whose: (CustomerId, ProgramId),
+    points: i64,
+    but: i64,
 ) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
-    const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
-                       AND remaining > 0 ORDER BY expires_at, id";
     if points == 0 {
         return Ok(Vec::new());
     }
-    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL)
-        .bind(customer)
-        .bind(program)
-        .fetch_all(c)
-        .await)?;
+    let lots = active_lots(tx, whose, None).await?;
+    draw_from(tx, lots, points, but).await
+}
+
+/// The same from these lots.
+async fn draw_from(
+    tx: &mut Tx,
+    lots: Vec<(LotId, i64)>,
+    mut points: i64,
+    mut but: i64,
+) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
     let mut drawn = Vec::new();
     for (lot, remaining) in lots {
         let kept = remaining.min(but);
@@ -1246,8 +1267,8 @@ struct HeldRow {
     reward_id: Option<RewardId>,
 }
 
-/// Ends what is due of customers who have reserved something, except for what is reserved: that lies in the lots that
-/// expire first. Tells of how many lots it took anything.
+/// Ends what is due of customers who have reserved something, except for what was reserved before its end: that lies in the lots
+/// that expire first. Whatever is reserved later lies in others. Tells of how many lots it took anything.
 async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
     macro_rules! due {
         ($whose:literal) => {
@@ -1261,7 +1282,10 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
     }
     const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id, t.reward_id FROM lots l \
         JOIN transactions t ON t.id = l.transaction_id \
-        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' ORDER BY l.expires_at, l.id";
+        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' AND l.expires_at <= $3 \
+        ORDER BY l.expires_at, l.id";
+    const RESERVED: &str =
+        "SELECT created_at, points FROM reservations WHERE customer_id = $1 AND program_id = $2 AND state = 'held'";
     const END: &str = "UPDATE lots SET state = 'expired' WHERE id = $1 AND remaining = 0";
     let mut due: Vec<(CustomerId, ProgramId)> = match customer {
         None => on!(tx, |c| sqlx::query_as(due!("")).bind(until).fetch_all(c).await)?,
@@ -1276,18 +1300,26 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
     let mut ended = 0;
     for (customer, program) in due {
         lock(tx, &[customer.0]).await?;
-        let (_, mut reserved) = active(tx, customer, program).await?;
-        let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
+        let reserved: Vec<(DateTime<Utc>, i64)> = on!(tx, |c| sqlx::query_as(RESERVED)
             .bind(customer)
             .bind(program)
             .fetch_all(c)
             .await)?;
+        let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
+            .bind(customer)
+            .bind(program)
+            .bind(until)
+            .fetch_all(c)
+            .await)?;
         let mut book = Book::new();
+        let mut kept = 0;
         for lot in lots {
-            let held = lot.remaining.min(reserved);
-            reserved -= held;
+            let before = reserved.iter().filter(|(made, _)| *made < lot.expires_at);
+            let promised: i64 = before.map(|(_, points)| points).sum();
+            let held = lot.remaining.min((promised - kept).max(0));
+            kept += held;
             let over = lot.remaining - held;
-            if lot.expires_at > until || held > 0 && over == 0 {
+            if held > 0 && over == 0 {
                 continue;
             }
             if over > 0 {
