@@ -351,6 +351,8 @@ struct Book {
     reward: Option<RewardId>,
     /// What partners pay of the points that the next transaction brings, or get back of those that it takes (below zero).
     funded: BTreeMap<String, i64>,
+    /// What of debts is none any more, so that nothing pays it.
+    lifted: BTreeMap<(ProgramId, CustomerId), i64>,
 }
 
 impl Book {
@@ -379,6 +381,7 @@ impl Book {
             moved: BTreeSet::new(),
             reward: None,
             funded: BTreeMap::new(),
+            lifted: BTreeMap::new(),
         }
     }
 
@@ -479,6 +482,38 @@ impl Book {
         id
     }
 
+    /// Points that a transaction of a moment brings in a lot of their own until another: they carry on what a lot began, and pay
+    /// a debt first.
+    fn carry_on(
+        &mut self,
+        transaction: TransactionId,
+        (program, customer): (ProgramId, CustomerId),
+        points: i64,
+        (at, until): (DateTime<Utc>, DateTime<Utc>),
+        origin: LotId,
+    ) -> LotId {
+        let lot = LotId::new();
+        self.lots.push(NewLot {
+            id: lot,
+            transaction,
+            program,
+            customer,
+            points,
+            state: LotState::Active,
+            activates_at: at,
+            expires_at: until,
+            origin: Some(origin),
+        });
+        self.activated.push(Activated {
+            lot,
+            transaction,
+            program,
+            customer,
+            points,
+        });
+        lot
+    }
+
     /// What a transaction takes from a lot, and for which receipt line.
     fn allocate(&mut self, lot: LotId, transaction: TransactionId, points: i64, line: Option<LineId>) {
         self.allocations.push([
@@ -550,7 +585,8 @@ impl Book {
             let place = (program, customer, kind, None);
             let before = balance - deltas.get(&place).copied().unwrap_or_default();
             if kind == AccountKind::Active && before < 0 {
-                debts.insert(place, -before);
+                let lifted = customer.and_then(|customer| self.lifted.get(&(program, customer)));
+                debts.insert(place, -before - lifted.copied().unwrap_or_default());
             }
         }
 
