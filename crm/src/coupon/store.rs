@@ -2,8 +2,9 @@
 //!
 //! That one was used is a row beside its purchase, and nothing else is kept: a use counts as long as something of the purchase
 //! is kept. So a void and a return of everything give a coupon back, the void of such a return takes it again, and neither of
-//! them has to know of coupons. In the same way a coupon is good as long as something is kept of the purchase that it was given
-//! for.
+//! them has to know of coupons. Where it was used again meanwhile both purchases count: goods were sold for less twice, and a
+//! void that was refused would leave a return in the books that never was. In the same way a coupon is good as long as something
+//! is kept of the purchase that it was given for.
 
 /// Whether something of a purchase is kept.
 macro_rules! is_kept {

@@ -20,7 +20,7 @@
 //! the sum of what is left in active lots, or below zero with nothing left in them.
 //!
 //! A reservation is no movement: it only lowers what else can be spent, and keeps the lots that expire first from
-//! expiring until it ends.
+//! expiring until it ends, but none that was over before it was made.
 
 use crate::id::{
     AdjustmentId, CustomerId, LineId, LotId, ProgramId, PurchaseId, ReservationId, StaffId, TransactionId, TransferId,

@@ -351,6 +351,8 @@ struct Book {
     reward: Option<RewardId>,
     /// What partners pay of the points that the next transaction brings, or get back of those that it takes (below zero).
     funded: BTreeMap<String, i64>,
+    /// What of debts is none any more, so that nothing pays it.
+    lifted: BTreeMap<(ProgramId, CustomerId), i64>,
 }
 
 impl Book {
@@ -379,6 +381,7 @@ impl Book {
             moved: BTreeSet::new(),
             reward: None,
             funded: BTreeMap::new(),
+            lifted: BTreeMap::new(),
         }
     }
 
@@ -479,6 +482,38 @@ impl Book {
         id
     }
 
+    /// Points that a transaction of a moment brings in a lot of their own until another: they carry on what a lot began, and pay
+    /// a debt first.
+    fn carry_on(
+        &mut self,
+        transaction: TransactionId,
+        (program, customer): (ProgramId, CustomerId),
+        points: i64,
+        (at, until): (DateTime<Utc>, DateTime<Utc>),
+        origin: LotId,
+    ) -> LotId {
+        let lot = LotId::new();
+        self.lots.push(NewLot {
+            id: lot,
+            transaction,
+            program,
+            customer,
+            points,
+            state: LotState::Active,
+            activates_at: at,
+            expires_at: until,
+            origin: Some(origin),
+        });
+        self.activated.push(Activated {
+            lot,
+            transaction,
+            program,
+            customer,
+            points,
+        });
+        lot
+    }
+
     /// What a transaction takes from a lot, and for which receipt line.
     fn allocate(&mut self, lot: LotId, transaction: TransactionId, points: i64, line: Option<LineId>) {
         self.allocations.push([
@@ -550,7 +585,8 @@ impl Book {
             let place = (program, customer, kind, None);
             let before = balance - deltas.get(&place).copied().unwrap_or_default();
             if kind == AccountKind::Active && before < 0 {
-                debts.insert(place, -before);
+                let lifted = customer.and_then(|customer| self.lifted.get(&(program, customer)));
+                debts.insert(place, -before - lifted.copied().unwrap_or_default());
             }
         }
 
@@ -887,24 +923,45 @@ async fn active(tx: &mut Tx, customer: CustomerId, program: ProgramId) -> Result
     Ok(found.unwrap_or_default())
 }
 
+/// What is left in a customer's active lots, those that expire first first; of those alone that were not over at a moment, where
+/// one is named.
+async fn active_lots(
+    tx: &mut Tx,
+    (customer, program): (CustomerId, ProgramId),
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
+                       AND remaining > 0 AND ($3 IS NULL OR expires_at > $3) ORDER BY expires_at, id";
+    on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(program)
+        .bind(since)
+        .fetch_all(c)
+        .await)
+}
+
 /// Takes up to `points` from a customer's active lots, those that expire first, and tells how many from which. The first
 /// `but` points are left alone: what is reserved lies there.
 async fn draw_first(
     tx: &mut Tx,
-    (customer, program): (CustomerId, ProgramId),
-    mut points: i64,
-    mut but: i64,
+    whose: (CustomerId, ProgramId),
+    points: i64,
+    but: i64,
 ) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
-    const SQL: &str = "SELECT id, remaining FROM lots WHERE customer_id = $1 AND program_id = $2 AND state = 'active' \
-                       AND remaining > 0 ORDER BY expires_at, id";
     if points == 0 {
         return Ok(Vec::new());
     }
-    let lots: Vec<(LotId, i64)> = on!(tx, |c| sqlx::query_as(SQL)
-        .bind(customer)
-        .bind(program)
-        .fetch_all(c)
-        .await)?;
+    let lots = active_lots(tx, whose, None).await?;
+    draw_from(tx, lots, points, but).await
+}
+
+/// The same from these lots.
+async fn draw_from(
+    tx: &mut Tx,
+    lots: Vec<(LotId, i64)>,
+    mut points: i64,
+    mut but: i64,
+) -> Result<Vec<(LotId, i64)>, sqlx::Error> {
     let mut drawn = Vec::new();
     for (lot, remaining) in lots {
         let kept = remaining.min(but);
@@ -1066,6 +1123,20 @@ macro_rules! unreserved {
     };
 }
 
+/// What is told of lots that have moved on: the columns of [`DueRow`].
+macro_rules! moved_on {
+    ($when:literal) => {
+        concat!(
+            " RETURNING id, program_id, customer_id, remaining, ",
+            $when,
+            " AS at, \
+             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
+             (SELECT t.reward_id FROM transactions t WHERE t.id = lots.transaction_id) AS reward_id, \
+             (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
+        )
+    };
+}
+
 /// Moves lots on whose day has come, and returns them. The second look at the state makes two processes share the lots
 /// between them.
 macro_rules! move_due {
@@ -1085,38 +1156,59 @@ macro_rules! move_due {
             $but,
             " ORDER BY ",
             $when,
-            ", id LIMIT $2) \
-             RETURNING id, program_id, customer_id, remaining, ",
-            $when,
-            " AS at, \
-             (SELECT t.purchase_id FROM transactions t WHERE t.id = lots.transaction_id) AS purchase_id, \
-             (SELECT t.reward_id FROM transactions t WHERE t.id = lots.transaction_id) AS reward_id, \
-             (SELECT t.recorded_at FROM transactions t WHERE t.id = lots.transaction_id) AS recorded_at"
+            ", id LIMIT $2)",
+            moved_on!($when)
         )
     };
 }
 
-/// The lots whose day has come by `until`, moved on, in order of their days.
-async fn due(
+/// A batch of everybody's lots whose day has come by `until`, moved on by this text.
+async fn due(tx: &mut Tx, of_all: &'static str, until: DateTime<Utc>) -> Result<Vec<DueRow>, sqlx::Error> {
+    on!(tx, |c| sqlx::query_as(of_all)
+        .bind(until)
+        .bind(BATCH)
+        .fetch_all(c)
+        .await)
+}
+
+/// All of one customer's.
+async fn due_of(
     tx: &mut Tx,
-    [of_all, of_one]: [&'static str; 2],
+    of_one: &'static str,
     until: DateTime<Utc>,
-    customer: Option<CustomerId>,
+    customer: CustomerId,
 ) -> Result<Vec<DueRow>, sqlx::Error> {
-    let mut rows: Vec<DueRow> = match customer {
-        None => on!(tx, |c| sqlx::query_as(of_all)
-            .bind(until)
-            .bind(BATCH)
-            .fetch_all(c)
-            .await)?,
-        Some(id) => on!(tx, |c| sqlx::query_as(of_one)
-            .bind(until)
-            .bind(i64::MAX)
-            .bind(id)
-            .fetch_all(c)
-            .await)?,
-    };
-    rows.sort_unstable_by_key(|row| (row.at, row.id));
+    on!(tx, |c| sqlx::query_as(of_one)
+        .bind(until)
+        .bind(i64::MAX)
+        .bind(customer)
+        .fetch_all(c)
+        .await)
+}
+
+/// A batch of everybody's lots that are over by `until`. Whether any of it is reserved is asked once its customer is held: the
+/// promise may be made at this moment, before the end of the points.
+async fn over(tx: &mut Tx, until: DateTime<Utc>) -> Result<Vec<DueRow>, sqlx::Error> {
+    const DUE: &str = concat!(
+        "SELECT id, customer_id FROM lots WHERE state = 'active' AND expires_at <= $1",
+        unreserved!(),
+        " ORDER BY expires_at, id LIMIT $2"
+    );
+    const STILL: &str = concat!("state = 'active'", unreserved!());
+    let due: Vec<(LotId, CustomerId)> = on!(tx, |c| sqlx::query_as(DUE).bind(until).bind(BATCH).fetch_all(c).await)?;
+    let whose: BTreeSet<Uuid> = due.iter().map(|(_, customer)| customer.0).collect();
+    if whose.is_empty() {
+        return Ok(Vec::new());
+    }
+    lock(tx, &whose.into_iter().collect::<Vec<_>>()).await?;
+    let mut rows = Vec::with_capacity(due.len());
+    for part in due.chunks(LIST) {
+        let query = ListQuery::new("UPDATE lots SET state = 'expired'")
+            .within("id", part.iter().map(|(lot, _)| Bind::Id(lot.0)))
+            .filter(STILL, [])
+            .tail(moved_on!("expires_at"));
+        rows.extend(db::list::<DueRow>(tx, query).await?);
+    }
     Ok(rows)
 }
 
@@ -1126,7 +1218,11 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
         move_due!("pending", "active", "activates_at", "", ""),
         move_due!("pending", "active", "activates_at", " AND customer_id = $3", ""),
     ];
-    let rows = due(tx, SQL, until, customer).await?;
+    let mut rows = match customer {
+        None => due(tx, SQL[0], until).await?,
+        Some(customer) => due_of(tx, SQL[1], until, customer).await?,
+    };
+    rows.sort_unstable_by_key(|row| (row.at, row.id));
     let now = tx.now();
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
@@ -1160,19 +1256,20 @@ async fn activate(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId
     Ok(rows.len() as u64)
 }
 
-/// Ends lots; of everybody (a batch), or of one customer (all). Tells how many.
+/// Ends lots; of everybody (a batch), or of one customer (all), whom whoever calls this has locked. Tells how many.
 async fn expire(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
-    const SQL: [&str; 2] = [
-        move_due!("active", "expired", "expires_at", "", unreserved!()),
-        move_due!(
-            "active",
-            "expired",
-            "expires_at",
-            " AND customer_id = $3",
-            unreserved!()
-        ),
-    ];
-    let rows = due(tx, SQL, until, customer).await?;
+    const OF_ONE: &str = move_due!(
+        "active",
+        "expired",
+        "expires_at",
+        " AND customer_id = $3",
+        unreserved!()
+    );
+    let mut rows = match customer {
+        None => over(tx, until).await?,
+        Some(customer) => due_of(tx, OF_ONE, until, customer).await?,
+    };
+    rows.sort_unstable_by_key(|row| (row.at, row.id));
     let now = tx.now();
     let mut book = Book::new();
     for row in rows.iter().filter(|row| row.remaining > 0) {
@@ -1206,8 +1303,8 @@ struct HeldRow {
     reward_id: Option<RewardId>,
 }
 
-/// Ends what is due of customers who have reserved something, except for what is reserved: that lies in the lots that
-/// expire first. Tells of how many lots it took anything.
+/// Ends what is due of customers who have reserved something, except for what was reserved before its end: that lies in the lots
+/// that expire first. Whatever is reserved later lies in others. Tells of how many lots it took anything.
 async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<CustomerId>) -> Result<u64, sqlx::Error> {
     macro_rules! due {
         ($whose:literal) => {
@@ -1221,7 +1318,10 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
     }
     const LOTS: &str = "SELECT l.id, l.remaining, l.expires_at, t.purchase_id, t.reward_id FROM lots l \
         JOIN transactions t ON t.id = l.transaction_id \
-        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' ORDER BY l.expires_at, l.id";
+        WHERE l.customer_id = $1 AND l.program_id = $2 AND l.state = 'active' AND l.expires_at <= $3 \
+        ORDER BY l.expires_at, l.id";
+    const RESERVED: &str =
+        "SELECT created_at, points FROM reservations WHERE customer_id = $1 AND program_id = $2 AND state = 'held'";
     const END: &str = "UPDATE lots SET state = 'expired' WHERE id = $1 AND remaining = 0";
     let mut due: Vec<(CustomerId, ProgramId)> = match customer {
         None => on!(tx, |c| sqlx::query_as(due!("")).bind(until).fetch_all(c).await)?,
@@ -1236,18 +1336,26 @@ async fn expire_beside(tx: &mut Tx, until: DateTime<Utc>, customer: Option<Custo
     let mut ended = 0;
     for (customer, program) in due {
         lock(tx, &[customer.0]).await?;
-        let (_, mut reserved) = active(tx, customer, program).await?;
-        let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
+        let reserved: Vec<(DateTime<Utc>, i64)> = on!(tx, |c| sqlx::query_as(RESERVED)
             .bind(customer)
             .bind(program)
             .fetch_all(c)
             .await)?;
+        let lots: Vec<HeldRow> = on!(tx, |c| sqlx::query_as(LOTS)
+            .bind(customer)
+            .bind(program)
+            .bind(until)
+            .fetch_all(c)
+            .await)?;
         let mut book = Book::new();
+        let mut kept = 0;
         for lot in lots {
-            let held = lot.remaining.min(reserved);
-            reserved -= held;
+            let before = reserved.iter().filter(|(made, _)| *made < lot.expires_at);
+            let promised: i64 = before.map(|(_, points)| points).sum();
+            let held = lot.remaining.min((promised - kept).max(0));
+            kept += held;
             let over = lot.remaining - held;
-            if lot.expires_at > until || held > 0 && over == 0 {
+            if held > 0 && over == 0 {
                 continue;
             }
             if over > 0 {

@@ -205,6 +205,47 @@ both_engines!(a_coupon_comes_back_with_all_that_it_was_used_for, async |world| {
     assert_books_agree(db).await;
 });
 
+both_engines!(
+    a_coupon_counts_both_purchases_where_a_return_was_voided_after_it_was_used_again,
+    async |world| {
+        let db = ready(world).await;
+        let till = &till(db, "one", "shop", &Scope::ALL).await;
+        let (anna, _) = member(db).await;
+        with_rules(db).await;
+        let code = book(db, till, &sold_to(anna, "S-1")).await.coupons[0].code.clone();
+        let code = code.as_str();
+        let stands = async || quoted(db, till, Some(anna), &[code]).await.0[0];
+        let used = async || {
+            let all = held(db, anna).await;
+            let of_it = all.iter().find(|one| one.code == code).expect("it is told of");
+            (of_it.uses, of_it.used, of_it.state(db.now()))
+        };
+        let all_of = |document: &str, of: &str| {
+            let mut all = back(document, of);
+            all.lines[0].quantity = 2;
+            all
+        };
+        book(db, till, &with_coupon("S-2", Some(anna), code)).await;
+        book(db, till, &all_of("R-2", "S-2")).await;
+        assert_eq!(used().await, (1, 0, State::Active));
+        let second = book(db, till, &with_coupon("S-3", Some(anna), code)).await;
+        assert_eq!(reasons(&second.presented), [None]);
+        // The goods of the first were not brought back after all. Both were sold for less, and both count.
+        void(db, till, "R-2").await;
+        assert_eq!(used().await, (1, 2, State::Used));
+        assert_eq!(stands().await, Some(Refusal::Used));
+        let third = book(db, till, &with_coupon("S-4", Some(anna), code)).await;
+        assert_eq!(reasons(&third.presented), [Some(Refusal::Used)]);
+        // One of the two gives its use back, and the other has still used it.
+        book(db, till, &all_of("R-3", "S-3")).await;
+        assert_eq!(used().await, (1, 1, State::Used));
+        assert_eq!(stands().await, Some(Refusal::Used));
+        book(db, till, &all_of("R-4", "S-2")).await;
+        assert_eq!(used().await, (1, 0, State::Active));
+        assert_books_agree(db).await;
+    }
+);
+
 both_engines!(what_is_wrong_with_a_coupon_is_told_of_it_alone, async |world| {
     let db = ready(world).await;
     let till = &till(db, "one", "shop", &Scope::ALL).await;

@@ -740,6 +740,38 @@ both_engines!(
 );
 
 both_engines!(
+    what_paid_the_debt_of_a_reward_is_free_again_with_its_own_term,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, code, club) = host(db).await;
+        let boris = register(db, "+79000000001", Some(&code)).await;
+        later(world);
+        let first = db.now();
+        slip("F-1", boris.me(), first).line("tea", 1, 60_00).book(db).await;
+        world.clock.set(start() + days(20));
+        points::run_due(db, &BY).await.expect("done");
+        spend(db, anna.me(), club, 250_00).await;
+        slip("R-1", boris.me(), db.now())
+            .line("tea", -1, 60_00)
+            .of("F-1")
+            .book(db)
+            .await;
+        assert_eq!(held(db, anna.me()).await, (-250_00, 0));
+        slip("A", anna.me(), start() + days(20))
+            .line("coat", 1, 10_000_00)
+            .book(db)
+            .await;
+        world.clock.set(start() + days(40));
+        points::run_due(db, &BY).await.expect("done");
+        assert_eq!(held(db, anna.me()).await, (50_00, 0));
+        void(db, &BY, "till", "R-1").await.expect("voided");
+        let own = [(50_00, first + days(379)), (300_00, start() + days(399))];
+        assert_eq!(lots(db, anna.me()).await, own);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
     a_return_that_comes_late_takes_of_a_reward_what_has_expired_since,
     async |world| {
         let db = ready(world).await;

@@ -3,10 +3,10 @@
 use crate::common::*;
 use chrono::Duration;
 use crm::both_engines;
-use crm::db::Db;
+use crm::db::{Db, scoped};
 use crm::id::{ProgramId, PurchaseId, ReservationId};
 use crm::points::store::{SpendError, run_due as work, spending};
-use crm::points::{self, LotState, Paid, Policy, Report, Reservation, ReservationState, TransactionKind, store};
+use crm::points::{self, LotState, Paid, Policy, Report, Reservation, ReservationState, TransactionKind, Wish, store};
 use crm::purchase::void::{VoidError, void};
 use crm::purchase::{Filter, LineOutcome, store as purchases};
 use crm::testing::start;
@@ -261,6 +261,95 @@ both_engines!(what_is_reserved_does_not_expire_until_the_reserve_ends, async |wo
     );
     assert_books_agree(db).await;
 });
+
+both_engines!(a_later_reserve_keeps_nothing_that_was_over_before_it, async |world| {
+    let db = ready(world).await;
+    let family = program(db, "family").await;
+    let end = start() + days(90);
+    let mut all = Vec::new();
+    for name in ["anna", "boris", "clara", "dora"] {
+        world.clock.set(start());
+        let who = customer(db).await;
+        fund(db, who, 10_00, start()).await;
+        fund(db, who, 10_00, start() + days(1)).await;
+        world.clock.set(end - Duration::minutes(10));
+        let first = reserve(db, who, family, &format!("{name} 1"), 10_00)
+            .await
+            .expect("reserved");
+        world.clock.set(end + Duration::minutes(5));
+        let second = reserve(db, who, family, &format!("{name} 2"), 10_00)
+            .await
+            .expect("reserved");
+        all.push((who, first.id, second.id));
+    }
+    work(db, &BY).await.expect("the daily work");
+    let (over, other) = ((10_00, end), (10_00, end + days(1)));
+    for (who, ..) in &all {
+        assert_eq!(lots(db, *who).await, [over, other], "promised before they were over");
+    }
+    // The later one takes nothing of what was over when it was made.
+    let (anna, first, second) = all[0];
+    capture(db, anna, second, 10_00, None).await.expect("captured");
+    assert_eq!(lots(db, anna).await, [over]);
+    cancel(db, anna, first).await.expect("cancelled");
+    work(db, &BY).await.expect("the daily work");
+    assert_eq!(held_and_reserved(db, anna).await, (0, 0));
+    // Once the earlier one ends they expire, though as many points are still reserved.
+    let (boris, first, second) = all[1];
+    cancel(db, boris, first).await.expect("cancelled");
+    work(db, &BY).await.expect("the daily work");
+    assert_eq!(lots(db, boris).await, [other]);
+    capture(db, boris, second, 10_00, None).await.expect("as promised");
+    // The earlier one pays with them until then.
+    let (clara, first, _) = all[2];
+    capture(db, clara, first, 10_00, None).await.expect("as promised");
+    assert_eq!(lots(db, clara).await, [other]);
+    assert_eq!(held_and_reserved(db, clara).await, (10_00, 10_00));
+    // It ends by itself as well.
+    let (dora, _, second) = all[3];
+    run_due(world, end + Duration::minutes(20)).await;
+    assert_eq!(lots(db, dora).await, [other]);
+    capture(db, dora, second, 10_00, None).await.expect("as promised");
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    points_that_are_promised_at_the_moment_they_end_do_not_expire,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        let family = program(db, "family").await;
+        fund(db, anna, 10_00, start()).await;
+        let end = start() + days(90);
+        world.clock.set(end - Duration::microseconds(1));
+        let wish = &Wish {
+            source: "till".into(),
+            key: "1".into(),
+            program: family,
+            points: 10_00,
+        };
+        // The daily work comes round while the promise is not written down yet.
+        let clock = &world.clock;
+        let (held, daily) = db
+            .write(|tx| {
+                scoped(async move {
+                    let held = spending::reserve_in(tx, &BY, anna, wish).await?;
+                    clock.set(end);
+                    let other = db.clone();
+                    let daily = tokio::spawn(async move { work(&other, &BY).await });
+                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                    Ok::<_, SpendError>((held, daily))
+                })
+            })
+            .await
+            .expect("reserved");
+        let report = daily.await.expect("no panic").expect("done");
+        assert_eq!(report.expired, 0);
+        assert_eq!(held_and_reserved(db, anna).await, (10_00, 10_00));
+        capture(db, anna, held.id, 10_00, None).await.expect("as promised");
+        assert_books_agree(db).await;
+    }
+);
 
 async fn held_and_reserved(db: &Db, who: Subject) -> (i64, i64) {
     let balance = balance(db, who).await;
@@ -810,12 +899,142 @@ both_engines!(a_voided_return_pays_the_debt_that_it_made, async |world| {
     assert_eq!(held(db, anna).await, (-1_00, 0));
     void(db, &BY, "till", "R").await.expect("voided");
     assert_eq!(held(db, anna).await, (2_00, 0));
+    // What paid is free again until its own day, and what was taken until its own.
     assert_eq!(
-        balance(db, anna).await.next_expiry.map(|e| (e.points, e.at)),
-        Some((2_00, start() + days(379)))
+        lots(db, anna).await,
+        [(1_00, start() + days(379)), (1_00, start() + days(394))]
     );
     let earned = &receipt(db, anna, sale).await.lines[0].earned[0];
     assert_eq!((earned.taken_back, earned.state), (0, LotState::Active));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_paid_a_debt_that_was_none_lasts_as_long_as_it_would_have,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, boris) = (customer(db).await, customer(db).await);
+        let family = program(db, "family").await;
+        for (who, name) in [(anna, "A"), (boris, "B")] {
+            world.clock.set(start());
+            fund(db, who, 10_00, start()).await;
+            join(db, who, "family", start()).await;
+            slip(name, who, start()).line("apple", 1, 500_00).book(db).await;
+            leave(db, who, "family", start() + Duration::minutes(1)).await;
+            spend(db, who, family, 20_00).await;
+            world.clock.set(start() + days(1));
+            slip(&format!("R-{name}"), who, start() + days(1))
+                .line("apple", -1, 500_00)
+                .of_line(name, 1)
+                .book(db)
+                .await;
+            assert_eq!(held(db, who).await, (-10_00, 0));
+        }
+        // What pays one of them lasts longer than what was earned by the apple, and what pays the other is over as well.
+        world.clock.set(start() + days(2));
+        fund(db, boris, 10_00, start() + days(2)).await;
+        world.clock.set(start() + days(60));
+        fund(db, anna, 20_00, start() + days(60)).await;
+        run_due(world, start() + days(100)).await;
+        assert_eq!((held(db, anna).await, held(db, boris).await), ((10_00, 0), (0, 0)));
+        for name in ["R-A", "R-B"] {
+            void(db, &BY, "till", name).await.expect("voided");
+            assert_books_agree(db).await;
+        }
+        work(db, &BY).await.expect("the daily work");
+        assert_eq!(lots(db, anna).await, [(20_00, start() + days(150))]);
+        assert_eq!((held(db, anna).await, held(db, boris).await), ((20_00, 0), (0, 0)));
+        let mut conn = db.read().await.expect("a connection");
+        let last: Vec<_> = store::history(&mut conn, boris, None, 2)
+            .await
+            .expect("a history")
+            .iter()
+            .map(|e| (e.kind, e.points()))
+            .collect();
+        assert_eq!(
+            last,
+            [(TransactionKind::Expiry, -10_00), (TransactionKind::Void, 10_00)],
+            "they came back, and were over"
+        );
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(the_debt_of_a_voided_return_alone_is_lifted, async |world| {
+    let db = ready(world).await;
+    let anna = customer(db).await;
+    let family = program(db, "family").await;
+    join(db, anna, "family", start()).await;
+    slip("S", anna, start()).line("apple", 2, 500_00).book(db).await;
+    leave(db, anna, "family", start() + Duration::minutes(1)).await;
+    spend(db, anna, family, 20_00).await;
+    for (name, day) in [("R1", 1), ("R2", 2)] {
+        world.clock.set(start() + days(day));
+        slip(name, anna, start() + days(day))
+            .line("apple", -1, 500_00)
+            .of_line("S", 1)
+            .book(db)
+            .await;
+    }
+    assert_eq!(held(db, anna).await, (-20_00, 0));
+    // Three quarters are paid: a void frees what is more than the other half, and the other void the rest.
+    for (points, day) in [(5_00, 3), (10_00, 4)] {
+        world.clock.set(start() + days(day));
+        fund(db, anna, points, start() + days(day)).await;
+    }
+    assert_eq!(held(db, anna).await, (-5_00, 0));
+    void(db, &BY, "till", "R1").await.expect("voided");
+    assert_eq!(lots(db, anna).await, [(5_00, start() + days(94))]);
+    assert_books_agree(db).await;
+    void(db, &BY, "till", "R2").await.expect("voided");
+    assert_eq!(
+        lots(db, anna).await,
+        [(5_00, start() + days(93)), (10_00, start() + days(94))]
+    );
+    assert_eq!(held(db, anna).await, (15_00, 0));
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_a_voided_return_gave_back_is_what_pays_again, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (customer(db).await, customer(db).await);
+    let family = program(db, "family").await;
+    let mut sales = Vec::new();
+    for (who, name) in [(anna, "A"), (boris, "B")] {
+        world.clock.set(start() + days(2));
+        fund(db, who, 10_00, start()).await;
+        fund(db, who, 10_00, start() + days(2)).await;
+        world.clock.set(start() + days(80));
+        let sale = slip(name, who, start() + days(80)).line("apple", 1, 20_00);
+        let sale = sale.book(db).await.id;
+        pay(db, who, family, 10_00, sale).await;
+        world.clock.set(start() + days(85));
+        slip(&format!("R-{name}"), who, start() + days(85))
+            .line("apple", -1, 20_00)
+            .of_line(name, 1)
+            .book(db)
+            .await;
+        // They come back for 14 days more.
+        let both = [(10_00, start() + days(92)), (10_00, start() + days(99))];
+        assert_eq!(lots(db, who).await, both);
+        sales.push(sale);
+    }
+    world.clock.set(start() + days(86));
+    void(db, &BY, "till", "R-A").await.expect("voided");
+    assert_eq!(
+        lots(db, anna).await,
+        [(10_00, start() + days(92))],
+        "a mistake makes nothing last longer"
+    );
+    assert_books_agree(db).await;
+    // What it gave back is over by now, and would have paid.
+    run_due(world, start() + days(100)).await;
+    assert_eq!(held(db, boris).await, (0, 0));
+    void(db, &BY, "till", "R-B").await.expect("voided");
+    assert_eq!(held(db, boris).await, (0, 0));
+    for (who, sale) in [(anna, sales[0]), (boris, sales[1])] {
+        assert_eq!(paid(db, who, sale).await, [(10_00, 0)]);
+    }
     assert_books_agree(db).await;
 });
 

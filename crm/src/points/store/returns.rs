@@ -2,8 +2,8 @@
 //! the lots that it came from, and a void does the opposite of the return that it undoes.
 
 use super::{
-    AccountKind, Activated, Book, LotState, NewLot, Over, SpendError, TransactionKind, Undone, active, draw,
-    draw_first, rewards, rules, settle,
+    AccountKind, Activated, Book, LotState, Over, SpendError, TransactionKind, Undone, active, draw, draw_first,
+    rewards, rules, settle,
 };
 use crate::db::{self, Bind, Conn, ListQuery, Tx};
 use crate::error::Error;
@@ -99,6 +99,19 @@ pub(super) async fn taken_by(tx: &mut Tx, transaction: TransactionId) -> Result<
     on!(tx, |c| sqlx::query_as(SQL).bind(transaction).fetch_all(c).await)
 }
 
+/// What lots of a customer paid of debts in a program, the last first. A debt is paid by the transaction that brings the points.
+async fn paid_debts(tx: &mut Tx, (program, customer): (ProgramId, CustomerId)) -> Result<Vec<Taken>, sqlx::Error> {
+    const SQL: &str = taken!(
+        "t.customer_id = $1 AND t.program_id = $2 AND x.line_id IS NULL AND 0 < (SELECT SUM(o.amount) FROM postings o \
+         JOIN accounts a ON a.id = o.account_id WHERE o.transaction_id = y.id AND a.kind = 'active')"
+    );
+    on!(tx, |c| sqlx::query_as(SQL)
+        .bind(customer)
+        .bind(program)
+        .fetch_all(c)
+        .await)
+}
+
 /// Points that go back to where they came from.
 #[derive(Default)]
 pub(super) struct Restoring {
@@ -128,6 +141,27 @@ impl Restoring {
         points - left
     }
 
+    /// Adds a debt that was none after all. What of it nobody has paid yet is owed no more, and what paid the rest is free again,
+    /// the last first: it would have had less to pay. Tells how many points nobody here is known to have paid: accounts were
+    /// merged or parted since.
+    pub(super) async fn lift_debt(
+        &mut self,
+        tx: &mut Tx,
+        book: &mut Book,
+        (program, customer): (ProgramId, CustomerId),
+        debt: i64,
+    ) -> Result<i64, sqlx::Error> {
+        if debt == 0 {
+            return Ok(0);
+        }
+        let (balance, _) = active(tx, customer, program).await?;
+        let unpaid = debt.min((-balance).max(0));
+        book.lifted.insert((program, customer), unpaid);
+        self.active += unpaid;
+        let paid = paid_debts(tx, (program, customer)).await?;
+        Ok(debt - unpaid - self.add(paid, debt - unpaid))
+    }
+
     /// Puts them back under a transaction of `at`: into their own lot with its own term, or, where that ends before
     /// `until` or is somebody else's by now, into one that carries it on until then.
     pub(super) async fn apply(
@@ -146,33 +180,22 @@ impl Restoring {
                 LotState::Active => taken.customer_id == customer && taken.expires_at >= until,
                 LotState::Expired => false,
             };
-            let lot = if is_kept {
-                on!(tx, |c| sqlx::query(BACK)
-                    .bind(taken.lot_id)
-                    .bind(points)
-                    .execute(c)
-                    .await
-                    .map(drop))?;
-                taken.lot_id
-            } else {
-                let id = LotId::new();
-                book.lots.push(NewLot {
-                    id,
-                    transaction,
-                    program,
-                    customer,
-                    points,
-                    state: LotState::Active,
-                    activates_at: at,
-                    expires_at: taken.expires_at.max(until),
-                    origin: Some(taken.root),
-                });
-                id
-            };
-            book.restore(taken.id, transaction, lot, points);
+            if !is_kept {
+                let term = (at, taken.expires_at.max(until));
+                let lot = book.carry_on(transaction, (program, customer), points, term, taken.root);
+                book.restore(taken.id, transaction, lot, points);
+                continue;
+            }
+            on!(tx, |c| sqlx::query(BACK)
+                .bind(taken.lot_id)
+                .bind(points)
+                .execute(c)
+                .await
+                .map(drop))?;
+            book.restore(taken.id, transaction, taken.lot_id, points);
             if taken.state != LotState::Pending {
                 book.activated.push(Activated {
-                    lot,
+                    lot: taken.lot_id,
                     transaction,
                     program,
                     customer,
@@ -375,7 +398,8 @@ pub(crate) async fn take_back(
 
 /// Gives again what had been taken back for lines of which less came back: call it once `returned` of the lines has
 /// shrunk, because their return was voided. `purchase` is that return. What was let go counts first, then the debt that it
-/// had made, and then what was taken from lots, the last first.
+/// had made, and then what was taken from lots, the last first. Everything has the term that it would have had: what was over
+/// meanwhile comes back for this moment, and expires at once.
 pub(crate) async fn give_again(
     tx: &mut Tx,
     purchase: PurchaseId,
@@ -410,7 +434,8 @@ pub(crate) async fn give_again(
             }
         }
         let owed: i64 = debts.iter().map(|(.., points)| points).sum();
-        if owed + restoring.pending + restoring.active == 0 {
+        let mut rest = restoring.lift_debt(tx, &mut book, (program, customer), owed).await?;
+        if rest + restoring.pending + restoring.active == 0 {
             continue;
         }
         let transaction = book.post(
@@ -421,31 +446,17 @@ pub(crate) async fn give_again(
             at,
             &[
                 (AccountKind::Pending, restoring.pending),
-                (AccountKind::Active, restoring.active + owed),
+                (AccountKind::Active, restoring.active + rest),
             ],
             Some(AccountKind::Issued),
         );
-        // What paid the debt in the meantime is free again, in a lot with the term of what was earned.
-        for (origin, expires_at, points) in debts {
-            let id = LotId::new();
-            book.lots.push(NewLot {
-                id,
-                transaction,
-                program,
-                customer,
-                points,
-                state: LotState::Active,
-                activates_at: at,
-                expires_at: expires_at.max(at),
-                origin: Some(origin),
-            });
-            book.activated.push(Activated {
-                lot: id,
-                transaction,
-                program,
-                customer,
-                points,
-            });
+        for (lot, expires_at, points) in debts {
+            let part = points.min(rest);
+            rest -= part;
+            if part > 0 {
+                let term = (at, expires_at.max(at));
+                book.carry_on(transaction, (program, customer), part, term, lot);
+            }
         }
         restoring
             .apply(tx, &mut book, transaction, (program, customer), at, at)
@@ -530,8 +541,32 @@ pub(crate) async fn give_back(
     Ok(())
 }
 
+/// What a return gave back of what had paid for a line, as far as it is still with this customer: into which lot, how many points,
+/// and what is left there.
+async fn refunded(
+    tx: &mut Tx,
+    purchase: PurchaseId,
+    (program, customer): (ProgramId, CustomerId),
+    line: LineId,
+) -> Result<Vec<(LotId, i64, i64)>, sqlx::Error> {
+    const SQL: &str = "SELECT t.id, CAST(SUM(r.points) AS BIGINT), t.remaining FROM allocations x \
+        JOIN restorations r ON r.allocation_id = x.id JOIN transactions y ON y.id = r.transaction_id \
+        JOIN lots t ON t.id = r.lot_id WHERE x.line_id = $1 AND y.purchase_id = $2 AND y.kind = 'refund' \
+        AND t.program_id = $3 AND t.customer_id = $4 GROUP BY t.id, t.remaining, t.expires_at ORDER BY t.expires_at, t.id";
+    on!(tx, |c| sqlx::query_as(SQL)
+        .bind(line)
+        .bind(purchase)
+        .bind(program)
+        .bind(customer)
+        .fetch_all(c)
+        .await)
+}
+
 /// Lets points pay again for lines of which less came back, because their return was voided: call it where [`give_again`]
 /// is called, and after it. Points that are gone by now are [`SpendError::NotEnough`].
+///
+/// What the return gave back pays first, and what of it has expired since: otherwise a mistake would leave the customer points
+/// that last longer than those that pay, or cost them points that they would have spent in time.
 pub(crate) async fn pay_again(
     tx: &mut Tx,
     purchase: PurchaseId,
@@ -548,6 +583,7 @@ pub(crate) async fn pay_again(
             let points = -missing(tx, *line, program).await?;
             if points > 0 {
                 due.push((*line, points));
+                count_given(tx, *line, program, -points).await?;
             }
         }
         let points: i64 = due.iter().map(|(_, points)| points).sum();
@@ -555,12 +591,27 @@ pub(crate) async fn pay_again(
             continue;
         }
         let (balance, reserved) = active(tx, customer, program).await?;
-        if balance - reserved < points {
-            return Err(SpendError::NotEnough {
-                missing: points - (balance - reserved).max(0),
-            });
+        let mut over = Over::since(tx, (customer, program), DateTime::UNIX_EPOCH).await?;
+        let mut undone: Vec<Undone> = Vec::new();
+        let mut drawn: Vec<(LotId, i64, LineId)> = Vec::new();
+        for (line, left) in &mut due {
+            for (lot, given, remaining) in refunded(tx, purchase, (program, customer), *line).await? {
+                let most = given.min(*left);
+                let expired = over.take(most, |one| one.lot_id == lot);
+                let again: i64 = expired.iter().map(|(.., part)| part).sum();
+                let own = remaining.min(most - again);
+                draw(tx, lot, own).await?;
+                drawn.extend([(lot, again, *line), (lot, own, *line)]);
+                undone.extend(expired);
+                *left -= again + own;
+            }
+        }
+        let free = (balance - reserved).max(0) + undone.iter().map(|(.., part)| part).sum::<i64>();
+        if free < points {
+            return Err(SpendError::NotEnough { missing: points - free });
         }
         let mut book = Book::new();
+        book.undo_expiry(now, (program, customer), Some(purchase), &undone);
         let transaction = book.post(
             now,
             TransactionKind::Redemption,
@@ -570,11 +621,12 @@ pub(crate) async fn pay_again(
             &[(AccountKind::Active, -points)],
             Some(AccountKind::Spent),
         );
-        for (line, points) in due {
-            for (lot, part) in draw_first(tx, (customer, program), points, reserved).await? {
-                book.allocate(lot, transaction, part, Some(line));
-            }
-            count_given(tx, line, program, -points).await?;
+        for (line, left) in due {
+            let others = draw_first(tx, (customer, program), left, reserved).await?;
+            drawn.extend(others.into_iter().map(|(lot, part)| (lot, part, line)));
+        }
+        for (lot, part, line) in drawn.into_iter().filter(|(_, part, _)| *part > 0) {
+            book.allocate(lot, transaction, part, Some(line));
         }
         book.write(tx).await?;
     }

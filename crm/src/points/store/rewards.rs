@@ -3,9 +3,7 @@
 
 use super::super::{LotState, Reward};
 use super::returns::{Restoring, taken_for_reward};
-use super::{
-    AccountKind, Activated, Book, NewLot, Over, Programs, TransactionKind, active, draw, draw_first, rules, settle,
-};
+use super::{AccountKind, Book, Over, Programs, TransactionKind, active, draw, draw_first, rules, settle};
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
 use crate::id::{CustomerId, LineId, LotId, ProgramId, PurchaseId, RewardId, RuleId, TransactionId};
@@ -268,13 +266,14 @@ async fn give_again(
     let debt = again.min((row.taken_back - from_lots).max(0));
     let mut restoring = Restoring::default();
     restoring.add(taken, again - debt);
+    let rest = restoring.lift_debt(tx, book, (program, customer), debt).await?;
     count_taken(tx, reward, program, -again, -forgiven).await?;
     if again == 0 {
         return Ok(());
     }
     let changes = [
         (AccountKind::Pending, restoring.pending),
-        (AccountKind::Active, restoring.active + debt),
+        (AccountKind::Active, restoring.active + rest),
     ];
     book.funded
         .extend(row.partner_key.clone().map(|partner| (partner, again)));
@@ -287,26 +286,9 @@ async fn give_again(
         &changes,
         Some(AccountKind::Issued),
     );
-    if debt > 0 {
-        let id = LotId::new();
-        book.lots.push(NewLot {
-            id,
-            transaction,
-            program,
-            customer,
-            points: debt,
-            state: LotState::Active,
-            activates_at: at,
-            expires_at: row.lot_expires_at.max(at),
-            origin: Some(row.lot_id),
-        });
-        book.activated.push(Activated {
-            lot: id,
-            transaction,
-            program,
-            customer,
-            points: debt,
-        });
+    if rest > 0 {
+        let term = (at, row.lot_expires_at.max(at));
+        book.carry_on(transaction, (program, customer), rest, term, row.lot_id);
     }
     restoring
         .apply(tx, book, transaction, (program, customer), at, at)

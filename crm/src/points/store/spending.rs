@@ -1,14 +1,16 @@
 //! Spending: points are reserved, and then captured or let go.
 //!
 //! A reservation is a promise to a till, for a while. It lowers at once what else can be spent, and what it holds does not
-//! expire until it ends. What it captures is taken from the lots that expire first, and spread over the lines of the
-//! receipt that it paid, so that a return knows which points to give back.
+//! expire until it ends. What it captures is taken from the lots that expire first, of those that were not over when it was made,
+//! and spread over the lines of the receipt that it paid, so that a return knows which points to give back.
 //!
 //! A receipt that comes late is paid by what is left of the points: the goods are gone, and a receipt that is refused would lose
 //! the purchase as well. What expired since they were sold comes back for it. Nobody gets into debt by it.
 
 use super::super::{Drawn, Paid, Reservation, ReservationState, Wish};
-use super::{AccountKind, BATCH, Book, Over, TransactionKind, Undone, active, draw_first, lock, rules, settle};
+use super::{
+    AccountKind, BATCH, Book, Over, TransactionKind, Undone, active, active_lots, draw_from, lock, rules, settle,
+};
 use crate::contact::change;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, holds_database_errors};
@@ -170,15 +172,18 @@ pub async fn capture_in(
     if points <= 0 || points > held.points {
         return Err(SpendError::Amount);
     }
-    let (balance, _) = active(tx, customer, held.program_id).await?;
-    if balance < points {
+    // What was over by then is kept for those alone who were promised it before.
+    let lots = active_lots(tx, (customer, held.program_id), Some(held.created_at)).await?;
+    let there: i64 = lots.iter().map(|(_, left)| left).sum();
+    if there < points {
         return Err(SpendError::NotEnough {
-            missing: points - balance.max(0),
+            missing: points - there,
         });
     }
     let taking = Taking {
         points,
         unpaid: 0,
+        lots,
         promised: 0,
         expired: Vec::new(),
         purchase,
@@ -218,22 +223,25 @@ pub(crate) async fn capture_late(
         return Err(SpendError::Amount);
     }
     let payable = payable(tx, customer, purchase, points).await?;
-    let (balance, reserved) = active(tx, customer, held.program_id).await?;
-    // What still holds comes before other promises, and keeps its points from expiring: only what is missing can be over.
-    let (promised, over) = match held.state {
-        ReservationState::Held => (0, points - balance.clamp(0, points)),
-        _ => (reserved, points),
-    };
     // Nothing is sold under a promise before it is made, whatever the till's clock says; and while it held, nothing of it expired.
     let since = if is_within { held.created_at } else { sold_at };
+    let is_held = held.state == ReservationState::Held;
+    let lots = active_lots(tx, (customer, held.program_id), is_held.then_some(since)).await?;
+    let left: i64 = lots.iter().map(|(_, left)| left).sum();
+    // What still holds comes before other promises, and keeps its points from expiring: only what is missing can be over.
+    let (promised, over) = match is_held {
+        true => (0, points - left.min(points)),
+        false => (active(tx, customer, held.program_id).await?.1, points),
+    };
     let spent_at = sold_at.max(since);
     let mut expired = Over::since(tx, (customer, held.program_id), since).await?;
     let expired = expired.take(over, |one| one.activates_at <= spent_at);
     let back: i64 = expired.iter().map(|(.., part)| part).sum();
-    let there = back + (points - back).min((balance - promised).max(0));
+    let there = back + (points - back).min((left - promised).max(0));
     let taking = Taking {
         points: there,
         unpaid: points - there,
+        lots,
         promised,
         expired,
         purchase: Some(purchase),
@@ -247,7 +255,9 @@ struct Taking {
     points: i64,
     /// What should have been taken beside, and is gone.
     unpaid: i64,
-    /// What others were promised of the lots that expire first.
+    /// The lots that it may be taken from, each with what is left there.
+    lots: Vec<(LotId, i64)>,
+    /// What others were promised of the first of them.
     promised: i64,
     /// Of the points: what had expired of lots, and comes back for it.
     expired: Vec<Undone>,
@@ -259,6 +269,7 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
     let Taking {
         points,
         unpaid,
+        lots,
         promised,
         expired,
         purchase,
@@ -277,7 +288,7 @@ async fn take(tx: &mut Tx, held: &Reservation, taking: Taking, payable: &[(LineI
     let mut book = Book::new();
     let back = book.undo_expiry(now, place, purchase, &expired);
     let mut drawn: Vec<(LotId, i64)> = expired.into_iter().map(|(_, lot, part)| (lot, part)).collect();
-    drawn.extend(draw_first(tx, (held.customer_id, held.program_id), points - back, promised).await?);
+    drawn.extend(draw_from(tx, lots, points - back, promised).await?);
     let transaction = (points > 0).then(|| {
         let changes = [(AccountKind::Active, -points)];
         let (kind, against) = (TransactionKind::Redemption, Some(AccountKind::Spent));

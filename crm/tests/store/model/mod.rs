@@ -84,6 +84,8 @@ struct Back {
     line: usize,
     quantity: i64,
     is_void: bool,
+    /// Where it put what had paid: in which program, into which lot, how many points.
+    came: BTreeMap<(usize, usize), i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +127,8 @@ pub(crate) struct Model {
     refund: Duration,
     /// What each customer owes in each program.
     debts: BTreeMap<(usize, usize), i64>,
+    /// What lots have paid of that, and nobody gave back.
+    payers: BTreeMap<(usize, usize), Vec<Taking>>,
     lots: Vec<Lot>,
     sales: Vec<Sale>,
     backs: Vec<Back>,
@@ -143,6 +147,7 @@ impl Model {
             floor,
             refund,
             debts: BTreeMap::new(),
+            payers: BTreeMap::new(),
             lots: Vec::new(),
             sales: Vec::new(),
             backs: Vec::new(),
@@ -200,10 +205,26 @@ impl Model {
         queue
     }
 
+    /// Those of them that were not over at a moment.
+    fn queue_since(&self, who: usize, program: usize, since: Time) -> Vec<usize> {
+        let mut queue = self.queue(who, program);
+        queue.retain(|n| self.lots[*n].until > since);
+        queue
+    }
+
+    fn left_in(&self, lots: &[usize]) -> i64 {
+        lots.iter().map(|n| self.lots[*n].left).sum()
+    }
+
     /// Takes points from the lots that end first, but not the first `but` of them.
-    fn draw(&mut self, who: usize, program: usize, mut points: i64, mut but: i64) -> Vec<Taking> {
+    fn draw(&mut self, who: usize, program: usize, points: i64, but: i64) -> Vec<Taking> {
+        let queue = self.queue(who, program);
+        self.draw_from(queue, points, but)
+    }
+
+    fn draw_from(&mut self, queue: Vec<usize>, mut points: i64, mut but: i64) -> Vec<Taking> {
         let mut takings = Vec::new();
-        for lot in self.queue(who, program) {
+        for lot in queue {
             let kept = self.lots[lot].left.min(but);
             but -= kept;
             let part = (self.lots[lot].left - kept).min(points);
@@ -222,6 +243,20 @@ impl Model {
         let pays = points.min(*self.debt(who, program));
         *self.debt(who, program) -= pays;
         self.lots[lot].left -= pays;
+        if pays > 0 {
+            let payers = self.payers.entry((who, program)).or_default();
+            payers.push(Taking { lot, points: pays });
+        }
+    }
+
+    /// A debt was none: what is still owed of it is not, and what paid the rest last has it again.
+    fn lift(&mut self, who: usize, program: usize, debt: i64) {
+        let unpaid = debt.min(*self.debt(who, program));
+        *self.debt(who, program) -= unpaid;
+        let mut payers = self.payers.remove(&(who, program)).unwrap_or_default();
+        self.restore(&mut payers, debt - unpaid, self.now);
+        payers.retain(|taking| taking.points > 0);
+        self.payers.insert((who, program), payers);
     }
 
     fn new_lot(
@@ -249,8 +284,8 @@ impl Model {
         n
     }
 
-    /// Gives up to `points` back to where they were taken from, the last first.
-    fn restore(&mut self, takings: &mut [Taking], mut points: i64, until: Time) {
+    /// Gives up to `points` back to where they were taken from, the last first. Tells into which lots.
+    fn restore(&mut self, takings: &mut [Taking], mut points: i64, until: Time) -> Vec<(usize, i64)> {
         let mut came = Vec::new();
         for taking in takings.iter_mut().rev() {
             let part = taking.points.min(points);
@@ -262,9 +297,7 @@ impl Model {
             let own = self.lots[taking.lot].clone();
             if !own.is_active || own.until >= until && own.until > self.now {
                 self.lots[taking.lot].left += part;
-                if own.is_active {
-                    came.push((taking.lot, part));
-                }
+                came.push((taking.lot, part));
             } else {
                 let lot = self.new_lot(
                     own.who,
@@ -277,26 +310,34 @@ impl Model {
                 came.push((lot, part));
             }
         }
-        for (lot, part) in came {
-            self.pay_debt(lot, part);
+        for (lot, part) in &came {
+            if self.lots[*lot].is_active {
+                self.pay_debt(*lot, *part);
+            }
         }
+        came
     }
 
-    /// Ends what is over and not promised to anybody.
+    /// Ends what is over and was not promised to anybody before.
     fn expire(&mut self) {
         let accounts: Vec<(usize, usize)> = self.lots.iter().map(|l| (l.who, l.program)).collect();
         for (who, program) in accounts {
-            let mut held = self.reserved(who, program);
+            let mut all_kept = 0;
             for lot in self.queue(who, program) {
-                let kept = self.lots[lot].left.min(held);
-                held -= kept;
-                if self.lots[lot].until <= self.now {
-                    let over = self.lots[lot].left - kept;
-                    self.lots[lot].left = kept;
-                    self.lots[lot].over += over;
-                    let root = self.lots[lot].root;
-                    self.lots[root].lapsed += over;
+                let until = self.lots[lot].until;
+                if until > self.now {
+                    break;
                 }
+                let holds = self.holds.iter().filter(|h| h.is_open && h.since < until);
+                let mine = holds.filter(|h| (h.who, h.program) == (who, program));
+                let promised = mine.map(|h| h.points).sum::<i64>() - all_kept;
+                let kept = self.lots[lot].left.min(promised.max(0));
+                all_kept += kept;
+                let over = self.lots[lot].left - kept;
+                self.lots[lot].left = kept;
+                self.lots[lot].over += over;
+                let root = self.lots[lot].root;
+                self.lots[root].lapsed += over;
             }
         }
     }
@@ -460,8 +501,10 @@ impl Model {
         (it.quantity, back)
     }
 
-    fn refund(&mut self, sale: usize, lines: &[usize]) {
+    /// Tells in which program how many points went into which lot.
+    fn refund(&mut self, sale: usize, lines: &[usize]) -> BTreeMap<(usize, usize), i64> {
         let until = self.now + self.refund;
+        let mut came = BTreeMap::new();
         for program in 0..self.terms.len() {
             let mut due = Vec::new();
             for line in lines {
@@ -480,12 +523,15 @@ impl Model {
                     continue;
                 };
                 let mut takings = payment.takings.clone();
-                self.restore(&mut takings, points, until);
+                for (lot, part) in self.restore(&mut takings, points, until) {
+                    *came.entry((program, lot)).or_default() += part;
+                }
                 if let Some(payment) = self.sales[sale].lines[line].paid.get_mut(&program) {
                     payment.takings = takings;
                 }
             }
         }
+        came
     }
 
     fn take_back(&mut self, sale: usize, lines: &[usize]) {
@@ -533,13 +579,14 @@ impl Model {
             return false;
         }
         self.sales[sale].lines[line].returned += quantity;
+        let came = self.refund(sale, &[line]);
         self.backs.push(Back {
             sale,
             line,
             quantity,
             is_void: false,
+            came,
         });
-        self.refund(sale, &[line]);
         self.take_back(sale, &[line]);
         true
     }
@@ -566,7 +613,12 @@ impl Model {
             return Ok(());
         }
         let who = self.sales[back.sale].who;
-        let kept = (self.debts.clone(), self.lots.clone(), self.sales.clone());
+        let kept = (
+            self.debts.clone(),
+            self.payers.clone(),
+            self.lots.clone(),
+            self.sales.clone(),
+        );
         self.sales[back.sale].lines[back.line].returned -= back.quantity;
         let (quantity, returned) = self.is_back(back.sale, back.line);
         for program in 0..self.terms.len() {
@@ -578,14 +630,7 @@ impl Model {
             let again = (surplus - forgiven).min(earned.taken);
             let in_lots: i64 = earned.takings.iter().map(|t| t.points).sum();
             let debt = again.min(earned.taken - in_lots);
-            let mut came = None;
-            if debt > 0 {
-                let until = self.lots[earned.lot].until.max(self.now);
-                came = Some(self.new_lot(who, program, debt, self.now, until, Some(earned.lot)));
-            }
-            if let Some(lot) = came {
-                self.pay_debt(lot, debt);
-            }
+            self.lift(who, program, debt);
             self.restore(&mut earned.takings, again - debt, self.now);
             earned.taken -= again;
             earned.forgiven -= forgiven;
@@ -597,12 +642,34 @@ impl Model {
                 continue;
             };
             let again = (payment.given - Self::part(payment.points, quantity, returned)).max(0);
-            let free = self.free(who, program);
-            if again > 0 && free < again {
-                (self.debts, self.lots, self.sales) = kept;
-                return Err(again - free.max(0));
+            let mut free = self.free(who, program).max(0);
+            // What the return gave back comes first: what of it has expired since, then what is left of it.
+            let mut came: Vec<(usize, i64)> = back
+                .came
+                .iter()
+                .map(|((p, lot), part)| (*p, *lot, *part))
+                .filter(|(p, ..)| *p == program)
+                .map(|(_, lot, part)| (lot, part))
+                .collect();
+            came.sort_by_key(|(lot, _)| (self.lots[*lot].until, *lot));
+            let (mut drawn, mut wanted) = (Vec::new(), again);
+            for (lot, part) in came {
+                let most = part.min(wanted);
+                let over = self.lots[lot].over.min(most);
+                let left = self.lots[lot].left.min(most - over);
+                let root = self.lots[lot].root;
+                self.lots[lot].over -= over;
+                self.lots[root].lapsed -= over;
+                self.lots[lot].left -= left;
+                free += over;
+                wanted -= over + left;
+                drawn.extend([over, left].map(|points| Taking { lot, points }));
             }
-            let drawn = self.draw(who, program, again, self.reserved(who, program));
+            if free < again {
+                (self.debts, self.payers, self.lots, self.sales) = kept;
+                return Err(again - free);
+            }
+            drawn.extend(self.draw(who, program, wanted, self.reserved(who, program)));
             if let Some(payment) = self.sales[back.sale].lines[back.line].paid.get_mut(&program) {
                 payment.given -= again;
                 payment.takings.extend(drawn);
@@ -664,15 +731,18 @@ impl Model {
 
     /// What was promised is spent, unless a return took it or the sale costs less.
     pub(crate) fn capture(&mut self, hold: usize, points: i64, sale: Option<usize>) -> Result<(), Refusal> {
-        let Hold { who, program, .. } = self.holds[hold];
-        let active = self.active(who, program);
-        if active < points {
-            return Err(Refusal::Missing(points - active.max(0)));
+        let Hold {
+            who, program, since, ..
+        } = self.holds[hold];
+        let queue = self.queue_since(who, program, since);
+        let there = self.left_in(&queue);
+        if there < points {
+            return Err(Refusal::Missing(points - there));
         }
         if let Some(most) = sale.map(|sale| self.most(sale)).filter(|most| *most < points) {
             return Err(Refusal::TooMuch(most));
         }
-        let lots = self.draw(who, program, points, 0);
+        let lots = self.draw_from(queue, points, 0);
         if let Some(sale) = sale {
             self.pay(sale, program, points, lots);
         }
@@ -746,14 +816,15 @@ impl Model {
             ..
         } = self.holds[hold];
         let sale = self.sell_at(who, lines, at, points);
-        let active = self.active(who, program);
-        let (others, mut wanted) = if is_open {
-            (0, points - active.clamp(0, points))
-        } else {
-            (self.reserved(who, program), points)
-        };
         let held_then = made - Self::clocks() <= at && at < until + Self::clocks();
         let since = if held_then { made } else { at };
+        let (queue, others) = if is_open {
+            (self.queue_since(who, program, since), 0)
+        } else {
+            (self.queue(who, program), self.reserved(who, program))
+        };
+        let left = self.left_in(&queue);
+        let mut wanted = if is_open { points - left.min(points) } else { points };
         let mut over: Vec<usize> = (0..self.lots.len())
             .filter(|n| (self.lots[*n].who, self.lots[*n].program) == (who, program))
             .filter(|n| self.lots[*n].until > since && self.lots[*n].from <= at.max(since))
@@ -771,8 +842,8 @@ impl Model {
             }
         }
         let back: i64 = takings.iter().map(|taking| taking.points).sum();
-        let there = back + (points - back).min((active - others).max(0));
-        takings.extend(self.draw(who, program, there - back, others));
+        let there = back + (points - back).min((left - others).max(0));
+        takings.extend(self.draw_from(queue, there - back, others));
         self.pay(sale, program, there, takings);
         self.release(hold);
         there
