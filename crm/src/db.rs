@@ -795,9 +795,9 @@ async fn store_key(tx: &mut Tx, key: &Key) -> Result<bool, sqlx::Error> {
     Ok(rows == 1)
 }
 
-/// Keeps the answer that is given under a key, in the transaction of the change.
+/// Keeps the answer that is given under a key, in the transaction of the change. The first one stays.
 pub async fn keep_answer(tx: &mut Tx, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
-    const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
+    const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2 AND answer IS NULL";
     Ok(on!(tx, |c| sqlx::query(SQL)
         .bind(scope)
         .bind(key)

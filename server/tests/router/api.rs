@@ -435,6 +435,62 @@ async fn a_hundred_duplicates_have_one_effect(app: &TestApp) {
     );
 }
 
+#[tokio::test]
+async fn of_two_batches_at_once_one_counts() {
+    of_two_batches_one_counts(&TestApp::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_batches_at_once_one_counts_on_postgres() {
+    of_two_batches_one_counts(&TestApp::on_postgres().await).await;
+}
+
+async fn of_two_batches_one_counts(app: &TestApp) {
+    let till = till(app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let sale = |document: String, price: i64| {
+        json!({
+            "document": document, "at": now, "lines": [{"article": "tea", "quantity": 1, "price": price}],
+        })
+    };
+    // Two bodies under one key: the one that comes first is booked, of the other nothing.
+    let receipts = |name: &str| (0..3).map(|n| sale(format!("{name}-{n}"), 100)).collect::<Vec<_>>();
+    let batches = ["A", "B"].map(|name| json!({"purchases": receipts(name)}));
+    let key = fresh("batch");
+    let all = futures::future::join_all((0..20).map(|n| till.post_as("/purchases/batch", &key, &batches[n % 2]))).await;
+    let first = usize::from(all[0].status != StatusCode::OK);
+    for (n, reply) in all.iter().enumerate() {
+        if n % 2 == first {
+            assert_eq!((reply.status, &reply.body), (StatusCode::OK, &all[first].body), "{n}");
+        } else {
+            problem(reply, StatusCode::CONFLICT, "key_reused");
+        }
+    }
+    for (n, name) in ["A", "B"].iter().enumerate() {
+        let expected = if n == first {
+            StatusCode::OK
+        } else {
+            StatusCode::NOT_FOUND
+        };
+        for place in 0..3 {
+            let reply = till.get(&format!("/purchases/{name}-{place}")).await;
+            assert_eq!(reply.status, expected, "{name}-{place}: {}", reply.body);
+        }
+    }
+    // A key for each of them, and one number: whoever comes first is booked, the others are told what they are.
+    let batches = [200, 300].map(|price| json!({"purchases": [sale("C-1".into(), price)]}));
+    let all = futures::future::join_all((0..20).map(|n| till.post("/purchases/batch", &batches[n % 2]))).await;
+    let all: Vec<Value> = all.iter().map(read).collect();
+    let sum = |field: &str| all.iter().filter_map(|done| done[field].as_i64()).sum::<i64>();
+    assert_eq!((sum("booked"), sum("known"), sum("rejected")), (1, 9, 10), "{all:?}");
+    let refused = all.iter().filter(|done| done["rejected"] == 1);
+    let problems: Vec<_> = refused
+        .map(|done| &done["receipts"][0]["problem"])
+        .map(|problem| (problem["status"].as_i64(), problem["code"].as_str()))
+        .collect();
+    assert_eq!(problems, [(Some(409), Some("document_conflict")); 10]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s21_one_line_comes_back_once_and_one_receipt_is_claimed_by_one() {
     let app = TestApp::new().await;
