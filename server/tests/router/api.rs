@@ -491,6 +491,37 @@ async fn of_two_batches_one_counts(app: &TestApp) {
     assert_eq!(problems, [(Some(409), Some("document_conflict")); 10]);
 }
 
+#[tokio::test]
+async fn a_return_of_a_known_number_that_names_another_line_is_refused() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let tea = json!({"article": "tea", "quantity": 1, "price": 100});
+    let sale = json!({"document": "S-1", "at": now, "lines": [tea, tea]});
+    assert_eq!(till.post("/purchases", &sale).await.status, StatusCode::CREATED);
+    let back = |number: &str, document: &str, line: i64| {
+        json!({"document": number, "at": now, "lines": [{
+            "article": "tea", "quantity": 1, "price": 100, "original": {"document": document, "line": line},
+        }]})
+    };
+    // What it brings back is there, or is still to come.
+    for (number, document) in [("R-1", "S-1"), ("R-2", "S-2")] {
+        let first = till.post("/returns", &back(number, document, 1)).await;
+        assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+        let same = till.post("/returns", &back(number, document, 1)).await;
+        assert_eq!(
+            (same.status, &read(&same)["known"]),
+            (StatusCode::OK, &json!(true)),
+            "{}",
+            same.body
+        );
+        for (document, line) in [(document, 2), ("S-3", 1)] {
+            let other = till.post("/returns", &back(number, document, line)).await;
+            problem(&other, StatusCode::CONFLICT, "document_conflict");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s21_one_line_comes_back_once_and_one_receipt_is_claimed_by_one() {
     let app = TestApp::new().await;
