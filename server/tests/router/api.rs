@@ -1262,6 +1262,37 @@ async fn the_books_are_told_by_day_and_by_age() {
 }
 
 #[tokio::test]
+async fn a_day_is_told_to_accounting_once_all_of_it_is_there() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let told = async |from: &str, to: &str| till.get(&format!("/exports/postings?from={from}&to={to}")).await;
+    // Where the shop is.
+    let midnight = "2026-11-21T21:00:00Z".parse::<DateTime<Utc>>().expect("a time");
+    app.world.clock.set(midnight - Duration::seconds(1));
+    assert_eq!(told("2026-11-21", "2026-11-21").await.status, StatusCode::OK, "so far");
+    for minutes in [0, 5, 14] {
+        app.world.clock.set(midnight + Duration::minutes(minutes));
+        for (from, to) in [
+            ("2026-11-21", "2026-11-21"),
+            ("2026-11-01", "2026-11-22"),
+            ("2026-11-21", "2026-11-30"),
+        ] {
+            let reply = told(from, to).await;
+            let open = problem(&reply, StatusCode::CONFLICT, "day_open");
+            assert_eq!(open["until"], "2026-11-21T21:15:00Z", "{open}");
+            assert_eq!(reply.header("retry-after"), (60 * (15 - minutes)).to_string());
+        }
+        for (from, to) in [("2026-11-20", "2026-11-20"), ("2026-11-22", "2026-11-22")] {
+            let reply = told(from, to).await;
+            assert_eq!(reply.status, StatusCode::OK, "{from} after {minutes} minutes");
+        }
+    }
+    app.world.clock.set(midnight + Duration::minutes(15));
+    let closed = told("2026-11-01", "2026-11-22").await;
+    assert_eq!(closed.status, StatusCode::OK, "{}", closed.body);
+}
+
+#[tokio::test]
 async fn what_a_partner_pays_for_is_told_to_accounting_and_to_the_customer() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;
