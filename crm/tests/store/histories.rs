@@ -5,6 +5,7 @@
 //! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together, and `KABINET_TEST_THREADS` by how many
 //! threads to each engine.
 
+use crate::common::people::lead;
 use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
@@ -14,8 +15,8 @@ use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TierId, TransferId};
 use crm::lang::Localized;
 use crm::on;
-use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
-use crm::points::{NewTransfer, Policy, Receiver, ReservationState};
+use crm::points::store::{SpendError, TransferError, adjustments, run_due as work, spending, transfers};
+use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, Receiver, ReservationState};
 use crm::purchase::void::{VoidError, void};
 use crm::purchase::{Kind, LineOutcome, Way};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
@@ -24,7 +25,7 @@ use crm::shop::Shop;
 use crm::testing::{World, start};
 use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
 use crm::till::{NewTill, Scope, store as tills};
-use crm::who::{self, Subject, Till};
+use crm::who::{self, Staff, Subject, Till};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -76,6 +77,12 @@ enum Event {
         points: i64,
     },
     CallBack(usize),
+    /// Staff give points, or take them.
+    Correct {
+        who: usize,
+        program: usize,
+        points: i64,
+    },
     Minutes(i64),
     Days(i64),
     Work,
@@ -160,6 +167,11 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(hold, part, lines, minutes)| Event::Late { hold, part, lines, minutes }),
         2 => (0..2_usize, 0..2_usize, points()).prop_map(|(from, program, points)| Event::Send { from, program, points }),
         1 => some().prop_map(Event::CallBack),
+        2 => (0..2_usize, 0..2_usize, points(), any::<bool>()).prop_map(|(who, program, points, is_given)| Event::Correct {
+            who,
+            program,
+            points: if is_given { points } else { -points },
+        }),
         2 => (1..50_i64).prop_map(Event::Minutes),
         3 => prop::sample::select(&[1_i64, 13, 20, 80, 300][..]).prop_map(Event::Days),
         2 => Just(Event::Work),
@@ -171,6 +183,7 @@ struct Told<'w> {
     world: &'w World,
     db: &'w Db,
     till: &'w Till,
+    staff: &'w Staff,
     programs: [ProgramId; 2],
     who: [Subject; 2],
     cards: [String; 2],
@@ -325,6 +338,32 @@ impl Told<'_> {
                     done.expect("called back");
                 } else {
                     assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
+                }
+            }
+            Event::Correct { who, program, points } => {
+                let new = NewAdjustment {
+                    program: self.programs[program],
+                    points,
+                    reason: "Ошибка кассы".into(),
+                    note: "Извините".into(),
+                    request: None,
+                };
+                let done = adjustments::adjust(self.db, self.staff, self.who[who], &new).await;
+                let refused = match points {
+                    0.. => {
+                        self.model.grant(who, program, points);
+                        Ok(())
+                    }
+                    _ => self.model.withdraw(who, program, -points),
+                };
+                match refused {
+                    Ok(()) => assert_eq!(done.expect("corrected").state, AdjustmentState::Booked),
+                    Err(want) => {
+                        assert!(
+                            matches!(done, Err(SpendError::NotEnough { missing }) if missing == want),
+                            "{want} {done:?}"
+                        );
+                    }
                 }
             }
             Event::Minutes(n) => self.pass(Duration::minutes(n)),
@@ -518,7 +557,7 @@ async fn standing(db: &Db, who: Subject, program: ProgramId) -> (Option<TierId>,
     (reckoned.expect("a member").1.tier, kept)
 }
 
-async fn live(world: &World, db: &Db, till: &Till, events: Vec<Event>) {
+async fn live(world: &World, db: &Db, till: &Till, staff: &Staff, events: Vec<Event>) {
     world.clock.set(start());
     // Days go back for those of the last history, and tiers with them: they are no members any more.
     for sql in ["DELETE FROM tier_standings", "DELETE FROM memberships"] {
@@ -539,6 +578,7 @@ async fn live(world: &World, db: &Db, till: &Till, events: Vec<Event>) {
         world,
         db,
         till,
+        staff,
         programs: [program(db, "club").await, program(db, "family").await],
         who,
         cards: cards.try_into().expect("two cards"),
@@ -615,17 +655,20 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         .enable_all()
         .build()
         .expect("a runtime");
-    let (world, db, till) = runtime.block_on(async {
+    let (world, db, till, staff) = runtime.block_on(async {
         let world = world().await;
         ready(&world).await;
         publish_tiers(&world.db).await;
         publish_partners(&world.db).await;
+        let staff = lead(&world).await;
         let shop = Shop {
             points: Policy {
-                // Near enough to be reached, and no limit on what is given away.
+                // Near enough to be reached, and no limit on what is given away, by customers or by staff.
                 floor: -30,
                 transfers_per_day: 1_000_000,
                 transfers_per_month: 1_000_000,
+                adjustments_per_day: 1_000_000,
+                adjustments_per_month: 1_000_000,
                 ..Policy::default()
             },
             ..Shop::default()
@@ -646,7 +689,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
             .await
             .expect("a key");
         let till = who::till(&db, &key).await.expect("no error").expect("a good key");
-        (world, db, till)
+        (world, db, till, staff)
     });
     let config = Config {
         cases,
@@ -655,7 +698,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
-        runtime.block_on(live(&world, &db, &till, events));
+        runtime.block_on(live(&world, &db, &till, &staff, events));
         Ok(())
     });
     drop(db);

@@ -778,6 +778,23 @@ impl Model {
         there
     }
 
+    /// Staff give points, to be spent at once, which last as long as those of a purchase of today once its wait is over.
+    pub(crate) fn grant(&mut self, who: usize, program: usize, points: i64) {
+        let until = self.now + Duration::days(self.terms[program].term);
+        let lot = self.new_lot(who, program, points, self.now, until, None);
+        self.pay_debt(lot, points);
+    }
+
+    /// Staff take points; how many are missing where there are not enough.
+    pub(crate) fn withdraw(&mut self, who: usize, program: usize, points: i64) -> Result<(), i64> {
+        let free = self.free(who, program);
+        if free < points {
+            return Err(points - free.max(0));
+        }
+        self.draw(who, program, points, self.reserved(who, program));
+        Ok(())
+    }
+
     /// Points are sent; how many are missing where there are not enough.
     pub(crate) fn send(
         &mut self,
