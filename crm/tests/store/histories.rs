@@ -77,6 +77,8 @@ enum Event {
         points: i64,
     },
     CallBack(usize),
+    /// Staff bring it back.
+    Reverse(usize),
     /// Staff give points, or take them.
     Correct {
         who: usize,
@@ -167,6 +169,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(hold, part, lines, minutes)| Event::Late { hold, part, lines, minutes }),
         2 => (0..2_usize, 0..2_usize, points()).prop_map(|(from, program, points)| Event::Send { from, program, points }),
         1 => some().prop_map(Event::CallBack),
+        1 => some().prop_map(Event::Reverse),
         2 => (0..2_usize, 0..2_usize, points(), any::<bool>()).prop_map(|(who, program, points, is_given)| Event::Correct {
             who,
             program,
@@ -336,6 +339,15 @@ impl Told<'_> {
                 let done = transfers::cancel(self.db, &by, self.gifts[gift]).await;
                 if self.model.call_back(gift) {
                     done.expect("called back");
+                } else {
+                    assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
+                }
+            }
+            Event::Reverse(gift) if self.model.gifts() > 0 => {
+                let gift = gift % self.model.gifts();
+                let done = transfers::reverse(self.db, self.staff, self.gifts[gift], "Ошибка").await;
+                if self.model.reverse(gift) {
+                    done.expect("brought back");
                 } else {
                     assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
                 }

@@ -106,6 +106,10 @@ struct Gift {
     at: Time,
     is_open: bool,
     takings: Vec<Taking>,
+    /// The lots in which it arrived.
+    arrived: Vec<usize>,
+    /// It has come back.
+    is_back: bool,
 }
 
 /// Why nothing is captured.
@@ -341,6 +345,7 @@ impl Model {
             let lot = self.new_lot(gift.to, gift.program, taking.points, gift.at, until, None);
             came.push((lot, taking.points));
         }
+        self.gifts[n].arrived = came.iter().map(|(lot, _)| *lot).collect();
         for (lot, points) in came {
             self.pay_debt(lot, points);
         }
@@ -816,6 +821,8 @@ impl Model {
             at: self.now + wait,
             is_open: true,
             takings,
+            arrived: Vec::new(),
+            is_back: false,
         });
         Ok(self.gifts.len() - 1)
     }
@@ -826,9 +833,46 @@ impl Model {
             return false;
         }
         self.gifts[n].is_open = false;
+        self.gifts[n].is_back = true;
         let mut takings = self.gifts[n].takings.clone();
         let points = takings.iter().map(|t| t.points).sum();
         self.restore(&mut takings, points, self.now);
+        self.expire();
+        true
+    }
+
+    /// Staff bring points back, whether they have arrived or not; false where they came back before. Whoever got them loses what is
+    /// left of them, then what of them is over, then other points, promised or not, and owes the rest.
+    pub(crate) fn reverse(&mut self, n: usize) -> bool {
+        let gift = self.gifts[n].clone();
+        if gift.is_back {
+            return false;
+        }
+        self.gifts[n].is_open = false;
+        self.gifts[n].is_back = true;
+        let points: i64 = gift.takings.iter().map(|t| t.points).sum();
+        // Nothing has arrived where there are no such lots.
+        if !gift.arrived.is_empty() {
+            let mut missing = points;
+            for lot in &gift.arrived {
+                missing -= self.lots[*lot].left;
+                self.lots[*lot].left = 0;
+            }
+            let mut over = gift.arrived;
+            over.sort_by_key(|n| (self.lots[*n].until, *n));
+            for lot in over {
+                let part = self.lots[lot].over.min(missing);
+                missing -= part;
+                self.lots[lot].over -= part;
+                let root = self.lots[lot].root;
+                self.lots[root].lapsed -= part;
+            }
+            let others = self.draw(gift.to, gift.program, missing, 0);
+            missing -= others.iter().map(|t| t.points).sum::<i64>();
+            *self.debt(gift.to, gift.program) += missing;
+        }
+        let mut takings = gift.takings;
+        self.restore(&mut takings, points, self.now + self.refund);
         self.expire();
         true
     }
