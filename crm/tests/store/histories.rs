@@ -40,6 +40,8 @@ enum Event {
     Sale {
         who: usize,
         lines: Vec<(i64, i64)>,
+        /// How many minutes ago.
+        ago: i64,
     },
     Early {
         who: usize,
@@ -156,7 +158,10 @@ fn event() -> impl Strategy<Value = Event> {
     let line = || (1..5_i64, prop::sample::select(&[0_i64, 33, 4_99, 20_00, 1_250_00][..]));
     let points = || prop::sample::select(&[1_i64, 99, 5_00, 20_00, 60_00][..]);
     prop_oneof![
-        6 => (0..2_usize, prop::collection::vec(line(), 1..4)).prop_map(|(who, lines)| Event::Sale { who, lines }),
+        6 => (0..2_usize, prop::collection::vec(line(), 1..4))
+            .prop_map(|(who, lines)| Event::Sale { who, lines, ago: 0 }),
+        2 => (0..2_usize, prop::collection::vec(line(), 1..4), prop::sample::select(&AGO[..]))
+            .prop_map(|(who, lines, ago)| Event::Sale { who, lines, ago }),
         1 => (0..2_usize, line(), 1..6_i64).prop_map(|(who, line, back)| Event::Early { who, line, back }),
         4 => (some(), some(), 1..4_i64).prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity }),
         1 => some().prop_map(Event::VoidSale),
@@ -218,15 +223,18 @@ impl Told<'_> {
     async fn tell(&mut self, event: Event) {
         self.pass(Duration::minutes(1));
         match event {
-            Event::Sale { who, lines } => {
+            Event::Sale { who, lines, ago } => {
+                // Nobody was a member before the history begins.
+                let first = start() + Duration::minutes(1);
+                let at = (self.model.now - Duration::minutes(ago)).max(first);
                 let document = self.document();
-                let mut sale = self.slip(&document, who);
+                let mut sale = slip(&document, self.who[who], at);
                 for (n, (quantity, price)) in lines.iter().enumerate() {
                     sale = sale.line(&n.to_string(), *quantity, *price);
                 }
                 sale.book(self.db).await;
-                self.model.sell(who, &lines);
-                self.sold(who, document, &lines);
+                self.model.sell(who, &lines, at);
+                self.sold(who, document, &lines, at);
             }
             Event::Early { who, line, back } => {
                 let (early, document) = (self.document(), self.document());
@@ -235,8 +243,8 @@ impl Told<'_> {
                 self.slip(&document, who).line("0", line.0, line.1).book(self.db).await;
                 // What is never matched is money given back all the same.
                 let place = self.counted.add(who, self.model.now, -back * line.1);
-                let sale = self.model.sell(who, &[line]);
-                self.sold(who, document, &[line]);
+                let sale = self.model.sell(who, &[line], self.model.now);
+                self.sold(who, document, &[line], self.model.now);
                 if self.model.bring_back(sale, 0, back) {
                     self.backs.push(early);
                     self.backs_at.push(place);
@@ -386,9 +394,9 @@ impl Told<'_> {
         }
     }
 
-    fn sold(&mut self, who: usize, document: String, lines: &[(i64, i64)]) {
+    fn sold(&mut self, who: usize, document: String, lines: &[(i64, i64)], at: Time) {
         let sum = lines.iter().map(|(quantity, price)| quantity * price).sum();
-        self.sales_at.push(self.counted.add(who, self.model.now, sum));
+        self.sales_at.push(self.counted.add(who, at, sum));
         self.sales.push(document);
     }
 

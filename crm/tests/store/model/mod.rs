@@ -351,12 +351,12 @@ impl Model {
         }
     }
 
-    /// Something is bought: quantity and price line by line.
-    pub(crate) fn sell(&mut self, who: usize, lines: &[(i64, i64)]) -> usize {
-        self.sell_at(who, lines, self.now, 0)
+    /// Something is bought at a moment that may be over by now: quantity and price line by line.
+    pub(crate) fn sell(&mut self, who: usize, lines: &[(i64, i64)], at: Time) -> usize {
+        self.sell_at(who, lines, at, 0)
     }
 
-    /// The same at a moment that may be over by now, paid with points in part.
+    /// The same, paid with points in part.
     fn sell_at(&mut self, who: usize, lines: &[(i64, i64)], at: Time, by_points: i64) -> usize {
         let mut sale = Sale {
             who,
