@@ -52,6 +52,8 @@ enum Event {
         sale: usize,
         line: usize,
         quantity: i64,
+        /// How many minutes ago, where nothing has become due since.
+        ago: i64,
     },
     VoidSale(usize),
     VoidReturn(usize),
@@ -163,7 +165,10 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..2_usize, prop::collection::vec(line(), 1..4), prop::sample::select(&AGO[..]))
             .prop_map(|(who, lines, ago)| Event::Sale { who, lines, ago }),
         1 => (0..2_usize, line(), 1..6_i64).prop_map(|(who, line, back)| Event::Early { who, line, back }),
-        4 => (some(), some(), 1..4_i64).prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity }),
+        4 => (some(), some(), 1..4_i64)
+            .prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity, ago: 0 }),
+        2 => (some(), some(), 1..4_i64, prop::sample::select(&AGO[..]))
+            .prop_map(|(sale, line, quantity, ago)| Event::Return { sale, line, quantity, ago }),
         1 => some().prop_map(Event::VoidSale),
         2 => some().prop_map(Event::VoidReturn),
         5 => (0..2_usize, 0..2_usize, points()).prop_map(|(who, program, points)| Event::Reserve { who, program, points }),
@@ -245,24 +250,32 @@ impl Told<'_> {
                 let place = self.counted.add(who, self.model.now, -back * line.1);
                 let sale = self.model.sell(who, &[line], self.model.now);
                 self.sold(who, document, &[line], self.model.now);
-                if self.model.bring_back(sale, 0, back) {
+                if self.model.bring_back(sale, 0, back, self.model.now) {
                     self.backs.push(early);
                     self.backs_at.push(place);
                 }
             }
-            Event::Return { sale, line, quantity } if self.model.sales() > 0 => {
+            Event::Return {
+                sale,
+                line,
+                quantity,
+                ago,
+            } if self.model.sales() > 0 => {
                 let sale = sale % self.model.sales();
                 let line = line % self.model.lines(sale);
+                let (owner, now) = (self.model.owner(sale), self.model.now);
+                let at = now - Duration::minutes(ago);
+                let is_quiet = at > start() && self.model.is_quiet_since(owner, at);
+                let at = if is_quiet { at } else { now };
                 let document = self.document();
-                let back = self
-                    .slip(&document, self.model.owner(sale))
+                let back = slip(&document, self.who[owner], at)
                     .line(&line.to_string(), -quantity, 1)
                     .of_line(&self.sales[sale], line as i64 + 1);
                 let booked = back.try_book(self.db).await;
-                if self.model.bring_back(sale, line, quantity) {
+                if self.model.bring_back(sale, line, quantity, at) {
                     booked.expect("booked");
                     self.backs.push(document);
-                    let place = self.counted.add(self.model.owner(sale), self.model.now, -quantity);
+                    let place = self.counted.add(owner, at, -quantity);
                     self.backs_at.push(place);
                 } else {
                     assert!(matches!(booked, Err(crm::Error::NotBought { .. })), "{booked:?}");

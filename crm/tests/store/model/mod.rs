@@ -253,8 +253,8 @@ impl Model {
         n
     }
 
-    /// Gives up to `points` back to where they were taken from, the last first.
-    fn restore(&mut self, takings: &mut [Taking], mut points: i64, until: Time) {
+    /// Gives up to `points` back to where they were taken from, the last first: at a moment, to last until another one at least.
+    fn restore(&mut self, takings: &mut [Taking], mut points: i64, at: Time, until: Time) {
         let mut came = Vec::new();
         for taking in takings.iter_mut().rev() {
             let part = taking.points.min(points);
@@ -270,14 +270,7 @@ impl Model {
                     came.push((taking.lot, part));
                 }
             } else {
-                let lot = self.new_lot(
-                    own.who,
-                    own.program,
-                    part,
-                    self.now,
-                    own.until.max(until),
-                    Some(own.root),
-                );
+                let lot = self.new_lot(own.who, own.program, part, at, own.until.max(until), Some(own.root));
                 came.push((lot, part));
             }
         }
@@ -465,8 +458,8 @@ impl Model {
         (it.quantity, back)
     }
 
-    fn refund(&mut self, sale: usize, lines: &[usize]) {
-        let until = self.now + self.refund;
+    fn refund(&mut self, sale: usize, lines: &[usize], at: Time) {
+        let until = at + self.refund;
         for program in 0..self.terms.len() {
             let mut due = Vec::new();
             for line in lines {
@@ -485,7 +478,7 @@ impl Model {
                     continue;
                 };
                 let mut takings = payment.takings.clone();
-                self.restore(&mut takings, points, until);
+                self.restore(&mut takings, points, at, until);
                 if let Some(payment) = self.sales[sale].lines[line].paid.get_mut(&program) {
                     payment.takings = takings;
                 }
@@ -531,8 +524,20 @@ impl Model {
         }
     }
 
-    /// Pieces of a line come back; false where so many are not there.
-    pub(crate) fn bring_back(&mut self, sale: usize, line: usize, quantity: i64) -> bool {
+    /// Whether nothing of a customer's began, ended or arrived after a moment: what is told late of that moment finds everything as
+    /// it was then.
+    pub(crate) fn is_quiet_since(&self, who: usize, at: Time) -> bool {
+        let is_since = |moment: Time| at < moment && moment <= self.now;
+        let mut lots = self.lots.iter().filter(|l| l.who == who);
+        let mut holds = self.holds.iter().filter(|h| h.who == who);
+        let mut gifts = self.gifts.iter().filter(|g| g.to == who);
+        !lots.any(|l| is_since(l.from) || is_since(l.until))
+            && !holds.any(|h| is_since(h.until))
+            && !gifts.any(|g| is_since(g.at))
+    }
+
+    /// Pieces of a line come back at a moment; false where so many are not there.
+    pub(crate) fn bring_back(&mut self, sale: usize, line: usize, quantity: i64, at: Time) -> bool {
         let (bought, back) = self.is_back(sale, line);
         if bought - back < quantity {
             return false;
@@ -544,7 +549,7 @@ impl Model {
             quantity,
             is_void: false,
         });
-        self.refund(sale, &[line]);
+        self.refund(sale, &[line], at);
         self.take_back(sale, &[line]);
         true
     }
@@ -559,7 +564,7 @@ impl Model {
         }
         self.sales[sale].is_void = true;
         let lines: Vec<usize> = (0..self.sales[sale].lines.len()).collect();
-        self.refund(sale, &lines);
+        self.refund(sale, &lines, self.now);
         self.take_back(sale, &lines);
         true
     }
@@ -591,7 +596,7 @@ impl Model {
             if let Some(lot) = came {
                 self.pay_debt(lot, debt);
             }
-            self.restore(&mut earned.takings, again - debt, self.now);
+            self.restore(&mut earned.takings, again - debt, self.now, self.now);
             earned.taken -= again;
             earned.forgiven -= forgiven;
             self.sales[back.sale].lines[back.line].earned.insert(program, earned);
@@ -836,7 +841,7 @@ impl Model {
         self.gifts[n].is_back = true;
         let mut takings = self.gifts[n].takings.clone();
         let points = takings.iter().map(|t| t.points).sum();
-        self.restore(&mut takings, points, self.now);
+        self.restore(&mut takings, points, self.now, self.now);
         self.expire();
         true
     }
@@ -872,7 +877,7 @@ impl Model {
             *self.debt(gift.to, gift.program) += missing;
         }
         let mut takings = gift.takings;
-        self.restore(&mut takings, points, self.now + self.refund);
+        self.restore(&mut takings, points, self.now, self.now + self.refund);
         self.expire();
         true
     }
