@@ -73,6 +73,9 @@ pub enum Error {
     /// What is stored contradicts itself.
     #[error("inconsistent: {0}")]
     Inconsistent(String),
+    /// A change took longer than [`LONGEST`], and was undone.
+    #[error("a change took longer than {} s, and was undone", LONGEST.as_secs())]
+    TooLong,
     /// The address of the database cannot be read.
     #[error("database address: {0}")]
     Address(String),
@@ -331,6 +334,10 @@ impl std::fmt::Debug for Db {
         })
     }
 }
+
+/// How long a change may take from its moment ([`Conn::now`]) until it is committed. What takes longer is undone, so that whoever
+/// tells what happened up to a moment knows when all of it is there.
+pub const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// How long somebody waits for a connection to PostgreSQL, for a lock that another change holds, and on SQLite for
 /// another process that writes. Then they are told to come again rather than left waiting.
@@ -672,6 +679,7 @@ impl Db {
             Pools::Postgres(pool) => Inner::PostgresWrite(pool.begin().await.map_err(Error::from)?),
         };
         drop(waiting);
+        let begun = std::time::Instant::now();
         let conn = Conn {
             inner,
             shop: self.shop.clone(),
@@ -695,6 +703,9 @@ impl Db {
         event::write_down(&mut tx, happened).await.map_err(Error::from)?;
         let touched = std::mem::take(&mut tx.touched);
         report::mark(&mut tx, &touched).await.map_err(Error::from)?;
+        if begun.elapsed() > LONGEST {
+            return Err(Error::TooLong.into());
+        }
         match tx.conn.inner {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(Error::from)?,
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(Error::from)?,
@@ -795,9 +806,9 @@ async fn store_key(tx: &mut Tx, key: &Key) -> Result<bool, sqlx::Error> {
     Ok(rows == 1)
 }
 
-/// Keeps the answer that is given under a key, in the transaction of the change.
+/// Keeps the answer that is given under a key, in the transaction of the change. The first one stays.
 pub async fn keep_answer(tx: &mut Tx, scope: &str, key: &str, answer: &str) -> Result<(), Error> {
-    const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2";
+    const SQL: &str = "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2 AND answer IS NULL";
     Ok(on!(tx, |c| sqlx::query(SQL)
         .bind(scope)
         .bind(key)

@@ -368,9 +368,11 @@ async fn obstacle_to_undo(conn: &mut Conn, row: &Row) -> Result<Option<Obstacle>
     Ok((!is_reachable).then_some(Obstacle::Unreachable))
 }
 
-/// Holds both accounts until the transaction ends: in the order of their ids, so that two who do the same wait for each other.
+/// Holds both accounts until the transaction ends, what was bought first: in the order of their ids, so that two who do the same
+/// wait for each other.
 async fn hold(tx: &mut Tx, both: [CustomerId; 2]) -> Result<(), Error> {
     const HOLD: &str = "UPDATE customers SET updated_at = updated_at WHERE id = $1";
+    merging::hold_bought(tx, both).await?;
     let [first, second] = both;
     for customer in [first.min(second), first.max(second)] {
         let rows = on!(tx, |c| sqlx::query(HOLD)

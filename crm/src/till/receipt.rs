@@ -359,6 +359,7 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
     if !booked.new {
         let is_same = booked.lines.iter().all(|line| matches!(line, LineOutcome::Known(_)))
             && is_same_head(tx, booked.id, &purchase, new).await?
+            && (new.kind == Kind::Sale || brings_back_the_same(tx, booked.id, new).await?)
             && match customer {
                 Some(customer) => spending::redeemed_on(tx, customer, booked.id).await? == Vec::from_iter(new.redeem),
                 None => true,
@@ -494,6 +495,24 @@ async fn is_same_head(
     let is_nobodys = sent.customer.is_none() && sent.card.is_none();
     let is_theirs = customer == new.customer || is_nobodys && (is_claimed || kind == Kind::Return);
     Ok(kind == new.kind && is_theirs && at == new.at && lines == new.lines.len() as i64)
+}
+
+/// Whether a return that is there brings back the lines that one names that came. What stands alone names none any more.
+async fn brings_back_the_same(conn: &mut Conn, id: PurchaseId, sent: &NewReceipt) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT l.ordinal, COALESCE(q.document, w.document), COALESCE(o.ordinal, w.ordinal) \
+        FROM purchase_lines l LEFT JOIN purchase_lines o ON o.id = l.original_line_id \
+        LEFT JOIN purchases q ON q.id = o.purchase_id LEFT JOIN waiting_returns w ON w.line_id = l.id \
+        WHERE l.purchase_id = $1";
+    let known: Vec<(i64, Option<String>, Option<i64>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(id).fetch_all(c).await)?;
+    Ok(known.into_iter().all(|(ordinal, document, place)| {
+        let line = (1..).zip(&sent.lines).find(|(n, _)| *n == ordinal);
+        let named = line.and_then(|(_, line)| line.original.as_ref());
+        match (named, document.zip(place)) {
+            (Some((document, place)), Some(known)) => (document.trim(), *place) == (known.0.as_str(), known.1),
+            _ => true,
+        }
+    }))
 }
 
 #[derive(sqlx::FromRow)]

@@ -5,6 +5,7 @@
 //! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together, and `KABINET_TEST_THREADS` by how many
 //! threads to each engine.
 
+use crate::common::people::lead;
 use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
@@ -14,8 +15,8 @@ use crm::db::Db;
 use crm::id::{ProgramId, ReservationId, TierId, TransferId};
 use crm::lang::Localized;
 use crm::on;
-use crm::points::store::{SpendError, TransferError, run_due as work, spending, transfers};
-use crm::points::{NewTransfer, Policy, Receiver, ReservationState};
+use crm::points::store::{SpendError, TransferError, adjustments, run_due as work, spending, transfers};
+use crm::points::{AdjustmentState, NewAdjustment, NewTransfer, Policy, Receiver, ReservationState};
 use crm::purchase::void::{VoidError, void};
 use crm::purchase::{Kind, LineOutcome, Way};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
@@ -24,7 +25,7 @@ use crm::shop::Shop;
 use crm::testing::{World, start};
 use crm::till::receipt::{self, Item, NewReceipt, ReceiptError};
 use crm::till::{NewTill, Scope, store as tills};
-use crm::who::{self, Subject, Till};
+use crm::who::{self, Staff, Subject, Till};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +40,8 @@ enum Event {
     Sale {
         who: usize,
         lines: Vec<(i64, i64)>,
+        /// How many minutes ago.
+        ago: i64,
     },
     Early {
         who: usize,
@@ -49,6 +52,8 @@ enum Event {
         sale: usize,
         line: usize,
         quantity: i64,
+        /// How many minutes ago, where nothing has become due since.
+        ago: i64,
     },
     VoidSale(usize),
     VoidReturn(usize),
@@ -76,6 +81,14 @@ enum Event {
         points: i64,
     },
     CallBack(usize),
+    /// Staff bring it back.
+    Reverse(usize),
+    /// Staff give points, or take them.
+    Correct {
+        who: usize,
+        program: usize,
+        points: i64,
+    },
     Minutes(i64),
     Days(i64),
     Work,
@@ -147,9 +160,15 @@ fn event() -> impl Strategy<Value = Event> {
     let line = || (1..5_i64, prop::sample::select(&[0_i64, 33, 4_99, 20_00, 1_250_00][..]));
     let points = || prop::sample::select(&[1_i64, 99, 5_00, 20_00, 60_00][..]);
     prop_oneof![
-        6 => (0..2_usize, prop::collection::vec(line(), 1..4)).prop_map(|(who, lines)| Event::Sale { who, lines }),
+        6 => (0..2_usize, prop::collection::vec(line(), 1..4))
+            .prop_map(|(who, lines)| Event::Sale { who, lines, ago: 0 }),
+        2 => (0..2_usize, prop::collection::vec(line(), 1..4), prop::sample::select(&AGO[..]))
+            .prop_map(|(who, lines, ago)| Event::Sale { who, lines, ago }),
         1 => (0..2_usize, line(), 1..6_i64).prop_map(|(who, line, back)| Event::Early { who, line, back }),
-        4 => (some(), some(), 1..4_i64).prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity }),
+        4 => (some(), some(), 1..4_i64)
+            .prop_map(|(sale, line, quantity)| Event::Return { sale, line, quantity, ago: 0 }),
+        2 => (some(), some(), 1..4_i64, prop::sample::select(&AGO[..]))
+            .prop_map(|(sale, line, quantity, ago)| Event::Return { sale, line, quantity, ago }),
         1 => some().prop_map(Event::VoidSale),
         2 => some().prop_map(Event::VoidReturn),
         5 => (0..2_usize, 0..2_usize, points()).prop_map(|(who, program, points)| Event::Reserve { who, program, points }),
@@ -160,6 +179,12 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(hold, part, lines, minutes)| Event::Late { hold, part, lines, minutes }),
         2 => (0..2_usize, 0..2_usize, points()).prop_map(|(from, program, points)| Event::Send { from, program, points }),
         1 => some().prop_map(Event::CallBack),
+        1 => some().prop_map(Event::Reverse),
+        2 => (0..2_usize, 0..2_usize, points(), any::<bool>()).prop_map(|(who, program, points, is_given)| Event::Correct {
+            who,
+            program,
+            points: if is_given { points } else { -points },
+        }),
         2 => (1..50_i64).prop_map(Event::Minutes),
         3 => prop::sample::select(&[1_i64, 13, 20, 80, 300][..]).prop_map(Event::Days),
         2 => Just(Event::Work),
@@ -171,6 +196,7 @@ struct Told<'w> {
     world: &'w World,
     db: &'w Db,
     till: &'w Till,
+    staff: &'w Staff,
     programs: [ProgramId; 2],
     who: [Subject; 2],
     cards: [String; 2],
@@ -202,15 +228,18 @@ impl Told<'_> {
     async fn tell(&mut self, event: Event) {
         self.pass(Duration::minutes(1));
         match event {
-            Event::Sale { who, lines } => {
+            Event::Sale { who, lines, ago } => {
+                // Nobody was a member before the history begins.
+                let first = start() + Duration::minutes(1);
+                let at = (self.model.now - Duration::minutes(ago)).max(first);
                 let document = self.document();
-                let mut sale = self.slip(&document, who);
+                let mut sale = slip(&document, self.who[who], at);
                 for (n, (quantity, price)) in lines.iter().enumerate() {
                     sale = sale.line(&n.to_string(), *quantity, *price);
                 }
                 sale.book(self.db).await;
-                self.model.sell(who, &lines);
-                self.sold(who, document, &lines);
+                self.model.sell(who, &lines, at);
+                self.sold(who, document, &lines, at);
             }
             Event::Early { who, line, back } => {
                 let (early, document) = (self.document(), self.document());
@@ -219,26 +248,34 @@ impl Told<'_> {
                 self.slip(&document, who).line("0", line.0, line.1).book(self.db).await;
                 // What is never matched is money given back all the same.
                 let place = self.counted.add(who, self.model.now, -back * line.1);
-                let sale = self.model.sell(who, &[line]);
-                self.sold(who, document, &[line]);
-                if self.model.bring_back(sale, 0, back) {
+                let sale = self.model.sell(who, &[line], self.model.now);
+                self.sold(who, document, &[line], self.model.now);
+                if self.model.bring_back(sale, 0, back, self.model.now) {
                     self.backs.push(early);
                     self.backs_at.push(place);
                 }
             }
-            Event::Return { sale, line, quantity } if self.model.sales() > 0 => {
+            Event::Return {
+                sale,
+                line,
+                quantity,
+                ago,
+            } if self.model.sales() > 0 => {
                 let sale = sale % self.model.sales();
                 let line = line % self.model.lines(sale);
+                let (owner, now) = (self.model.owner(sale), self.model.now);
+                let at = now - Duration::minutes(ago);
+                let is_quiet = at > start() && self.model.is_quiet_since(owner, at);
+                let at = if is_quiet { at } else { now };
                 let document = self.document();
-                let back = self
-                    .slip(&document, self.model.owner(sale))
+                let back = slip(&document, self.who[owner], at)
                     .line(&line.to_string(), -quantity, 1)
                     .of_line(&self.sales[sale], line as i64 + 1);
                 let booked = back.try_book(self.db).await;
-                if self.model.bring_back(sale, line, quantity) {
+                if self.model.bring_back(sale, line, quantity, at) {
                     booked.expect("booked");
                     self.backs.push(document);
-                    let place = self.counted.add(self.model.owner(sale), self.model.now, -quantity);
+                    let place = self.counted.add(owner, at, -quantity);
                     self.backs_at.push(place);
                 } else {
                     assert!(matches!(booked, Err(crm::Error::NotBought { .. })), "{booked:?}");
@@ -327,6 +364,41 @@ impl Told<'_> {
                     assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
                 }
             }
+            Event::Reverse(gift) if self.model.gifts() > 0 => {
+                let gift = gift % self.model.gifts();
+                let done = transfers::reverse(self.db, self.staff, self.gifts[gift], "Ошибка").await;
+                if self.model.reverse(gift) {
+                    done.expect("brought back");
+                } else {
+                    assert!(matches!(done, Err(crm::Error::Stale)), "{done:?}");
+                }
+            }
+            Event::Correct { who, program, points } => {
+                let new = NewAdjustment {
+                    program: self.programs[program],
+                    points,
+                    reason: "Ошибка кассы".into(),
+                    note: "Извините".into(),
+                    request: None,
+                };
+                let done = adjustments::adjust(self.db, self.staff, self.who[who], &new).await;
+                let refused = match points {
+                    0.. => {
+                        self.model.grant(who, program, points);
+                        Ok(())
+                    }
+                    _ => self.model.withdraw(who, program, -points),
+                };
+                match refused {
+                    Ok(()) => assert_eq!(done.expect("corrected").state, AdjustmentState::Booked),
+                    Err(want) => {
+                        assert!(
+                            matches!(done, Err(SpendError::NotEnough { missing }) if missing == want),
+                            "{want} {done:?}"
+                        );
+                    }
+                }
+            }
             Event::Minutes(n) => self.pass(Duration::minutes(n)),
             Event::Days(n) => self.pass(days(n)),
             Event::Work => self.compare().await,
@@ -335,9 +407,9 @@ impl Told<'_> {
         }
     }
 
-    fn sold(&mut self, who: usize, document: String, lines: &[(i64, i64)]) {
+    fn sold(&mut self, who: usize, document: String, lines: &[(i64, i64)], at: Time) {
         let sum = lines.iter().map(|(quantity, price)| quantity * price).sum();
-        self.sales_at.push(self.counted.add(who, self.model.now, sum));
+        self.sales_at.push(self.counted.add(who, at, sum));
         self.sales.push(document);
     }
 
@@ -518,7 +590,7 @@ async fn standing(db: &Db, who: Subject, program: ProgramId) -> (Option<TierId>,
     (reckoned.expect("a member").1.tier, kept)
 }
 
-async fn live(world: &World, db: &Db, till: &Till, events: Vec<Event>) {
+async fn live(world: &World, db: &Db, till: &Till, staff: &Staff, events: Vec<Event>) {
     world.clock.set(start());
     // Days go back for those of the last history, and tiers with them: they are no members any more.
     for sql in ["DELETE FROM tier_standings", "DELETE FROM memberships"] {
@@ -539,6 +611,7 @@ async fn live(world: &World, db: &Db, till: &Till, events: Vec<Event>) {
         world,
         db,
         till,
+        staff,
         programs: [program(db, "club").await, program(db, "family").await],
         who,
         cards: cards.try_into().expect("two cards"),
@@ -615,17 +688,20 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         .enable_all()
         .build()
         .expect("a runtime");
-    let (world, db, till) = runtime.block_on(async {
+    let (world, db, till, staff) = runtime.block_on(async {
         let world = world().await;
         ready(&world).await;
         publish_tiers(&world.db).await;
         publish_partners(&world.db).await;
+        let staff = lead(&world).await;
         let shop = Shop {
             points: Policy {
-                // Near enough to be reached, and no limit on what is given away.
+                // Near enough to be reached, and no limit on what is given away, by customers or by staff.
                 floor: -30,
                 transfers_per_day: 1_000_000,
                 transfers_per_month: 1_000_000,
+                adjustments_per_day: 1_000_000,
+                adjustments_per_month: 1_000_000,
                 ..Policy::default()
             },
             ..Shop::default()
@@ -646,7 +722,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
             .await
             .expect("a key");
         let till = who::till(&db, &key).await.expect("no error").expect("a good key");
-        (world, db, till)
+        (world, db, till, staff)
     });
     let config = Config {
         cases,
@@ -655,7 +731,7 @@ fn tell_some(cases: u32, world: &impl AsyncFn() -> World) -> Result<(), String> 
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..20), |events| {
-        runtime.block_on(live(&world, &db, &till, events));
+        runtime.block_on(live(&world, &db, &till, &staff, events));
         Ok(())
     });
     drop(db);

@@ -29,6 +29,7 @@ use crm::testing::{World, start};
 use crm::who::{Reason, Staff, Subject};
 use crm::{erasure, on};
 use futures::future::join_all;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 const OLD: &str = "+79000000001";
@@ -1018,3 +1019,84 @@ both_engines!(requests_that_became_one_part_with_their_accounts, async |world| {
     );
     assert_eq!(open, 0, "there is nothing to undo");
 });
+
+/// Does something while somebody else holds a customer, on PostgreSQL; whether it had got hold of a row that `rows` counts of the
+/// customer's by the time that it waited for them.
+async fn holds_before<T>(world: &World, who: Subject, rows: &'static str, doing: impl Future<Output = T>) -> (bool, T) {
+    const HOLD: &str = "SELECT id FROM customers WHERE id = $1 FOR NO KEY UPDATE";
+    const WAITING: &str =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let connect = async || sqlx::PgConnection::connect(&world.url).await.expect("it answers");
+    let (mut holder, mut looker) = (connect().await, connect().await);
+    let mut held = holder.begin().await.expect("a transaction");
+    sqlx::query(HOLD)
+        .bind(who.id())
+        .execute(&mut *held)
+        .await
+        .expect("it is held");
+    let looking = async {
+        let mut waiting = 0_i64;
+        for _ in 0..500 {
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            waiting = sqlx::query_scalar(WAITING)
+                .fetch_one(&mut looker)
+                .await
+                .expect("a number");
+        }
+        assert!(waiting > 0, "nobody waits for the customer");
+        let free: i64 = sqlx::query_scalar(rows)
+            .bind(who.id())
+            .fetch_one(&mut looker)
+            .await
+            .expect("a number");
+        held.commit().await.expect("let go");
+        free == 0
+    };
+    tokio::join!(looking, doing)
+}
+
+#[tokio::test]
+async fn whoever_merges_holds_receipts_before_who_bought() {
+    const FREE: &str =
+        "SELECT COUNT(*) FROM (SELECT id FROM purchases WHERE customer_id = $1 FOR NO KEY UPDATE SKIP LOCKED) x";
+    let world = &crm::testing::postgres().await;
+    let (anna, old) = two(world).await;
+    fund(&world.db, anna, 3_00, start()).await;
+    fund(&world.db, old, 5_00, start()).await;
+    let (is_held, done) = holds_before(world, anna, FREE, merge(world, anna, old)).await;
+    done.expect("merged");
+    assert!(is_held, "as whoever brings something back");
+    assert_eq!(held(&world.db, anna).await.0, 8_00);
+    assert_books_agree(&world.db).await;
+}
+
+#[tokio::test]
+async fn whoever_consents_holds_the_customer_before_the_correction() {
+    const FREE: &str =
+        "SELECT COUNT(*) FROM (SELECT id FROM adjustments WHERE customer_id = $1 FOR NO KEY UPDATE SKIP LOCKED) x";
+    let world = &crm::testing::postgres().await;
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let correction = NewAdjustment {
+        program: program(db, "club").await,
+        points: 1_000_000_00,
+        reason: "Ошибка кассы".into(),
+        note: "Извините".into(),
+        request: None,
+    };
+    let (lada, other) = (lead(world).await, lead(world).await);
+    let asked = adjustments::adjust(db, &lada, old, &correction).await.expect("asked");
+    let (is_held, done) = holds_before(world, old, FREE, adjustments::approve(db, &other, asked.id)).await;
+    done.expect("approved");
+    assert!(!is_held, "as whoever merges");
+    assert_eq!(held(db, old).await.0, 1_000_000_00);
+    // What went over with an account meanwhile is given to whom it went.
+    let asked = adjustments::adjust(db, &lada, old, &correction).await.expect("asked");
+    merge(world, anna, old).await.expect("merged");
+    adjustments::approve(db, &other, asked.id).await.expect("approved");
+    assert_eq!(held(db, anna).await.0, 2_000_000_00);
+    assert_books_agree(db).await;
+}

@@ -565,6 +565,21 @@ async fn logged(db: &Db, action: &str) -> Vec<(crm::id::CustomerId, String)> {
     crm::on!(conn, |c| sqlx::query_as(SQL).bind(action).fetch_all(c).await).expect("the log")
 }
 
+both_engines!(what_ended_on_its_way_is_nobodys_debt, async |world| {
+    let db = &world.db;
+    let pair = pair(world).await;
+    let lead = with_right(world, "lena", "administrator").await;
+    // It arrives half an hour after its end.
+    world.clock.set(start() + days(90) - Duration::minutes(30));
+    let id = give(db, pair.anna, &pair.card, pair.family, 10_00).await.expect("sent");
+    run_due(world, start() + days(91)).await;
+    assert_eq!(held(db, pair.boris).await, (0, 0));
+    transfers::reverse(db, &lead, id, "fraud").await.expect("back");
+    assert_eq!(held(db, pair.boris).await, (0, 0), "they never had it");
+    assert_eq!(held(db, pair.anna).await, (20_00, 0));
+    assert_books_agree(db).await;
+});
+
 both_engines!(staff_bring_a_transfer_back_with_a_reason, async |world| {
     let db = &world.db;
     let pair = pair(world).await;

@@ -20,12 +20,12 @@ const MOST: usize = 500;
         (status = 422, description = "Fields do not fit: nothing of it is booked", body = Details)))]
 pub(super) async fn book(call: Call, once: Once, sent: Sent<Batch>) -> Result<Answer, Problem> {
     call.may(Scope::Purchases)?;
-    if let Some(known) = call.known(&once, &sent).await? {
-        return Ok(known);
-    }
     let batch = &sent.body;
     if batch.purchases.len() + batch.returns.len() > MOST {
         return Err(Problem::invalid().at("", "too_many", format!("A batch has at most {MOST} receipts")));
+    }
+    if let Some(known) = call.claim(&once, &sent).await? {
+        return Ok(known);
     }
     let purchases = batch.purchases.iter().cloned().map(NewReceipt::from);
     let returns = batch.returns.iter().cloned().map(NewReceipt::from);

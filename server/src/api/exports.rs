@@ -17,11 +17,13 @@ pub(super) struct Days {
 }
 
 /// What was posted day by day, by program, account and reason; the sums of a day and program are zero together. A day that is
-/// over does not change any more: what counts is when it was written down.
+/// over does not change any more: what counts is when it was written down. It is told from a quarter of an hour after its end on, for
+/// what began on it is written down by then.
 #[utoipa::path(get, path = "/api/v1/exports/postings", tag = "accounting", security(("key" = ["accounting"])),
     params(("from" = NaiveDate, Query, description = "The first day"), ("to" = NaiveDate, Query, description = "The last day; at most 366 days")),
     responses(
         (status = 200, description = "The postings", body = Postings),
+        (status = 409, description = "`day_open`: a day has just ended, and is told from some minutes after its end on", body = Details),
         (status = 422, description = "The days do not fit", body = Details)))]
 pub(super) async fn postings(call: Call, Query(days): Query<Days>) -> Result<Json<Postings>, Problem> {
     let system = call.till.with(Scope::Accounting)?;
@@ -34,6 +36,9 @@ pub(super) async fn postings(call: Call, Query(days): Query<Days>) -> Result<Jso
         ));
     }
     let mut conn = call.app.db.read().await?;
+    if let Some(until) = exports::open_until(&conn, days.from, days.to) {
+        return Err(Problem::day_open(until, conn.now()));
+    }
     let posted = exports::postings(&mut conn, &system, days.from, days.to).await?;
     let postings = posted
         .into_iter()

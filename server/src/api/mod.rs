@@ -410,6 +410,13 @@ impl Answer {
         })
     }
 
+    /// As it is kept with its key.
+    fn text(&self) -> Result<String, Problem> {
+        let text = serde_json::to_string(self)
+            .map_err(|e| db::Error::Inconsistent(format!("an answer cannot be kept: {e}")))?;
+        Ok(text)
+    }
+
     /// 201 for what is new, 200 for what was there.
     pub(crate) fn made(is_new: bool, body: &impl Serialize) -> Result<Self, Problem> {
         Self::new(if is_new { StatusCode::CREATED } else { StatusCode::OK }, body)
@@ -448,8 +455,7 @@ impl Call {
             .write(|tx| {
                 scoped(async move {
                     let answer = change(tx).await?;
-                    let text = serde_json::to_string(&answer)
-                        .map_err(|e| db::Error::Inconsistent(format!("an answer cannot be kept: {e}")))?;
+                    let text = answer.text()?;
                     db::keep_answer(tx, kept.0, kept.1, &text).await?;
                     Ok(answer)
                 })
@@ -465,18 +471,38 @@ impl Call {
         }
     }
 
-    /// Keeps the answer to a request that was several changes, each of which may be sent again by itself.
+    /// Claims the key of a request that is several changes, before the first of them: of two bodies at the same moment one has it,
+    /// and the other is refused before it changes anything. The stored answer, where one was given before. A key that was claimed
+    /// by the same body and has no answer yet is no obstacle: it was cut off, or runs just now, and each of its changes is made once
+    /// all the same.
+    pub(crate) async fn claim<T>(&self, once: &Once, sent: &Sent<T>) -> Result<Option<Answer>, Problem> {
+        let scope = scope_of(self.till.id());
+        if let Some(known) = self.answered(&scope, once, &sent.fingerprint).await? {
+            return Ok(Some(known));
+        }
+        let keyed = self.app.db.with_key(Key {
+            scope: scope.clone(),
+            key: once.0.clone(),
+            fingerprint: sent.fingerprint.clone(),
+        });
+        let claimed: Result<(), Problem> = keyed.write(|_| scoped(async { Ok(()) })).await;
+        match claimed {
+            Err(problem) if problem.is_repeated() => self.answered(&scope, once, &sent.fingerprint).await,
+            other => other.map(|()| None),
+        }
+    }
+
+    /// Keeps the answer to a request whose key was claimed ([`Call::claim`]). Where the same request was answered meanwhile, its
+    /// first answer counts.
     pub(crate) async fn keep<T>(&self, once: &Once, sent: &Sent<T>, answer: Answer) -> Result<Answer, Problem> {
-        let answer = &answer;
-        self.once(once, sent, |_| scoped(async move { Ok(answer.clone()) }))
-            .await
+        let scope = scope_of(self.till.id());
+        let text = answer.text()?;
+        self.app.db.store_answer(&scope, &once.0, &text).await?;
+        let known = self.answered(&scope, once, &sent.fingerprint).await?;
+        Ok(known.unwrap_or(answer))
     }
 
     /// The answer that was given under this key before; a key that was used for something else is refused.
-    pub(crate) async fn known<T>(&self, once: &Once, sent: &Sent<T>) -> Result<Option<Answer>, Problem> {
-        self.answered(&scope_of(self.till.id()), once, &sent.fingerprint).await
-    }
-
     async fn answered(&self, scope: &str, once: &Once, fingerprint: &[u8]) -> Result<Option<Answer>, Problem> {
         let Some((known, answer)) = self.app.db.key_answer(scope, &once.0).await? else {
             return Ok(None);

@@ -134,6 +134,14 @@ impl Problem {
         &self.details
     }
 
+    /// A day has just ended, and not all of it may be written down yet.
+    pub fn day_open(until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let seconds = u32::try_from((until - now).num_seconds()).unwrap_or_default();
+        let mut problem = Self::conflict("day_open", "A day has just ended: ask again later").retry_after(seconds);
+        problem.details.until = Some(until);
+        problem
+    }
+
     fn conflict(code: &'static str, title: &'static str) -> Self {
         Self::new(StatusCode::CONFLICT, code, title)
     }

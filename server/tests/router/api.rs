@@ -435,6 +435,93 @@ async fn a_hundred_duplicates_have_one_effect(app: &TestApp) {
     );
 }
 
+#[tokio::test]
+async fn of_two_batches_at_once_one_counts() {
+    of_two_batches_one_counts(&TestApp::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_batches_at_once_one_counts_on_postgres() {
+    of_two_batches_one_counts(&TestApp::on_postgres().await).await;
+}
+
+async fn of_two_batches_one_counts(app: &TestApp) {
+    let till = till(app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let sale = |document: String, price: i64| {
+        json!({
+            "document": document, "at": now, "lines": [{"article": "tea", "quantity": 1, "price": price}],
+        })
+    };
+    // Two bodies under one key: the one that comes first is booked, of the other nothing.
+    let receipts = |name: &str| (0..3).map(|n| sale(format!("{name}-{n}"), 100)).collect::<Vec<_>>();
+    let batches = ["A", "B"].map(|name| json!({"purchases": receipts(name)}));
+    let key = fresh("batch");
+    let all = futures::future::join_all((0..20).map(|n| till.post_as("/purchases/batch", &key, &batches[n % 2]))).await;
+    let first = usize::from(all[0].status != StatusCode::OK);
+    for (n, reply) in all.iter().enumerate() {
+        if n % 2 == first {
+            assert_eq!((reply.status, &reply.body), (StatusCode::OK, &all[first].body), "{n}");
+        } else {
+            problem(reply, StatusCode::CONFLICT, "key_reused");
+        }
+    }
+    for (n, name) in ["A", "B"].iter().enumerate() {
+        let expected = if n == first {
+            StatusCode::OK
+        } else {
+            StatusCode::NOT_FOUND
+        };
+        for place in 0..3 {
+            let reply = till.get(&format!("/purchases/{name}-{place}")).await;
+            assert_eq!(reply.status, expected, "{name}-{place}: {}", reply.body);
+        }
+    }
+    // A key for each of them, and one number: whoever comes first is booked, the others are told what they are.
+    let batches = [200, 300].map(|price| json!({"purchases": [sale("C-1".into(), price)]}));
+    let all = futures::future::join_all((0..20).map(|n| till.post("/purchases/batch", &batches[n % 2]))).await;
+    let all: Vec<Value> = all.iter().map(read).collect();
+    let sum = |field: &str| all.iter().filter_map(|done| done[field].as_i64()).sum::<i64>();
+    assert_eq!((sum("booked"), sum("known"), sum("rejected")), (1, 9, 10), "{all:?}");
+    let refused = all.iter().filter(|done| done["rejected"] == 1);
+    let problems: Vec<_> = refused
+        .map(|done| &done["receipts"][0]["problem"])
+        .map(|problem| (problem["status"].as_i64(), problem["code"].as_str()))
+        .collect();
+    assert_eq!(problems, [(Some(409), Some("document_conflict")); 10]);
+}
+
+#[tokio::test]
+async fn a_return_of_a_known_number_that_names_another_line_is_refused() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let tea = json!({"article": "tea", "quantity": 1, "price": 100});
+    let sale = json!({"document": "S-1", "at": now, "lines": [tea, tea]});
+    assert_eq!(till.post("/purchases", &sale).await.status, StatusCode::CREATED);
+    let back = |number: &str, document: &str, line: i64| {
+        json!({"document": number, "at": now, "lines": [{
+            "article": "tea", "quantity": 1, "price": 100, "original": {"document": document, "line": line},
+        }]})
+    };
+    // What it brings back is there, or is still to come.
+    for (number, document) in [("R-1", "S-1"), ("R-2", "S-2")] {
+        let first = till.post("/returns", &back(number, document, 1)).await;
+        assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+        let same = till.post("/returns", &back(number, document, 1)).await;
+        assert_eq!(
+            (same.status, &read(&same)["known"]),
+            (StatusCode::OK, &json!(true)),
+            "{}",
+            same.body
+        );
+        for (document, line) in [(document, 2), ("S-3", 1)] {
+            let other = till.post("/returns", &back(number, document, line)).await;
+            problem(&other, StatusCode::CONFLICT, "document_conflict");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s21_one_line_comes_back_once_and_one_receipt_is_claimed_by_one() {
     let app = TestApp::new().await;
@@ -1172,6 +1259,37 @@ async fn the_books_are_told_by_day_and_by_age() {
             "invalid",
         );
     }
+}
+
+#[tokio::test]
+async fn a_day_is_told_to_accounting_once_all_of_it_is_there() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let told = async |from: &str, to: &str| till.get(&format!("/exports/postings?from={from}&to={to}")).await;
+    // Where the shop is.
+    let midnight = "2026-11-21T21:00:00Z".parse::<DateTime<Utc>>().expect("a time");
+    app.world.clock.set(midnight - Duration::seconds(1));
+    assert_eq!(told("2026-11-21", "2026-11-21").await.status, StatusCode::OK, "so far");
+    for minutes in [0, 5, 14] {
+        app.world.clock.set(midnight + Duration::minutes(minutes));
+        for (from, to) in [
+            ("2026-11-21", "2026-11-21"),
+            ("2026-11-01", "2026-11-22"),
+            ("2026-11-21", "2026-11-30"),
+        ] {
+            let reply = told(from, to).await;
+            let open = problem(&reply, StatusCode::CONFLICT, "day_open");
+            assert_eq!(open["until"], "2026-11-21T21:15:00Z", "{open}");
+            assert_eq!(reply.header("retry-after"), (60 * (15 - minutes)).to_string());
+        }
+        for (from, to) in [("2026-11-20", "2026-11-20"), ("2026-11-22", "2026-11-22")] {
+            let reply = told(from, to).await;
+            assert_eq!(reply.status, StatusCode::OK, "{from} after {minutes} minutes");
+        }
+    }
+    app.world.clock.set(midnight + Duration::minutes(15));
+    let closed = told("2026-11-01", "2026-11-22").await;
+    assert_eq!(closed.status, StatusCode::OK, "{}", closed.body);
 }
 
 #[tokio::test]

@@ -159,8 +159,9 @@ async fn tell(tx: &mut Tx, id: AdjustmentId, customer: CustomerId, points: i64, 
 pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
     db.write(|tx| {
         scoped(async move {
+            by.may(Right::Points)?;
+            hold_whom(tx, id).await?;
             let row = awaiting_in(tx, by, id).await?;
-            customers::hold(tx, row.customer_id).await?;
             customers::is_alive(tx, row.customer_id).await?;
             let transaction = book(tx, (row.program_id, row.customer_id), row.points).await?;
             decide(tx, id, AdjustmentState::Booked, Some(by), Some(transaction)).await?;
@@ -236,6 +237,20 @@ pub async fn awaiting(
         })
     })
     .await
+}
+
+/// Holds whoever a correction is for until the transaction ends. Whoever merges accounts holds them before what waits for consent,
+/// which may be another one's by the time that they are done.
+async fn hold_whom(tx: &mut Tx, id: AdjustmentId) -> Result<(), SpendError> {
+    let mut whom = find(tx, id).await?.customer_id;
+    loop {
+        customers::hold(tx, whom).await?;
+        let by_now = find(tx, id).await?.customer_id;
+        if by_now == whom {
+            return Ok(());
+        }
+        whom = by_now;
+    }
 }
 
 /// A correction that waits, for somebody who may decide on it. Nobody else decides until the transaction ends.

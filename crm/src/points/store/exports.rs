@@ -1,7 +1,7 @@
 //! The books for the shop's accounts: what was posted on which day, and what is still owed to customers.
 
 use super::super::{AccountKind, LotState, TransactionKind};
-use crate::db::{self, Conn, ListQuery};
+use crate::db::{self, Conn, LONGEST, ListQuery};
 use crate::error::Error;
 use crate::who::System;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -9,11 +9,25 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 /// The most days that are told at once.
 pub const DAYS_MAX: i64 = 366;
 
+/// How long a day stays open after its end, in seconds: a change that began on it is committed by then, or undone ([`LONGEST`]). Five
+/// minutes more are for the commit itself, and for nodes whose clocks differ.
+const CLOSING: i64 = LONGEST.as_secs() as i64 + 5 * 60;
+
+/// Until when a day of this span is over and all the same not all of it may be there. What is told of a day that is not over
+/// changes anyway, so nobody has to wait for it.
+pub fn open_until(conn: &Conn, from: NaiveDate, to: NaiveDate) -> Option<DateTime<Utc>> {
+    let (shop, now) = (conn.shop(), conn.now());
+    let today = shop.day(now);
+    let closed = shop.midnight(today) + Duration::seconds(CLOSING);
+    let is_asked = (from..=to).contains(&today.pred_opt()?);
+    (is_asked && now < closed).then_some(closed)
+}
+
 /// What was posted on a day to an account of a program, by the reason. Points are hundredths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
-    /// The day on which it was written down, where the shop is: a day that is over does not change any more, whenever the
-    /// receipts were.
+    /// The day on which it was written down, where the shop is: a day that is over and closed ([`open_until`]) does not change any
+    /// more, whenever the receipts were.
     pub day: NaiveDate,
     /// The program's code.
     pub program: String,

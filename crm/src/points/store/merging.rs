@@ -3,7 +3,7 @@
 //! it is exact. What the books say is a transaction on either side, through the program's account for what is on its way.
 
 use super::{AccountKind, Activated, Book, LotState, TransactionKind, settle};
-use crate::db::Tx;
+use crate::db::{self, Tx};
 use crate::id::{CustomerId, LotId, MergeId, ProgramId};
 use crate::on;
 use std::collections::BTreeMap;
@@ -25,8 +25,23 @@ struct LotRow {
     remaining: i64,
 }
 
+/// Holds what two customers bought, and the lines that they were rewarded for, until the transaction ends. Everywhere a receipt is held
+/// before its lines, and these before whose points they move: so whoever is going to hold customers with all their receipts
+/// begins here. What is booked between this and the customers is held in the other order, as are several receipts that one return
+/// names; there PostgreSQL ends one of two that wait for each other, and [`db::Db::write`] does it again.
+pub(crate) async fn hold_bought(tx: &mut Tx, of: [CustomerId; 2]) -> Result<(), sqlx::Error> {
+    const SALES: &str = "SELECT id FROM purchases WHERE customer_id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    const LINES: &str = "SELECT id FROM purchase_lines WHERE purchase_id IN \
+        (SELECT id FROM purchases WHERE customer_id = ANY($1) UNION \
+        SELECT purchase_id FROM rewards WHERE customer_id = ANY($1) AND purchase_id IS NOT NULL) ORDER BY id FOR NO KEY UPDATE";
+    let of = of.map(|customer| customer.0);
+    db::hold(tx, SALES, &of).await?;
+    db::hold(tx, LINES, &of).await
+}
+
 /// Sees to it that nobody else moves the points of two customers until the transaction ends, nor takes back what was earned by
-/// what either bought: who does that holds the lines first. What was due by now has happened.
+/// what either bought: who does that holds the lines first. What was due by now has happened. Call it once [`hold_bought`] and then
+/// the customers are held: lines may have been booked between.
 pub(crate) async fn take_hold(tx: &mut Tx, of: [CustomerId; 2]) -> Result<(), sqlx::Error> {
     const LINES: &str = "UPDATE purchase_lines SET returned = returned WHERE purchase_id IN \
         (SELECT id FROM purchases WHERE customer_id = $1 OR customer_id = $2)";

@@ -466,7 +466,8 @@ async fn take_from_receiver(
         drawn.push((*lot, *remaining));
         left -= remaining;
     }
-    let mut over = Over::since(tx, (row.to_id, row.program_id), row.completes_at).await?;
+    // Of what arrived, whenever it was over: what ended on its way ended in the moment in which it arrived.
+    let mut over = Over::since(tx, (row.to_id, row.program_id), DateTime::UNIX_EPOCH).await?;
     let undone = over.take(left, |one| lots.iter().any(|(lot, _)| *lot == one.lot_id));
     drawn.extend(undone.iter().map(|(_, lot, part)| (*lot, *part)));
     let mut book = Book::new();

@@ -108,6 +108,10 @@ struct Gift {
     at: Time,
     is_open: bool,
     takings: Vec<Taking>,
+    /// The lots in which it arrived.
+    arrived: Vec<usize>,
+    /// It has come back.
+    is_back: bool,
 }
 
 /// Why nothing is captured.
@@ -284,8 +288,9 @@ impl Model {
         n
     }
 
-    /// Gives up to `points` back to where they were taken from, the last first. Tells into which lots.
-    fn restore(&mut self, takings: &mut [Taking], mut points: i64, until: Time) -> Vec<(usize, i64)> {
+    /// Gives up to `points` back to where they were taken from, the last first: at a moment, to last until another one at least.
+    /// Tells into which lots.
+    fn restore(&mut self, takings: &mut [Taking], mut points: i64, at: Time, until: Time) -> Vec<(usize, i64)> {
         let mut came = Vec::new();
         for taking in takings.iter_mut().rev() {
             let part = taking.points.min(points);
@@ -299,14 +304,7 @@ impl Model {
                 self.lots[taking.lot].left += part;
                 came.push((taking.lot, part));
             } else {
-                let lot = self.new_lot(
-                    own.who,
-                    own.program,
-                    part,
-                    self.now,
-                    own.until.max(until),
-                    Some(own.root),
-                );
+                let lot = self.new_lot(own.who, own.program, part, at, own.until.max(until), Some(own.root));
                 came.push((lot, part));
             }
         }
@@ -382,17 +380,18 @@ impl Model {
             let lot = self.new_lot(gift.to, gift.program, taking.points, gift.at, until, None);
             came.push((lot, taking.points));
         }
+        self.gifts[n].arrived = came.iter().map(|(lot, _)| *lot).collect();
         for (lot, points) in came {
             self.pay_debt(lot, points);
         }
     }
 
-    /// Something is bought: quantity and price line by line.
-    pub(crate) fn sell(&mut self, who: usize, lines: &[(i64, i64)]) -> usize {
-        self.sell_at(who, lines, self.now, 0)
+    /// Something is bought at a moment that may be over by now: quantity and price line by line.
+    pub(crate) fn sell(&mut self, who: usize, lines: &[(i64, i64)], at: Time) -> usize {
+        self.sell_at(who, lines, at, 0)
     }
 
-    /// The same at a moment that may be over by now, paid with points in part.
+    /// The same, paid with points in part.
     fn sell_at(&mut self, who: usize, lines: &[(i64, i64)], at: Time, by_points: i64) -> usize {
         let mut sale = Sale {
             who,
@@ -502,8 +501,8 @@ impl Model {
     }
 
     /// Tells in which program how many points went into which lot.
-    fn refund(&mut self, sale: usize, lines: &[usize]) -> BTreeMap<(usize, usize), i64> {
-        let until = self.now + self.refund;
+    fn refund(&mut self, sale: usize, lines: &[usize], at: Time) -> BTreeMap<(usize, usize), i64> {
+        let until = at + self.refund;
         let mut came = BTreeMap::new();
         for program in 0..self.terms.len() {
             let mut due = Vec::new();
@@ -523,7 +522,7 @@ impl Model {
                     continue;
                 };
                 let mut takings = payment.takings.clone();
-                for (lot, part) in self.restore(&mut takings, points, until) {
+                for (lot, part) in self.restore(&mut takings, points, at, until) {
                     *came.entry((program, lot)).or_default() += part;
                 }
                 if let Some(payment) = self.sales[sale].lines[line].paid.get_mut(&program) {
@@ -572,14 +571,26 @@ impl Model {
         }
     }
 
-    /// Pieces of a line come back; false where so many are not there.
-    pub(crate) fn bring_back(&mut self, sale: usize, line: usize, quantity: i64) -> bool {
+    /// Whether nothing of a customer's began, ended or arrived after a moment: what is told late of that moment finds everything as
+    /// it was then.
+    pub(crate) fn is_quiet_since(&self, who: usize, at: Time) -> bool {
+        let is_since = |moment: Time| at < moment && moment <= self.now;
+        let mut lots = self.lots.iter().filter(|l| l.who == who);
+        let mut holds = self.holds.iter().filter(|h| h.who == who);
+        let mut gifts = self.gifts.iter().filter(|g| g.to == who);
+        !lots.any(|l| is_since(l.from) || is_since(l.until))
+            && !holds.any(|h| is_since(h.until))
+            && !gifts.any(|g| is_since(g.at))
+    }
+
+    /// Pieces of a line come back at a moment; false where so many are not there.
+    pub(crate) fn bring_back(&mut self, sale: usize, line: usize, quantity: i64, at: Time) -> bool {
         let (bought, back) = self.is_back(sale, line);
         if bought - back < quantity {
             return false;
         }
         self.sales[sale].lines[line].returned += quantity;
-        let came = self.refund(sale, &[line]);
+        let came = self.refund(sale, &[line], at);
         self.backs.push(Back {
             sale,
             line,
@@ -601,7 +612,7 @@ impl Model {
         }
         self.sales[sale].is_void = true;
         let lines: Vec<usize> = (0..self.sales[sale].lines.len()).collect();
-        self.refund(sale, &lines);
+        self.refund(sale, &lines, self.now);
         self.take_back(sale, &lines);
         true
     }
@@ -631,7 +642,7 @@ impl Model {
             let in_lots: i64 = earned.takings.iter().map(|t| t.points).sum();
             let debt = again.min(earned.taken - in_lots);
             self.lift(who, program, debt);
-            self.restore(&mut earned.takings, again - debt, self.now);
+            self.restore(&mut earned.takings, again - debt, self.now, self.now);
             earned.taken -= again;
             earned.forgiven -= forgiven;
             self.sales[back.sale].lines[back.line].earned.insert(program, earned);
@@ -849,6 +860,23 @@ impl Model {
         there
     }
 
+    /// Staff give points, to be spent at once, which last as long as those of a purchase of today once its wait is over.
+    pub(crate) fn grant(&mut self, who: usize, program: usize, points: i64) {
+        let until = self.now + Duration::days(self.terms[program].term);
+        let lot = self.new_lot(who, program, points, self.now, until, None);
+        self.pay_debt(lot, points);
+    }
+
+    /// Staff take points; how many are missing where there are not enough.
+    pub(crate) fn withdraw(&mut self, who: usize, program: usize, points: i64) -> Result<(), i64> {
+        let free = self.free(who, program);
+        if free < points {
+            return Err(points - free.max(0));
+        }
+        self.draw(who, program, points, self.reserved(who, program));
+        Ok(())
+    }
+
     /// Points are sent; how many are missing where there are not enough.
     pub(crate) fn send(
         &mut self,
@@ -870,6 +898,8 @@ impl Model {
             at: self.now + wait,
             is_open: true,
             takings,
+            arrived: Vec::new(),
+            is_back: false,
         });
         Ok(self.gifts.len() - 1)
     }
@@ -880,9 +910,46 @@ impl Model {
             return false;
         }
         self.gifts[n].is_open = false;
+        self.gifts[n].is_back = true;
         let mut takings = self.gifts[n].takings.clone();
         let points = takings.iter().map(|t| t.points).sum();
-        self.restore(&mut takings, points, self.now);
+        self.restore(&mut takings, points, self.now, self.now);
+        self.expire();
+        true
+    }
+
+    /// Staff bring points back, whether they have arrived or not; false where they came back before. Whoever got them loses what is
+    /// left of them, then what of them is over, then other points, promised or not, and owes the rest.
+    pub(crate) fn reverse(&mut self, n: usize) -> bool {
+        let gift = self.gifts[n].clone();
+        if gift.is_back {
+            return false;
+        }
+        self.gifts[n].is_open = false;
+        self.gifts[n].is_back = true;
+        let points: i64 = gift.takings.iter().map(|t| t.points).sum();
+        // Nothing has arrived where there are no such lots.
+        if !gift.arrived.is_empty() {
+            let mut missing = points;
+            for lot in &gift.arrived {
+                missing -= self.lots[*lot].left;
+                self.lots[*lot].left = 0;
+            }
+            let mut over = gift.arrived;
+            over.sort_by_key(|n| (self.lots[*n].until, *n));
+            for lot in over {
+                let part = self.lots[lot].over.min(missing);
+                missing -= part;
+                self.lots[lot].over -= part;
+                let root = self.lots[lot].root;
+                self.lots[root].lapsed -= part;
+            }
+            let others = self.draw(gift.to, gift.program, missing, 0);
+            missing -= others.iter().map(|t| t.points).sum::<i64>();
+            *self.debt(gift.to, gift.program) += missing;
+        }
+        let mut takings = gift.takings;
+        self.restore(&mut takings, points, self.now, self.now + self.refund);
         self.expire();
         true
     }
