@@ -227,6 +227,11 @@ impl Conn {
         sqlx::query(SQL).bind(name).execute(&mut **c).await.map(drop)
     }
 
+    /// True in a transaction that may change something: what it sees of its own may never come to be.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.inner, Inner::SqliteWrite(_) | Inner::PostgresWrite(_))
+    }
+
     /// True on PostgreSQL: for the few named functions where the engines truly differ.
     pub fn is_postgres(&self) -> bool {
         matches!(self.inner, Inner::PostgresRead(_) | Inner::PostgresWrite(_))

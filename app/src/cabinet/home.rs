@@ -22,7 +22,7 @@ use crm::program::{Program, store as programs};
 use crm::promotion::store::offers::{self, Offer, Stand};
 use crm::purchase::{Purchase, store as purchases};
 use crm::request::{Summary, store as requests};
-use crm::rule::store::names;
+use crm::rule::store::names_given;
 use crm::rule::tier::store as tiers;
 use crm::rule::{Condition, Effect, Occasion, Rule, Whose};
 use islands::AppError;
@@ -50,7 +50,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let balance = points::balance(&mut conn, me).await?;
     let latest = purchases::latest(&mut conn, me, PURCHASES).await?;
     let requests = requests::current(&mut conn, me, REQUESTS).await?;
-    let offers = offers::ending(&mut conn, me, OFFERS as i64).await?;
+    let offers = offers::ending(&mut conn, me, OFFERS).await?;
     let programs = programs::list(&mut conn, me).await?;
     let matters = matters(&cx, &mut conn, &balance, &requests, &offers, &programs).await?;
     drop(conn);
@@ -202,7 +202,7 @@ async fn birthday(
         // That a child has a birthday, parents know.
         true => return Ok(None),
         false => {
-            let names = names(conn, &gives.iter().collect::<Vec<_>>()).await?;
+            let names = names_given(conn, &gives).await?;
             let words = Words { cx, names: &names };
             let told = gives
                 .iter()
@@ -258,7 +258,7 @@ async fn questionnaire(cx: &Cx, conn: &mut Conn, programs: &[Program]) -> Result
     if gives.is_empty() {
         return Ok(None);
     }
-    let names = names(conn, &gives.iter().collect::<Vec<_>>()).await?;
+    let names = names_given(conn, &gives).await?;
     let words = Words { cx, names: &names };
     let told: Vec<String> = gives.iter().map(|rule| words.gives(rule)).collect();
     Ok(Some(Matter {

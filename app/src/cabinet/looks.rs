@@ -263,6 +263,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("removal.grant", _) => t.removal_grant,
         ("birthday.allow", _) => t.birthday_allow,
         ("number.stop", _) => t.number_stop,
+        // Who else has an account is nobody's to know: that somebody compared both, each learns as a look at their own.
         ("duplicate.dismiss", _) => t.duplicate_dismiss,
         ("merge.do", _) => t.merge_do,
         ("merge.undo", _) => t.merge_undo,

@@ -19,10 +19,12 @@ use crate::error::Error;
 use crate::id::{PromotionId, RuleId, StoreId};
 use crate::lang::Localized;
 use crate::on;
+use crate::rule::store::Timeline;
 use crate::who::System;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -57,12 +59,36 @@ pub async fn running(conn: &mut Conn, at: DateTime<Utc>) -> Result<Vec<Promotion
     with_links(conn, rows).await
 }
 
-/// Those of them that end first, up to `limit`.
-pub async fn first_to_end(conn: &mut Conn, at: DateTime<Utc>, limit: i64) -> Result<Vec<Promotion>, Error> {
-    const SQL: &str =
-        promotions!("WHERE stage = 'published' AND ends_at > $1 AND starts_at <= $1 ORDER BY ends_at, id LIMIT $2");
-    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(at).bind(limit).fetch_all(c).await)?;
-    with_links(conn, rows).await
+/// The promotions that were not over at a moment, the one that ends first at the head.
+pub(crate) struct Unended {
+    at: DateTime<Utc>,
+    all: Vec<Promotion>,
+}
+
+impl Unended {
+    /// Those that hold at a moment.
+    fn running(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Promotion> {
+        self.all
+            .iter()
+            .filter(move |one| one.starts_at <= at && at < one.ends_at)
+    }
+}
+
+/// The promotions that are not over now. They are kept with the rules; what is over by then stays among them.
+async fn unended(conn: &mut Conn, timeline: &Timeline) -> Result<Arc<Unended>, Error> {
+    const SQL: &str = promotions!("WHERE stage = 'published' AND ends_at > $1 ORDER BY ends_at, id");
+    let at = conn.now();
+    // Where the clock was set back, something may hold again.
+    if let Some(known) = timeline.unended().filter(|known| known.at <= at) {
+        return Ok(known);
+    }
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(at).fetch_all(c).await)?;
+    let all = with_links(conn, rows).await?;
+    let read = Arc::new(Unended { at, all });
+    if !conn.is_writing() {
+        timeline.keep_unended(read.clone());
+    }
+    Ok(read)
 }
 
 /// The same with where they hold and what carries them out.

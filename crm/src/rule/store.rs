@@ -12,7 +12,7 @@ pub mod versions;
 
 pub use explaining::{Parts, parts_of};
 pub(crate) use naming::names_of;
-pub use naming::{NamedTier, Names, names};
+pub use naming::{NamedTier, Names, names, names_given};
 pub(crate) use timeline::{REVISION, Snapshots, Timeline, timeline};
 
 use super::{Effect, Fault, Rule, RuleVersion};

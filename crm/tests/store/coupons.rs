@@ -11,7 +11,7 @@ use crm::coupon::{Coupon, Presented, Refusal, Series, State};
 use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::flaw::Flaw;
-use crm::id::{CouponId, PurchaseId, SeriesId};
+use crm::id::{ArticleId, CouponId, PurchaseId, SeriesId};
 use crm::lang::Localized;
 use crm::purchase::claim::claim;
 use crm::quote::what_if;
@@ -43,6 +43,32 @@ async fn series(db: &Db, code: &str, bearer: bool, uses: i64) -> SeriesId {
     };
     managing::create_by_system(db, &BY, &new).await.expect("a series")
 }
+
+both_engines!(what_rules_give_has_its_names_and_nothing_else_has, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    slip("1", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+    let tea = one!(world, ArticleId, "SELECT id FROM articles WHERE code = 'tea'");
+    series(db, "treat", false, 1).await;
+    series(db, "other", false, 1).await;
+    let gift = format!(r#"{{"gift": {{"article": "{tea}", "quantity": 1}}}}"#);
+    let coupon = r#"{"coupon": {"series": "treat"}}"#;
+    let rules = [
+        rule("Points", "", &fixed(club, 1_00), ""),
+        rule("Gift", r#"{"coupon": ["other"]}"#, &format!("{gift}, {coupon}"), ""),
+        rule("Off", "", TENTH, ""),
+    ];
+    let mut conn = db.read().await.expect("a connection");
+    let all = crm::rule::store::names(&mut conn, &rules.iter().collect::<Vec<_>>()).await;
+    let all = all.expect("read");
+    let given = crm::rule::store::names_given(&mut conn, &rules).await.expect("read");
+    assert_eq!(given.articles, all.articles);
+    assert_eq!(given.articles.keys().collect::<Vec<_>>(), [&tea]);
+    assert_eq!(given.series, [("treat".to_owned(), text("treat"))]);
+    let known = all.programs.iter().find(|(id, _)| *id == club).cloned();
+    assert_eq!(given.programs, Vec::from_iter(known));
+    assert!(given.categories.is_empty() && given.stores.is_empty() && given.tiers.is_empty());
+});
 
 /// Coupons to be handed out.
 async fn made(db: &Db, by: &Staff, series: SeriesId, count: i64) -> Vec<String> {

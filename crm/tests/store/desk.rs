@@ -5,7 +5,7 @@ use crate::common::requests::{answer, opened, write, write_about};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
-use crm::id::{BulkId, QueueId, StaffId, TopicId};
+use crm::id::{ArticleId, BulkId, LineId, QueueId, StaffId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules, Who};
 use crm::request::link::{self, Chosen};
 use crm::request::store::bulk::{self, Act, Refused, Undone};
@@ -210,6 +210,70 @@ crm::both_engines!(a_request_is_found_by_its_files_ratings_and_receipts, async |
     sql!(world, "DELETE FROM attachment_parts");
     sql!(world, "DELETE FROM attachments");
     assert_eq!(found(world, &agent, "чайник").await, [0_i64; 0]);
+});
+
+crm::both_engines!(a_request_is_found_by_what_was_bought, async |world| {
+    topic(world, "card", 1).await;
+    let db = &world.db;
+    let (anna, agent) = (customer(world, "Anna", "K").await, staff(world, "agent").await);
+    let chosen = purchase(world, anna.id(), "sale", db.now(), 100).await;
+    let linked = purchase(world, anna.id(), "sale", db.now(), 100).await;
+    let mut lines = Vec::new();
+    for (receipt, ordinal, name) in [
+        (chosen, 1_i64, "Самовар «Тула»"),
+        (linked, 1, "Варенье вишнёвое"),
+        (linked, 2, "Пряник печатный"),
+    ] {
+        let (article, line) = (ArticleId::new(), LineId::new());
+        sql!(
+            world,
+            "INSERT INTO articles (id, code, name, search) VALUES ($1, $2, $3, $4)",
+            article,
+            article.to_string(),
+            name,
+            crm::lang::fold(name),
+        );
+        sql!(
+            world,
+            "INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, amount) \
+             VALUES ($1, $2, $3, $4, 1, 100, 100)",
+            line,
+            receipt,
+            ordinal,
+            article,
+        );
+        lines.push(line);
+    }
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "смотрите".into(),
+        purchase: chosen.to_string(),
+    };
+    let number = store::create(db, &anna, &new, &[]).await.expect("a request");
+    write(world, &anna, "другое").await;
+    assert_eq!(found(world, &agent, "самовар тула").await, [number]);
+    assert_eq!(found(world, &agent, "варенье").await, [0_i64; 0], "not of this receipt");
+
+    // Of a line that line alone, of a receipt all of it; for as long as it is linked.
+    let link_to = async |id: String| {
+        let about = Chosen {
+            about: id,
+            ..Chosen::default()
+        };
+        link::with_purchase(db, &agent, number, &about).await.expect("linked");
+    };
+    link_to(lines[1].to_string()).await;
+    assert_eq!(found(world, &agent, "вишневое").await, [number]);
+    assert_eq!(found(world, &agent, "пряник").await, [0_i64; 0], "another line");
+    link_to(linked.to_string()).await;
+    assert_eq!(found(world, &agent, "пряник").await, [number]);
+    let held = opened(world, &agent, number).await;
+    let links = link::of(&mut db.read().await.expect("a connection"), &agent, held.id).await;
+    for one in links.expect("links") {
+        link::remove(db, &agent, number, one.id).await.expect("removed");
+    }
+    assert_eq!(found(world, &agent, "пряник").await, [0_i64; 0]);
+    assert_eq!(found(world, &agent, "самовар").await, [number]);
 });
 
 crm::both_engines!(the_most_urgent_come_first_page_by_page, async |world| {

@@ -1,6 +1,6 @@
 //! Promotions.
 
-use crate::common::people::{SYSTEM, administrator, again, marketer, moments_after, one, text};
+use crate::common::people::{SYSTEM, administrator, again, marketer, moments_after, one, sql, text};
 use crate::common::{customer, days, ready, receipt, sign_in, slip};
 use crate::rules::{TENTH, fixed, member, publish, rule};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,6 +17,7 @@ use crm::staff::approval::Step;
 use crm::stores::{Hours, NewStore, store as stores};
 use crm::testing::{World, start};
 use crm::who::{Staff, Subject};
+use sqlx::types::Json;
 
 pub(crate) fn promotion(code: &str, from: i64, to: i64) -> NewPromotion {
     NewPromotion {
@@ -78,16 +79,6 @@ crm::both_engines!(
         assert_eq!(codes(start() - TimeDelta::microseconds(1)).await, ["over"]);
         assert_eq!(codes(start() + TimeDelta::hours(1)).await, ["later", "short", "long"]);
         assert_eq!(codes(start() + TimeDelta::hours(10)).await, ["long"]);
-        let mut conn = world.db.read().await.expect("a connection");
-        let ends = async |conn: &mut _, limit| {
-            let found = store::first_to_end(conn, start(), limit).await.expect("read");
-            found
-                .into_iter()
-                .map(|p| (p.ends_at - start()).num_hours())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(ends(&mut conn, 5).await, [10, 20]);
-        assert_eq!(ends(&mut conn, 1).await, [10]);
     }
 );
 
@@ -460,6 +451,91 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     let all = stands(world, boris).await;
     let large = all.iter().find(|(code, _)| code == "large").map(|(_, stand)| stand);
     assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
+});
+
+/// Promotions are kept in memory, and whatever changes what is told of them is told at once.
+crm::both_engines!(what_is_offered_follows_whoever_changes_it, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let here = shop(world, "here").await;
+    let first = publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 50_00), ""))
+        .await
+        .id;
+    let week = NewPromotion {
+        stores: vec![here],
+        rules: vec![first],
+        ..promotion("week", -2, 24)
+    };
+    let id = put(world, &week).await;
+    put(world, &promotion("over", -5, 0)).await;
+    let told = async || {
+        let mut conn = db.read().await.expect("a connection");
+        let all = offers::of(&mut conn, anna).await.expect("told");
+        let each = all.into_iter().map(|one| {
+            let places = one.promotion.places.into_iter().map(|place| place.name.en);
+            let places: Vec<_> = places.collect();
+            (one.promotion.title.en, places.join(" "), one.stand == Stand::Holds)
+        });
+        each.collect::<Vec<_>>()
+    };
+    let offer = |title: &str, places: &str, holds| (title.to_owned(), places.to_owned(), holds);
+    assert_eq!(told().await, [offer("week", "here", true)]);
+    slip("1", anna, db.now()).line("tea", 1, 100_00).book(db).await;
+    assert_eq!(told().await, [offer("week", "here", false)], "each asks for themselves");
+    // By whatever way: records, a colleague's statement, another node.
+    sql!(
+        world,
+        "UPDATE stores SET name = $1 WHERE id = $2",
+        Json(text("there")),
+        here
+    );
+    assert_eq!(told().await, [offer("week", "there", false)]);
+    sql!(world, "DELETE FROM promotion_stores");
+    assert_eq!(told().await, [offer("week", "", false)]);
+    sql!(world, "DELETE FROM promotion_rules");
+    assert_eq!(told().await, [offer("week", "", true)]);
+    sql!(
+        world,
+        "INSERT INTO promotion_rules (promotion_id, rule_id) VALUES ($1, $2)",
+        id,
+        first
+    );
+    sql!(
+        world,
+        "INSERT INTO promotion_stores (promotion_id, store_id) VALUES ($1, $2)",
+        id,
+        here
+    );
+    assert_eq!(told().await, [offer("week", "there", false)]);
+    sql!(
+        world,
+        "UPDATE promotions SET title = $1 WHERE id = $2",
+        Json(text("days")),
+        id
+    );
+    assert_eq!(told().await, [offer("days", "there", false)]);
+    sql!(world, "UPDATE promotions SET stage = 'draft' WHERE id = $1", id);
+    assert_eq!(told().await, []);
+    sql!(world, "UPDATE promotions SET stage = 'published' WHERE id = $1", id);
+    assert_eq!(told().await.len(), 1);
+
+    // And the clock, whichever way it goes.
+    world.clock.set(start() + TimeDelta::hours(24));
+    assert_eq!(told().await, []);
+    world.clock.set(start() - TimeDelta::hours(1));
+    let both = told().await.into_iter().map(|(title, ..)| title).collect::<Vec<_>>();
+    assert_eq!(both, ["over", "days"]);
+    let later = publish(db, &rule("Gift", "", &fixed(club, 50_00), "")).await.id;
+    let other = NewPromotion {
+        rules: vec![later],
+        ..promotion("next", -1, 30)
+    };
+    put(world, &other).await;
+    assert_eq!(told().await.len(), 3);
+    sql!(world, "DELETE FROM promotion_rules");
+    sql!(world, "DELETE FROM promotion_stores");
+    sql!(world, "DELETE FROM promotions");
+    assert_eq!(told().await, []);
 });
 
 crm::both_engines!(what_ends_first_is_told_without_asking_about_the_others, async |world| {

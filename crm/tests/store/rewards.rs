@@ -1,7 +1,7 @@
 //! Rewards on other occasions than a purchase: joining, a profile that tells everything, birthdays and years with the club,
 //! friends who buy, on both engines.
 
-use crate::common::people::one;
+use crate::common::people::{contact, one};
 use crate::common::*;
 use crate::rules::{fixed, publish, rule};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -314,6 +314,73 @@ both_engines!(a_profile_that_tells_everything_is_rewarded_once, async |world| {
     assert_eq!(rewards(db, boris.me()).await.len(), 1);
     assert_books_agree(db).await;
 });
+
+both_engines!(
+    whoever_had_told_everything_before_a_rule_began_is_rewarded_by_the_daily_work,
+    async |world| {
+        let db = ready(world).await;
+        let club = program(db, "club").await;
+        let name = &Localized::new("Чай", "Tea");
+        let tea: CategoryId = db
+            .write(|tx| scoped(async move { crm::stores::store::put_category(tx, &BY, "tea", name, 1).await }))
+            .await
+            .expect("a category");
+        // The first one has told everything; of each of the others one thing is missing.
+        let lacks = [
+            "",
+            "UPDATE customers SET name = '' WHERE id = $1",
+            "UPDATE customers SET surname = '' WHERE id = $1",
+            "UPDATE customers SET birthday = NULL WHERE id = $1",
+            "UPDATE contacts SET verified_at = NULL WHERE customer_id = $1",
+            "DELETE FROM customer_categories WHERE customer_id = $1",
+        ];
+        let mut all = Vec::new();
+        for (place, lack) in lacks.into_iter().enumerate() {
+            const LIKES: &str = "INSERT INTO customer_categories (customer_id, category_id) VALUES ($1, $2)";
+            const PROVED: &str = "UPDATE contacts SET verified_at = $2 WHERE customer_id = $1";
+            let who = born(db, "1990-03-08").await;
+            let email = format!("anna{place}@example.com");
+            contact(world, who.id(), Kind::Email, &email).await;
+            execute!(db, PROVED, who.id(), db.now()).await.expect("proved");
+            execute!(db, LIKES, who.id(), tea).await.expect("liked");
+            if !lack.is_empty() {
+                execute!(db, lack, who.id()).await.expect("taken back");
+            }
+            let mut conn = db.read().await.expect("a connection");
+            let profile = customers::profile(&mut conn, who).await.expect("a profile");
+            assert_eq!(profile.missing().is_empty(), lack.is_empty(), "{lack}");
+            all.push(who);
+        }
+        let anna = all[0];
+        publish(
+            db,
+            &rule("Whole", "", &fixed(club, 50_00), r#", "occasion": "profile""#),
+        )
+        .await;
+        assert_eq!(expected(db, anna).await, [("Whole".to_owned(), None, Some(Ahead::Act))]);
+        let came = at("2026-11-22T09:00:00Z");
+        assert_eq!(work(world, came).await, 1);
+        assert_eq!(rewards(db, anna).await, [("Whole".to_owned(), 50_00, came)]);
+        assert_eq!(expected(db, anna).await, [("Whole".to_owned(), Some(came), None)]);
+        for other in &all[1..] {
+            assert_eq!(rewards(db, *other).await, []);
+        }
+        // Once, however often the work comes.
+        assert_eq!(work(world, came).await, 0);
+        assert_eq!(work(world, at("2026-11-23T09:00:00Z")).await, 0);
+
+        // A rule that begins later is not left for the next day, and one that is not for them yet may be one day.
+        let old = r#"{"tenure": {"at_least": 30}}"#;
+        let told = r#", "occasion": "profile""#;
+        publish(db, &rule("More", "", &fixed(club, 9_00), told)).await;
+        publish(db, &rule("Old", old, &fixed(club, 7_00), told)).await;
+        assert_eq!(work(world, at("2026-11-23T10:00:00Z")).await, 1);
+        assert_eq!(rewards(db, anna).await.len(), 2);
+        assert_eq!(work(world, at("2026-12-22T09:00:00Z")).await, 1);
+        assert_eq!(rewards(db, anna).await.len(), 3);
+        assert_books_agree(db).await;
+    }
+);
 
 async fn signin_code(db: &Db, who: &Customer, contact: ContactId) -> crm::who::Token {
     let fresh = who.fresh(db).expect("fresh");

@@ -149,6 +149,7 @@ fn a_server_can_await_these(
         db.store_answer("", "", "").await?;
         let mut conn = db.read().await?;
         rules::names(&mut conn, &[&rule]).await?;
+        rules::names_given(&mut conn, std::slice::from_ref(&rule)).await?;
         simulating::show(&mut conn, &agent, SimulationId::new()).await?;
         simulating::latest(&mut conn, &agent, id).await?;
         requests::list(&mut conn, customer.me(), None, 1).await?;

@@ -251,7 +251,7 @@ async fn an_account_whose_name_is_spelt_otherwise_is_proposed() {
 async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     const PAIRS: &str = "/admin/duplicates";
     let app = TestApp::new().await;
-    let (mut first, second) = (app.customer("Анна").await, app.customer("Анна").await);
+    let (mut first, mut second) = (app.customer("Анна").await, app.customer("Анна").await);
     app.customer("Ольга").await;
     let (older, newer) = (first.id().await, second.id().await);
     let mut agent = app.staff_as("agent", "agent").await;
@@ -282,7 +282,14 @@ async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     page.assert_says("Похожих счетов нет");
     let card = lead.get(&format!("/admin/customers/{older}")).await;
     assert!(!card.body.contains(&there), "nor on the card: {}", card.text());
-    first.get("/profile/views").await.assert_says("похожий счёт не ваш");
+    // Each learns that their data were looked at, and nothing of anybody else.
+    for who in [&mut first, &mut second] {
+        let looks = who.get("/profile/views").await;
+        looks.assert_says("Проверены ваши данные");
+        for hint in ["похож", "счёт", "совпад", "разны"] {
+            assert!(!looks.text().to_lowercase().contains(hint), "{hint}: {}", looks.text());
+        }
+    }
     let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.dismiss'";
     assert_eq!(app.count(log).await, 2);
     // What is nobody's pair is none.

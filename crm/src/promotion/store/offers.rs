@@ -2,7 +2,7 @@
 //! a promotion out answer, as far as they ask who somebody is; what is to be bought for it, its conditions say in words.
 
 use super::super::Promotion;
-use super::{first_to_end, running};
+use super::unended;
 use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, PromotionId, RuleId};
@@ -11,9 +11,9 @@ use crate::on;
 use crate::points::Before;
 use crate::quote::failed;
 use crate::rule::explain::{Capped, Failure, Found};
-use crate::rule::store::{asking, names_of, timeline};
+use crate::rule::store::{Timeline, asking, timeline};
 use crate::rule::tier::{self, Measure, Standing, Tiers};
-use crate::rule::{Condition, Decision, Range, Rules, Verdict, Window, words};
+use crate::rule::{Condition, Decision, Range, Verdict, Window, words};
 use crate::who::{Customer, Subject};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,44 +93,47 @@ impl Stand {
 /// the one that ends first at the head.
 pub async fn of(conn: &mut Conn, me: Subject) -> Result<Vec<Offer>, Error> {
     let now = conn.now();
-    let promotions = running(conn, now).await?;
-    asked(conn, me, promotions).await
+    let timeline = timeline(conn).await?;
+    let unended = unended(conn, &timeline).await?;
+    asked(conn, &timeline, me, unended.running(now).cloned().collect()).await
 }
 
 /// Those that hold for this customer, would once they switch them on, or are within reach, the one that ends first at the head: at
 /// least `limit` of them where there are so many. The others are asked about only where one of the first `limit` does not hold.
-pub async fn ending(conn: &mut Conn, me: Subject, limit: i64) -> Result<Vec<Offer>, Error> {
+pub async fn ending(conn: &mut Conn, me: Subject, limit: usize) -> Result<Vec<Offer>, Error> {
     let now = conn.now();
-    let first = first_to_end(conn, now, limit).await?;
-    let mut offers = asked(conn, me, first).await?;
+    let timeline = timeline(conn).await?;
+    let unended = unended(conn, &timeline).await?;
+    let first = unended.running(now).take(limit).cloned().collect();
+    let mut offers = asked(conn, &timeline, me, first).await?;
     if !offers.iter().all(|one| one.stand.holds_or_would()) {
-        offers = of(conn, me).await?;
+        let others = unended.running(now).skip(limit).cloned().collect();
+        offers.extend(asked(conn, &timeline, me, others).await?);
         offers.retain(|one| one.stand.holds_or_would() || matches!(one.stand, Stand::Near { .. }));
     }
     offers.sort_by_key(|one| (one.promotion.ends_at, one.promotion.id));
     Ok(offers)
 }
 
-async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Result<Vec<Offer>, Error> {
+async fn asked(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    me: Subject,
+    promotions: Vec<Promotion>,
+) -> Result<Vec<Offer>, Error> {
     let (now, shop) = (conn.now(), conn.shop().clone());
     let (today, zone) = (shop.day(now), shop.zone());
-    // What nobody has to switch on, and no rule carries out, is for everybody.
-    let mut activated: BTreeMap<PromotionId, DateTime<Utc>> = BTreeMap::new();
-    if promotions.iter().any(|one| one.must_activate) {
-        activated.extend(activations(conn, me).await?);
-    }
     let linked: BTreeSet<RuleId> = promotions.iter().flat_map(|one| one.rules.iter().copied()).collect();
-    let (rules, decisions) = match linked.is_empty() {
-        true => (Rules::default(), Vec::new()),
-        false => {
-            let timeline = timeline(conn).await?;
-            asking::for_whom(conn, &timeline, me, &linked).await?
-        }
+    let for_whom = asking::stripped(conn, timeline, &linked).await?;
+    let (rules, names) = (&for_whom.rules, &for_whom.names);
+    // What nobody has to switch on, and no rule carries out, is for everybody.
+    let switched = match promotions.iter().any(|one| one.must_activate) || rules.asks().activated {
+        true => activations(conn, me).await?,
+        false => Vec::new(),
     };
-    let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(&rules, one)).collect();
-    let asked = decisions.iter().filter_map(|one| rules.get(one.by));
-    let asked: Vec<&Condition> = asked.flat_map(|published| &published.rule.conditions).collect();
-    let names = names_of(conn, &asked, words::NAMED).await?;
+    let decisions = asking::for_whom(conn, timeline, me, &for_whom, &switched).await?;
+    let activated: BTreeMap<PromotionId, DateTime<Utc>> = switched.into_iter().collect();
+    let conditions: Vec<&Condition> = decisions.iter().filter_map(|one| failed(rules, one)).collect();
     let standings = standings(conn, me, &conditions).await?;
     let used = uses(conn, me, &decisions).await?;
     let stand = |decision: &Decision, promotion: &Promotion| {
@@ -144,10 +147,10 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
             let at = used.get(&decision.by.id).copied();
             return Stand::Used { at, is_for_today };
         }
-        let why = words::to_customer(&rules, &published.rule, &failure, &names, &zone);
+        let why = words::to_customer(rules, &published.rule, &failure, names, &zone);
         let ends_at = promotion.ends_at;
         let last = shop.day(ends_at - Duration::microseconds(1));
-        let near = match (failure, failed(&rules, decision)) {
+        let near = match (failure, failed(rules, decision)) {
             (_, Some(Condition::Activated(ids))) if promotion.must_activate && ids.contains(&promotion.id) => {
                 return Stand::Off;
             }
@@ -177,7 +180,7 @@ async fn asked(conn: &mut Conn, me: Subject, promotions: Vec<Promotion>) -> Resu
             None => Stand::Beyond { why: None },
         };
         let because = match (&stand, by) {
-            (Stand::Holds | Stand::Off, Some(published)) => words::because(&published.rule, &names),
+            (Stand::Holds | Stand::Off, Some(published)) => words::because(&published.rule, names),
             _ => Vec::new(),
         };
         Offer {
@@ -322,21 +325,20 @@ pub async fn activate(db: &Db, by: &Customer, code: &str) -> Result<(), Error> {
     .await
 }
 
-/// Where a customer stands among the tiers that conditions ask about.
+/// Where a customer stands among tiers, if conditions ask.
 async fn standings(
     conn: &mut Conn,
     me: Subject,
     conditions: &[&Condition],
 ) -> Result<BTreeMap<ProgramId, (Tiers, Standing)>, Error> {
-    let mut standings = BTreeMap::new();
-    for condition in conditions {
-        if let Condition::Tier { program, .. } = condition
-            && let Some(standing) = tier::store::standing(conn, me, *program).await?
-        {
-            standings.insert(*program, standing);
-        }
+    if !conditions.iter().any(|one| matches!(one, Condition::Tier { .. })) {
+        return Ok(BTreeMap::new());
     }
-    Ok(standings)
+    let all = tier::store::standings(conn, me).await?;
+    let each = all
+        .into_iter()
+        .map(|(program, tiers, standing)| (program, (tiers, standing)));
+    Ok(each.collect())
 }
 
 /// Whether a condition that does not hold is within reach from the first of these days to the last, and how far somebody is

@@ -1,5 +1,6 @@
 //! The words by which requests are found: all that was said in one, notes between staff, its tags, names of files, comments of
-//! ratings, numbers of the receipts that it is about, its number and the name of its customer, as one row for each request.
+//! ratings, numbers of the receipts that it is about and what was bought by them, its number and the name of its customer, as one
+//! row for each request.
 //!
 //! SQLite keeps them in an FTS5 table, PostgreSQL in a `tsvector` under a GIN index. What a word is neither of them decides:
 //! words are made here, and both engines find the same. Triggers note which requests have changed, whoever changed what;
@@ -109,13 +110,19 @@ async fn put(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     const RECEIPTS: &str = "SELECT p.document FROM requests r JOIN purchases p ON p.id = r.purchase_id WHERE r.id = $1 \
                             UNION SELECT p.document FROM request_links l JOIN purchases p ON p.id = l.purchase_id \
                             WHERE l.request_id = $1";
+    // What was bought by these; by a receipt of which one line is linked, that line. As it was called when the request changed last.
+    const ARTICLES: &str = "SELECT a.name FROM requests r JOIN purchase_lines i ON i.purchase_id = r.purchase_id \
+                            JOIN articles a ON a.id = i.article_id WHERE r.id = $1 \
+                            UNION SELECT a.name FROM request_links l JOIN purchase_lines i ON i.purchase_id = l.purchase_id \
+                            AND (l.line_id IS NULL OR l.line_id = i.id) JOIN articles a ON a.id = i.article_id \
+                            WHERE l.request_id = $1";
     const SQLITE: &str = "INSERT INTO request_words (rowid, words) VALUES ($1, $2)";
     const POSTGRES: &str =
         "INSERT INTO request_words (number, words) VALUES ($1, array_to_tsvector(string_to_array($2, ' ')))";
     let (number, name): (i64, String) = on!(tx, |c| sqlx::query_as(HEAD).bind(request).fetch_one(c).await)?;
     let mut texts = vec![name];
     // What was said comes last: there may be more of it than counts.
-    for sql in [TAGS, RECEIPTS, FILES, COMMENTS, SAID] {
+    for sql in [TAGS, RECEIPTS, ARTICLES, FILES, COMMENTS, SAID] {
         let some: Vec<String> = on!(tx, |c| sqlx::query_scalar(sql).bind(request).fetch_all(c).await)?;
         texts.extend(some);
     }

@@ -6,6 +6,7 @@
 //! looks again, and asks again.
 
 use super::timeline::Timeline;
+use super::{Names, names_of};
 use crate::coupon::store::{self as coupons, Issue};
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::id::{
@@ -16,8 +17,8 @@ use crate::on;
 use crate::points::store::{self as points, LIST, Occasion, Sale};
 use crate::purchase::{Way, store as purchases};
 use crate::rule::{
-    Asks, Basket, Buyer, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome, Published,
-    Rules, Usage, Used, Verdict, evaluate, tier,
+    Asks, Basket, Buyer, Condition, Decision, Each, Effect, Facts, Given, Grant, History, Line, Membership, Outcome,
+    Published, Rules, Usage, Used, Verdict, evaluate, tier, words,
 };
 use crate::who::Subject;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -490,16 +491,33 @@ pub(crate) async fn once_more(
     Ok(Some((rules, outcome)))
 }
 
-/// For whom some rules are that count now: asks each, stripped of all that is not about the customer ([`Rule::for_whom`]). A
-/// rule that applies is for this customer; why another one is not, its first failure says, of the stripped rule.
-pub(crate) async fn for_whom(
+/// For whom some rules are, whoever asks.
+pub(crate) struct ForWhom {
+    /// Each stripped of all that is not about the customer ([`Rule::for_whom`]).
+    pub(crate) rules: Rules,
+    /// The names of what is left of them.
+    pub(crate) names: Names,
+    /// Whether any of them asks who is a member.
+    is_of_members: bool,
+}
+
+/// Whether a condition asks which programs somebody is a member of, itself or in what lies within it.
+fn is_of_members(condition: &Condition) -> bool {
+    let is_one = matches!(condition, Condition::Member(_) | Condition::Tier { .. });
+    is_one || condition.nested().iter().any(|(_, inner)| is_of_members(inner))
+}
+
+/// For whom some rules are that count now. It is kept with them.
+pub(crate) async fn stripped(
     conn: &mut Conn,
     timeline: &Timeline,
-    of: Subject,
-    rules: &BTreeSet<RuleId>,
-) -> Result<(Rules, Vec<Decision>), sqlx::Error> {
+    asked: &BTreeSet<RuleId>,
+) -> Result<Arc<ForWhom>, sqlx::Error> {
     let now = conn.now();
-    let counting = timeline.in_force(now).filter(|(by, _)| rules.contains(&by.id));
+    if let Some(known) = timeline.for_whom(asked, now) {
+        return Ok(known);
+    }
+    let counting = timeline.in_force(now).filter(|(by, _)| asked.contains(&by.id));
     let stripped = counting.map(|(by, rule)| Published {
         by,
         rule: rule.for_whom(),
@@ -508,11 +526,42 @@ pub(crate) async fn for_whom(
         tracing::error!(error = %e, "rules cannot be prepared");
         Rules::default()
     });
+    let published = rules.published().iter();
+    let conditions: Vec<&Condition> = published.flat_map(|published| &published.rule.conditions).collect();
+    let names = names_of(conn, &conditions, words::NAMED).await?;
+    let is_of_members = conditions.iter().any(|condition| is_of_members(condition));
+    let read = Arc::new(ForWhom {
+        rules,
+        names,
+        is_of_members,
+    });
+    if !conn.is_writing() {
+        timeline.keep_for_whom(asked.clone(), now, read.clone());
+    }
+    Ok(read)
+}
+
+/// Whether a customer is one of those whom some rules are for: asks each as it is [`stripped`]. A rule that applies is for this
+/// customer; why another one is not, its first failure says, of the stripped rule. `activated` are the promotions that they
+/// switched on, where any of the rules asks.
+pub(crate) async fn for_whom(
+    conn: &mut Conn,
+    timeline: &Timeline,
+    of: Subject,
+    asked: &ForWhom,
+    activated: &[(PromotionId, DateTime<Utc>)],
+) -> Result<Vec<Decision>, sqlx::Error> {
+    let now = conn.now();
+    let rules = &asked.rules;
+    let member = match asked.is_of_members {
+        true => points::member_of(conn, timeline, of, now).await?,
+        false => Vec::new(),
+    };
     let deal = Deal {
         purchase: PurchaseId(Uuid::max()),
         at: now,
         customer: Some(of.id()),
-        member: points::member_of(conn, timeline, of, now).await?,
+        member,
         store: None,
         way: Way::default(),
         coupons: Vec::new(),
@@ -523,11 +572,13 @@ pub(crate) async fn for_whom(
         customers: BTreeSet::from([of.id()]),
         ..Wanted::default()
     };
-    wanted.add(&rules, conn.shop().day(now));
-    let known = Known::load(conn, &wanted).await?;
-    let facts = known.facts(timeline, &rules, &deal, conn);
-    let outcome = evaluate(&rules, &Basket::default(), &facts, now, &conn.shop().zone());
-    Ok((rules, outcome.decisions))
+    wanted.add(rules, conn.shop().day(now));
+    wanted.asks.activated = false;
+    let mut known = Known::load(conn, &wanted).await?;
+    known.activated.insert(of.id(), activated.to_vec());
+    let facts = known.facts(timeline, rules, &deal, conn);
+    let outcome = evaluate(rules, &Basket::default(), &facts, now, &conn.shop().zone());
+    Ok(outcome.decisions)
 }
 
 /// The points of lines, in hundredths.

@@ -1,4 +1,5 @@
-//! The daily work of rules that a day brings round: birthdays, years with the club.
+//! The daily work of rules: of those that a day brings round, birthdays and years with the club, and of those for whoever has told
+//! everything.
 //!
 //! Each day of the shop is asked about from its first moment on. The work keeps in mind the last day that it asked about, so
 //! that one which comes late asks about the days between as well, each as it was: at its first moment, and where that gave
@@ -6,6 +7,9 @@
 //! several processes at once, or after the clock was set back.
 //!
 //! Whom to ask is found by indexes: birthdays by month and day, registrations by their day.
+//!
+//! Whoever had told everything before a rule for it began has nothing left to tell, and is asked about here as well: once a day,
+//! and as soon as other rules count, for whom a rule is may change without them.
 
 use super::rewarding::{Event, give, who_is_due};
 use super::timeline::{Timeline, timeline};
@@ -15,13 +19,16 @@ use crate::error::Error;
 use crate::id::{CustomerId, RuleId};
 use crate::on;
 use crate::points::store::LIST;
-use crate::rule::{Occasion, Range, Turn, Whose, YEAR};
+use crate::questionnaire::store as questionnaire;
+use crate::rule::{Occasion, Range, RuleVersion, Turn, Whose, YEAR};
 use crate::who::System;
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use uuid::Uuid;
 
 /// The setting with the last day that was asked about.
 const ASKED: &str = "days_asked";
+/// The setting with when those who have told everything were asked about last: the day, and the rules that counted.
+const TOLD_ASKED: &str = "told_asked";
 /// How many days are made up for at most.
 const MOST_LATE: u64 = 366;
 
@@ -42,6 +49,46 @@ pub async fn run_due(db: &Db, by: &System) -> Result<u64, Error> {
         db.write(|tx| scoped(async move { Ok::<_, Error>(set_setting(tx, by, ASKED, day).await?) }))
             .await?;
     }
+    Ok(rewarded + ask_told(db, by).await?)
+}
+
+/// Asks about everybody who has told everything and was given nothing for it by a rule that counts now.
+async fn ask_told(db: &Db, by: &System) -> Result<u64, Error> {
+    let mut conn = db.read().await?;
+    let now = conn.now();
+    let timeline = timeline(&mut conn).await?;
+    let mut counting: Vec<(Whom, RuleVersion)> = Vec::new();
+    if let Some(rules) = timeline.on(Occasion::Profile, now) {
+        let holding = rules.published().iter().filter(|one| one.rule.valid.holds(now));
+        counting.extend(holding.map(|one| (Whom::Profile, one.by)));
+    }
+    if let Some(rules) = timeline.on(Occasion::Questionnaire, now) {
+        let questions = questionnaire::questions(&mut conn).await?;
+        let open = questions.iter().filter(|question| !question.is_guarded).count();
+        let open = i64::try_from(open).unwrap_or(i64::MAX);
+        // Where nothing is asked, nothing is told.
+        let holding = rules
+            .published()
+            .iter()
+            .filter(|one| one.rule.valid.holds(now) && open > 0);
+        counting.extend(holding.map(|one| (Whom::Questionnaire { open, at: now }, one.by)));
+    }
+    drop(conn);
+    if counting.is_empty() {
+        return Ok(0);
+    }
+    let rules = counting.iter().map(|(_, by)| format!("{}:{}", by.id, by.version));
+    let asking = &format!("{} {}", db.shop().day(now), rules.collect::<Vec<_>>().join(" "));
+    if setting(db, TOLD_ASKED).await?.as_ref() == Some(asking) {
+        return Ok(0);
+    }
+    let mut rewarded = 0;
+    for (whom, rule) in &counting {
+        let period = whom.occasion().as_str();
+        rewarded += ask_all(db, &timeline, &[now], whom, rule.id, period).await?;
+    }
+    db.write(|tx| scoped(async move { Ok::<_, Error>(set_setting(tx, by, TOLD_ASKED, asking).await?) }))
+        .await?;
     Ok(rewarded)
 }
 
@@ -63,7 +110,7 @@ async fn ask_about(db: &Db, day: NaiveDate, today: NaiveDate) -> Result<u64, Err
                 for (number, year) in Turn::birthdays(before, after, day) {
                     let period = Turn::birthdays_of(year);
                     let born = Whom::Born(of, number);
-                    rewarded += ask_all(db, &timeline, moments, &born, rule, &period).await?;
+                    rewarded += ask_all(db, &timeline, &moments, &born, rule, &period).await?;
                 }
             }
             Turn::Tenure(range) => rewarded += ask_members(db, &timeline, moments, day, rule, range).await?,
@@ -107,7 +154,7 @@ async fn ask_members(
         let next = registered.succ_opt().unwrap_or(registered);
         let whom = Whom::Registered(db.shop().midnight(registered), db.shop().midnight(next));
         let period = format!("year-{}", (day - registered).num_days() / YEAR);
-        rewarded += ask_all(db, timeline, moments, &whom, rule, &period).await?;
+        rewarded += ask_all(db, timeline, &moments, &whom, rule, &period).await?;
     }
     Ok(rewarded)
 }
@@ -118,14 +165,34 @@ enum Whom {
     Born(Whose, i64),
     /// Whoever registered from one moment on, and before another.
     Registered(DateTime<Utc>, DateTime<Utc>),
+    /// Whoever has told everything in their profile.
+    Profile,
+    /// Whoever has answered as many questions as are open at a moment: all of them that are not guarded.
+    Questionnaire {
+        /// How many.
+        open: i64,
+        /// The moment.
+        at: DateTime<Utc>,
+    },
 }
 
-/// Asks about all of these whom a rule gave nothing for a period yet, batch by batch. The others of the day's rules are asked
+impl Whom {
+    /// On which occasion they are asked about.
+    const fn occasion(&self) -> Occasion {
+        match self {
+            Self::Born(..) | Self::Registered(..) => Occasion::Day,
+            Self::Profile => Occasion::Profile,
+            Self::Questionnaire { .. } => Occasion::Questionnaire,
+        }
+    }
+}
+
+/// Asks about all of these whom a rule gave nothing for a period yet, batch by batch. The others of the occasion's rules are asked
 /// along, because a group or a cap may join them.
 async fn ask_all(
     db: &Db,
     timeline: &Timeline,
-    moments: Moments,
+    moments: &[DateTime<Utc>],
     whom: &Whom,
     rule: RuleId,
     period: &str,
@@ -138,8 +205,8 @@ async fn ask_all(
         let customers = batch.into_iter().collect();
         for at in moments {
             let event = Event {
-                occasion: Occasion::Day,
-                at,
+                occasion: whom.occasion(),
+                at: *at,
                 purchase: None,
             };
             // Mostly nobody is due anything any more, and then nobody else has to wait.
@@ -175,6 +242,22 @@ async fn batch(db: &Db, whom: &Whom, after: CustomerId, rule: RuleId, period: &s
         AND c.id > $2 AND c.merged_into IS NULL AND NOT EXISTS \
         (SELECT 1 FROM rewards r WHERE r.customer_id = c.id AND r.rule_id = $3 AND r.period = $4) \
         ORDER BY c.id LIMIT $5";
+    // Who misses nothing of `Profile::missing`.
+    const PROFILE: &str = "SELECT c.id FROM customers c WHERE c.id > $1 AND c.merged_into IS NULL AND c.erased_at IS NULL \
+        AND c.name <> '' AND c.surname <> '' AND c.birthday IS NOT NULL \
+        AND EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = c.id AND k.kind = 'email' AND k.verified_at IS NOT NULL) \
+        AND EXISTS (SELECT 1 FROM customer_categories l WHERE l.customer_id = c.id) AND NOT EXISTS \
+        (SELECT 1 FROM rewards r WHERE r.customer_id = c.id AND r.rule_id = $2 AND r.period = $3) \
+        ORDER BY c.id LIMIT $4";
+    // An answer that is offered no more is none.
+    const QUESTIONNAIRE: &str = "SELECT a.customer_id FROM answers a JOIN customers c ON c.id = a.customer_id \
+        JOIN questionnaire_questions q ON q.code = a.question \
+        JOIN questionnaire_choices o ON o.question = q.code AND o.version = q.version AND o.code = a.choice \
+        WHERE a.customer_id > $1 AND c.merged_into IS NULL AND c.erased_at IS NULL AND q.enabled AND NOT q.is_guarded \
+        AND q.version = (SELECT MAX(n.version) FROM questionnaire_questions n WHERE n.code = q.code \
+        AND n.published_at <= $5) AND NOT EXISTS \
+        (SELECT 1 FROM rewards r WHERE r.customer_id = a.customer_id AND r.rule_id = $2 AND r.period = $3) \
+        GROUP BY a.customer_id HAVING COUNT(*) = $6 ORDER BY a.customer_id LIMIT $4";
     let most = LIST as i64;
     let mut conn = db.read().await?;
     Ok(match whom {
@@ -199,6 +282,22 @@ async fn batch(db: &Db, whom: &Whom, after: CustomerId, rule: RuleId, period: &s
             .bind(period)
             .bind(most)
             .bind(until)
+            .fetch_all(c)
+            .await)?,
+        Whom::Profile => on!(conn, |c| sqlx::query_scalar(PROFILE)
+            .bind(after)
+            .bind(rule)
+            .bind(period)
+            .bind(most)
+            .fetch_all(c)
+            .await)?,
+        Whom::Questionnaire { open, at } => on!(conn, |c| sqlx::query_scalar(QUESTIONNAIRE)
+            .bind(after)
+            .bind(rule)
+            .bind(period)
+            .bind(most)
+            .bind(at)
+            .bind(open)
             .fetch_all(c)
             .await)?,
     })

@@ -8,7 +8,7 @@ use crate::on;
 use crate::points::store::{self as points, LIST};
 use crate::rule::store::versions;
 use crate::rule::tier::Tiers;
-use crate::rule::{Condition, Fault, Problem, Rule, Target};
+use crate::rule::{Condition, Effect, Fault, Problem, Rule, Target};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -184,6 +184,37 @@ async fn tiers(conn: &mut Conn) -> Result<Vec<NamedTier>, sqlx::Error> {
         }
     }
     Ok(tiers)
+}
+
+/// The names of what these rules give, and of nothing else: each customer's first page tells it.
+pub async fn names_given(conn: &mut Conn, rules: &[Rule]) -> Result<Names, Error> {
+    const SERIES: &str = "SELECT code, name FROM coupon_series";
+    let (mut wanted, mut programs, mut series) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for effect in rules.iter().flat_map(|rule| &rule.effects) {
+        match effect {
+            Effect::Gift { article, .. } => {
+                wanted.insert(*article);
+            }
+            Effect::Coupon { series: code } => {
+                series.insert(code);
+            }
+            other => programs.extend(other.program()),
+        }
+    }
+    let mut names = Names {
+        articles: articles(conn, &wanted).await?,
+        ..Names::default()
+    };
+    if !programs.is_empty() {
+        let named = points::names(conn, &programs).await?;
+        names.programs = named.into_iter().map(|(id, (_, name))| (id, name)).collect();
+    }
+    if !series.is_empty() {
+        let codes = series.into_iter().map(|code| Bind::Text(code.clone()));
+        let rows: Vec<(String, Json<Localized>)> = db::list(conn, ListQuery::new(SERIES).within("code", codes)).await?;
+        names.series = rows.into_iter().map(|(code, Json(name))| (code, name)).collect();
+    }
+    Ok(names)
 }
 
 /// The names of what these conditions point to, of each list no more than `most`, and of nothing else: a till waits for them.

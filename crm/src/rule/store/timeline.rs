@@ -1,16 +1,19 @@
 //! The rules of a moment. They are read and prepared once and kept between transactions, under a number in the database
-//! that every publication raises: a transaction reads that number and no more.
+//! that every publication raises: a transaction reads that number and no more. What is offered of them, promotions, is kept here
+//! as well; triggers raise the number, whoever changes one.
 
+use super::asking::ForWhom;
 use crate::db::{Conn, Lock};
 use crate::id::{CategoryId, ProgramId, RuleId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::store::{self as points, Programs};
+use crate::promotion::store::Unended;
 use crate::rule::tier::{self, Tiers};
 use crate::rule::{Condition, Effect, Occasion, Published, Rule, RuleVersion, Rules, Tree};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Under this name the number of publications, of rules and of tiers, stands among the database's sequences. A category that
@@ -35,6 +38,10 @@ pub(crate) struct Timeline {
     changes: Vec<DateTime<Utc>>,
     /// What counts on an occasion between two of them, by how many come before it.
     prepared: Mutex<HashMap<(Occasion, usize), Arc<Rules>>>,
+    /// For whom some of the rules are, likewise.
+    for_whom: Mutex<HashMap<(usize, BTreeSet<RuleId>), Arc<ForWhom>>>,
+    /// The promotions that were not over when they were read.
+    unended: Mutex<Option<Arc<Unended>>>,
 }
 
 struct Version {
@@ -131,6 +138,8 @@ pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Err
         versions,
         changes,
         prepared: Mutex::default(),
+        for_whom: Mutex::default(),
+        unended: Mutex::default(),
     });
     *locked(&conn.rules().0) = Some(timeline.clone());
     Ok(timeline)
@@ -218,6 +227,26 @@ impl Timeline {
             .entry((occasion, self.span(at)))
             .or_insert_with(prepare)
             .clone()
+    }
+
+    /// For whom some of the rules are at a moment, if that is kept.
+    pub(super) fn for_whom(&self, rules: &BTreeSet<RuleId>, at: DateTime<Utc>) -> Option<Arc<ForWhom>> {
+        locked(&self.for_whom).get(&(self.span(at), rules.clone())).cloned()
+    }
+
+    /// Keeps for whom some of the rules are at a moment.
+    pub(super) fn keep_for_whom(&self, rules: BTreeSet<RuleId>, at: DateTime<Utc>, asked: Arc<ForWhom>) {
+        locked(&self.for_whom).insert((self.span(at), rules), asked);
+    }
+
+    /// The promotions that are kept, if they are.
+    pub(crate) fn unended(&self) -> Option<Arc<Unended>> {
+        locked(&self.unended).clone()
+    }
+
+    /// Keeps promotions.
+    pub(crate) fn keep_unended(&self, read: Arc<Unended>) {
+        *locked(&self.unended) = Some(read);
     }
 
     /// Between which two changes a moment is: the rules of one span are the same.
