@@ -149,7 +149,7 @@ fn kept(cx: &Cx) -> Option<NewTransfer> {
 /// The page: limits, the form, and the transfers so far.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().transfer;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let allowance = transfers::allowance(&mut conn, me).await?;
