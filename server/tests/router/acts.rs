@@ -114,9 +114,8 @@ async fn what_led_to_a_card_tells_why_it_is_opened() {
 }
 
 /// Pages that are for the customer alone: what shows codes, and what tells how they come in.
-const FOR_THE_CUSTOMER: [&str; 10] = [
+const FOR_THE_CUSTOMER: [&str; 9] = [
     "/card/offline",
-    "/points/transfer/confirm",
     "/profile/contacts/code",
     "/profile/security",
     "/profile/providers",
