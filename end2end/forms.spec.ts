@@ -974,6 +974,14 @@ test("forms of service levels", async ({ another, signIns }) => {
   await policy.click();
   await right(desk, "level.policy_remove");
   await expect(policy).toHaveCount(0);
+  const calendar = desk.locator("details", { has: desk.locator("summary", { hasText: name }) }).first();
+  await calendar.locator("summary").first().click();
+  await right(desk, "level.calendar_switch");
+  await expect(calendar.locator("summary").first()).toContainText("Закрыт");
+  await calendar.locator("summary").first().click();
+  await calendar.getByText("Удалить календарь").first().click();
+  await right(desk, "level.calendar_remove");
+  await expect(calendar).toHaveCount(0);
 });
 
 test("forms of shops and categories", async ({ another, signIns }) => {
@@ -1118,6 +1126,15 @@ test("forms of the help as staff write it", async ({ another, signIns }) => {
   await desk.getByText("1. Карта").click();
   await wrong(desk, "help.part_change", { position: "0" }, "Число от 1 до 1000");
   await right(desk, "help.part_change", { position: "1" });
+  const gifts = desk.locator("details", { has: desk.locator("summary", { hasText: "Подарки" }) }).first();
+  await gifts.locator("summary").first().click();
+  await gifts.getByText("Удалить раздел").first().click();
+  await right(desk, "help.part_remove");
+  await expect(gifts).toHaveCount(0);
+  await desk.getByText("1. Карта").click();
+  await right(desk, "help.part_switch");
+  await desk.getByText("1. Карта").click();
+  await right(desk, "help.part_switch");
 });
 
 test("forms of questions on the site", async ({ page, another, signIns }) => {
@@ -1213,6 +1230,16 @@ test("forms of the desk", async ({ page, another, signIns }) => {
     all.map((form) => ["agent", "seen"].map((name) => form.querySelector<HTMLInputElement>(`input[name="${name}"]`)!.value)));
   for (const [agent, was] of agents)
     await send(desk.request, signIns.url, here, "queue.agent", { agent, seen: was, capacity: "3" });
+  await right(desk, "queue.switch");
+  await expect(desk.getByText("Новые обращения сюда не попадают")).toBeVisible();
+  await right(desk, "queue.switch");
+  const unused = `${key}-unused`;
+  await desk.goto("/admin/queues");
+  await desk.locator("summary:has(#add)").click();
+  await right(desk, "queue.create", { key: unused, name_ru: "Лишняя", name_en: "Unused" });
+  await desk.getByText("Удалить очередь").first().click();
+  await right(desk, "queue.remove");
+  await expect(desk.getByRole("status")).toContainText("Очередь удалена");
   await desk.goto("/admin/requests");
   await right(desk, "queue.presence");
   await expect(desk.getByText("Обращения по очереди вы берёте")).toBeVisible();

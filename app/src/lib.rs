@@ -281,7 +281,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/queues/{id}",
         Staff,
         admin::queues::one,
-        [admin::queues::ChangeQueue, admin::queues::SetAgent]
+        [
+            admin::queues::ChangeQueue,
+            admin::queues::SetAgent,
+            admin::queues::SwitchQueue,
+            admin::queues::RemoveQueue,
+        ]
     ),
     page!("/admin/tags", Staff, admin::tags::page, [admin::tags::RenameTag]),
     page!(
@@ -291,6 +296,8 @@ pub const ROUTES: &[Route] = &[
         [
             admin::levels::AddCalendar,
             admin::levels::ChangeCalendar,
+            admin::levels::SwitchCalendar,
+            admin::levels::RemoveCalendar,
             admin::levels::AddPolicy,
             admin::levels::ChangePolicy,
             admin::levels::RemovePolicy,
@@ -660,7 +667,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/help-parts",
         Staff,
         admin::help_parts::page,
-        [admin::help_parts::AddPart, admin::help_parts::ChangePart]
+        [
+            admin::help_parts::AddPart,
+            admin::help_parts::ChangePart,
+            admin::help_parts::SwitchPart,
+            admin::help_parts::RemovePart,
+        ]
     ),
     page!("/admin/questions", Staff, admin::questions::page),
     page!(

@@ -16,7 +16,7 @@ use crate::export::data::{Cell, cells};
 use crate::factor::Owner;
 use crate::factor::store::hold;
 use crate::flaw::Flaw;
-use crate::id::{ExtractId, StaffId};
+use crate::id::{ExtractId, StaffId, StoreId};
 use crate::lang::Lang;
 use crate::on;
 use crate::points::{Before, store as points};
@@ -107,6 +107,21 @@ pub struct Wish {
     pub from: Option<NaiveDate>,
     /// The last day; none: up to now.
     pub to: Option<NaiveDate>,
+    /// The shop, of [`Kind::Purchases`]; none: all of them.
+    pub store: Option<StoreId>,
+}
+
+/// What somebody chose when they asked for a file of a kind last. Days are of that time and not kept.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Choice {
+    /// Names of columns.
+    #[sqlx(json)]
+    pub columns: Vec<String>,
+    /// Written as what.
+    pub format: Format,
+    /// The shop.
+    #[sqlx(rename = "store_id")]
+    pub store: Option<StoreId>,
 }
 
 /// A file that somebody asked for.
@@ -179,6 +194,17 @@ pub async fn list(conn: &mut Conn, by: &Staff) -> Result<Vec<Extract>, Error> {
         .await)?)
 }
 
+/// What somebody chose for a kind last; none: they never asked for one. A column may take a right that they have no more.
+pub async fn last(conn: &mut Conn, by: &Staff, kind: Kind) -> Result<Option<Choice>, Error> {
+    const SQL: &str = "SELECT columns, format, store_id FROM extract_choices WHERE staff_id = $1 AND kind = $2";
+    by.may(Right::Export)?;
+    Ok(on!(conn, |c| sqlx::query_as(SQL)
+        .bind(by.id())
+        .bind(kind)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// The columns that somebody may have, of those of a kind.
 fn allowed(by: &Staff, kind: Kind, names: &[String]) -> Result<Vec<&'static Column>, Error> {
     let chosen: Vec<_> = kind
@@ -196,10 +222,15 @@ fn allowed(by: &Staff, kind: Kind, names: &[String]) -> Result<Vec<&'static Colu
 
 /// Asks for a file, for somebody who has just proved who they are: what leaves in it is out of our hands. [`Error::Forbidden`] for a
 /// column that takes a right which they have not. Fields: `columns` with [`Flaw::Missing`], and with [`Flaw::TooManyWaiting`] where others
-/// of theirs are not made yet; `to` with [`Flaw::Backwards`].
+/// of theirs are not made yet; `to` with [`Flaw::Backwards`]; `store` with [`Flaw::NotAChoice`]. What they chose is kept for the next time
+/// ([`last`]).
 pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractId, Error> {
-    const SQL: &str = "INSERT INTO extracts (id, staff_id, kind, columns, format, language, from_day, to_day, state, asked_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)";
+    const SQL: &str = "INSERT INTO extracts (id, staff_id, kind, columns, format, language, from_day, to_day, state, asked_at, \
+                       store_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9, $10)";
+    const CHOICE: &str = "INSERT INTO extract_choices (staff_id, kind, columns, format, store_id) VALUES ($1, $2, $3, $4, $5) \
+                          ON CONFLICT (staff_id, kind) DO UPDATE SET columns = excluded.columns, format = excluded.format, \
+                          store_id = excluded.store_id";
+    const STORE: &str = "SELECT COUNT(*) FROM stores WHERE id = $1";
     const OPEN: &str = "SELECT COUNT(*) FROM extracts WHERE staff_id = $1 AND state IN ('waiting', 'running')";
     by.may(Right::Export)?;
     let columns = allowed(by, wish.kind, &wish.columns)?;
@@ -213,9 +244,16 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractI
     }
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let names = &names;
+    let store = wish.store.filter(|_| wish.kind == Kind::Purchases);
     db.write(|tx| {
         scoped(async move {
             let (id, now) = (ExtractId::new(), tx.now());
+            if let Some(store) = store {
+                let known: i64 = on!(tx, |c| sqlx::query_scalar(STORE).bind(store).fetch_one(c).await)?;
+                if known == 0 {
+                    return Err(Error::field("store", Flaw::NotAChoice));
+                }
+            }
             // Two at once are counted one after the other.
             hold(tx, Owner::Staff(by.id())).await?;
             let open: i64 = on!(tx, |c| sqlx::query_scalar(OPEN).bind(by.id()).fetch_one(c).await)?;
@@ -232,6 +270,16 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractI
                 .bind(wish.from)
                 .bind(wish.to)
                 .bind(now)
+                .bind(store)
+                .execute(c)
+                .await
+                .map(drop))?;
+            on!(tx, |c| sqlx::query(CHOICE)
+                .bind(by.id())
+                .bind(wish.kind)
+                .bind(Json(names))
+                .bind(wish.format)
+                .bind(store)
                 .execute(c)
                 .await
                 .map(drop))?;
@@ -298,7 +346,7 @@ const CLAIMS: Claims = claims!(
     "extracts",
     "asked_at",
     "row_count = 0, ",
-    "id, staff_id, kind, columns, format, language, from_day, to_day"
+    "id, staff_id, kind, columns, format, language, from_day, to_day, store_id"
 );
 
 #[derive(sqlx::FromRow)]
@@ -312,6 +360,7 @@ struct Claimed {
     language: Lang,
     from_day: Option<NaiveDate>,
     to_day: Option<NaiveDate>,
+    store_id: Option<StoreId>,
 }
 
 /// A file in the hands of one node.
@@ -408,11 +457,13 @@ impl Run {
         let sql = self.job.kind.sql();
         let language = self.job.language.code();
         Ok(on!(conn, |c| {
-            let mut query = sqlx::query(sql).bind(id).bind(at).bind(until).bind(BATCH);
+            let query = sqlx::query(sql).bind(id).bind(at).bind(until).bind(BATCH);
             // What a query does not name must not be bound either.
-            if sql.contains("$5") {
-                query = query.bind(language);
-            }
+            let query = match self.job.kind {
+                Kind::Requests => query.bind(language),
+                Kind::Purchases => query.bind(self.job.store_id),
+                Kind::Customers | Kind::Points => query,
+            };
             let rows = query.fetch_all(c).await?;
             rows.iter().map(cells).collect::<Result<Vec<_>, sqlx::Error>>()
         })?)

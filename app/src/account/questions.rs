@@ -285,7 +285,7 @@ fn found(cx: &Cx) -> Vec<String> {
 /// Asks for a question.
 pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().questions;
-    let customer = cx.customer()?;
+    let name = cx.name()?.to_owned();
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
     let shown = help::shown(&mut conn).await?;
@@ -295,10 +295,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let topics: Vec<_> = std::iter::once((String::new(), cx.t().support.topic_choose.to_owned()))
         .chain(topics.iter().map(|one| (one.code.clone(), cx.pick(&one.name))))
         .collect();
-    let names = vec![
-        (String::new(), t.a_customer.to_owned()),
-        ("name".to_owned(), customer.name().to_owned()),
-    ];
+    let names = vec![(String::new(), t.a_customer.to_owned()), ("name".to_owned(), name)];
     let labels = pairs([("topic", cx.t().support.topic), ("text", t.text), ("shown", t.shown)]);
     let found = found(&cx);
     let view = view! {

@@ -10,6 +10,7 @@ use crate::ui::{Choices, DataTable, Field, FormBox, Head, Moment, Select, pairs}
 use chrono::NaiveDate;
 use crm::extract::{self as extracts, Column, Extract, Format, Kind, State, Wish};
 use crm::flaw::Flaw;
+use crm::stores::store as stores;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub struct AskExtract {
     format: String,
     from: String,
     to: String,
+    /// Only the form of purchases has it.
+    #[serde(default)]
+    store: String,
 }
 
 impl Form for AskExtract {
@@ -33,6 +37,10 @@ impl Form for AskExtract {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let by = cx.staff()?.fresh(&cx.db)?;
         let kind = Kind::from_word(&self.kind).ok_or_else(|| AppError::field("kind", Flaw::NotAChoice))?;
+        let store = match self.store.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| AppError::field("store", Flaw::NotAChoice))?),
+        };
         let format = Format::ALL.into_iter().find(|format| format.as_str() == self.format);
         let wish = Wish {
             kind,
@@ -40,6 +48,7 @@ impl Form for AskExtract {
             format: format.ok_or_else(|| AppError::field("format", Flaw::NotAChoice))?,
             from: day("from", &self.from)?,
             to: day("to", &self.to)?,
+            store,
         };
         extracts::ask(&cx.db, &by, &wish).await?;
         Ok(Next::to(format!("{HERE}?kind={}&done=asked", kind.as_str())))
@@ -70,13 +79,22 @@ fn kind(cx: &Cx, kind: Kind) -> &'static str {
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_extracts;
     let staff = cx.staff()?;
-    let mine = extracts::list(&mut cx.db.read().await?, staff).await?;
     let typed = cx.outcome.as_ref().and_then(|outcome| {
         let kind = outcome.values.iter().find(|(name, _)| name == "kind");
         kind.map(|(_, word)| word.as_str())
     });
     let shown = typed.or_else(|| cx.query("kind")).and_then(Kind::from_word);
     let shown = shown.unwrap_or(Kind::Customers);
+    let mut conn = cx.db.read().await?;
+    let mine = extracts::list(&mut conn, staff).await?;
+    let last = extracts::last(&mut conn, staff, shown).await?;
+    let shops = match shown {
+        Kind::Purchases => stores::list(&mut conn, cx.lang).await?,
+        Kind::Customers | Kind::Points | Kind::Requests => Vec::new(),
+    };
+    drop(conn);
+    // As last time, unless they want it as it is the first time.
+    let last = last.filter(|_| cx.query("usual").is_none());
     let tabs: Vec<_> = Kind::ALL
         .into_iter()
         .map(|of| {
@@ -91,7 +109,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .filter(may)
         .map(|column| {
             let label = column.text(cx.lang).to_owned();
-            (column.name.to_owned(), label, column.right.is_none())
+            let is_chosen = match &last {
+                Some(last) => last.columns.iter().any(|name| name == column.name),
+                None => column.right.is_none(),
+            };
+            (column.name.to_owned(), label, is_chosen)
         })
         .collect();
     let is_narrowed = boxes.len() < shown.columns().len();
@@ -101,17 +123,42 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("format", t.format),
         ("from", t.from),
         ("to", t.to),
+        ("store", t.store),
     ]);
+    let as_last = last.as_ref().map(|_| {
+        let href = format!("{HERE}?kind={}&usual=yes#new", shown.as_str());
+        view! { <p class="hint">{t.as_last} " " <a href=href>{t.usual}</a></p> }.into_html()
+    });
+    let format = last.as_ref().map_or(Format::Csv, |last| last.format).as_str();
+    let store = last.and_then(|last| last.store).map(|id| id.to_string());
+    let shops: Vec<_> = shops
+        .iter()
+        .map(|shop| {
+            (
+                shop.id.to_string(),
+                format!("{}, {}", cx.pick(&shop.name), cx.pick(&shop.town)),
+            )
+        })
+        .collect();
+    let any = (String::new(), t.any_store.to_owned());
+    // Made inside its form, which knows what was chosen.
+    let narrow = move || {
+        let options = std::iter::once(any).chain(shops.iter().cloned()).collect::<Vec<_>>();
+        (!shops.is_empty())
+            .then(|| view! { <Select name="store" label=t.store options=options value=store.unwrap_or_default() optional=true/> })
+    };
     let ask = match fresh_first(&cx) {
         Some(first) => first,
         None => view! {
             <FormBox<AskExtract> labels=labels>
                 <input type="hidden" name="kind" value=shown.as_str()/>
                 <Choices name="columns" legend=t.columns options=boxes/>
+                {as_last}
                 {is_narrowed.then(|| view! { <p class="hint">{t.narrowed}</p> })}
+                {narrow()}
                 <Field name="from" label=t.from hint=t.days_hint kind="date" optional=true/>
                 <Field name="to" label=t.to kind="date" optional=true/>
-                <Select name="format" label=t.format options=formats.to_vec()/>
+                <Select name="format" label=t.format options=formats.to_vec() value=format/>
                 <button class="btn btn-primary">{t.ask}</button>
             </FormBox<AskExtract>>
         }

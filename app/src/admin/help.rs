@@ -177,6 +177,8 @@ impl Form for WithdrawHelp {
 #[derive(Clone)]
 struct Choices {
     parts: Vec<ChoiceOption>,
+    /// The codes of those that take no more articles: a choice where they are chosen already.
+    closed: Vec<String>,
     topics: Vec<ChoiceOption>,
 }
 
@@ -186,7 +188,9 @@ impl Choices {
         let mut conn = cx.db.read().await?;
         let topics = requests::topics(&mut conn).await?;
         let none = (String::new(), cx.t().admin_help.no_topic.to_owned());
+        let closed = parts.iter().filter(|part| part.is_closed);
         Ok(Self {
+            closed: closed.map(|part| part.code.clone()).collect(),
             parts: parts
                 .iter()
                 .map(|part| (part.code.clone(), cx.pick(&part.name)))
@@ -396,9 +400,11 @@ fn fields(cx: &Cx, choices: Choices, held: Content) -> Html {
         expires_on,
     } = held;
     let expires = expires_on.map(|day| day.to_string()).unwrap_or_default();
+    let mut parts = choices.parts;
+    parts.retain(|(code, _)| *code == category || !choices.closed.contains(code));
     view! {
         <div class="grid gap-3 sm:grid-cols-2">
-            <Select name="category" label=t.part options=choices.parts value=category/>
+            <Select name="category" label=t.part options=parts value=category/>
             <Select name="topic" label=t.topic options=choices.topics value=topic.unwrap_or_default() optional=true/>
         </div>
         <p class="hint">{t.topic_hint}</p>

@@ -2,13 +2,13 @@
 
 use super::changes;
 use super::rules::fields::{line, whole};
-use crate::cabinet::{back, flash};
+use crate::cabinet::{back, flash, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{AddBox, Field, FormBox, pairs};
 use crm::audit::Last;
-use crm::help::store::parts::{self, Part};
+use crm::help::store::parts::{self, Part, Use};
 use crm::lang::Localized;
 use islands::AppError;
 use leptos::prelude::*;
@@ -59,21 +59,66 @@ impl Form for ChangePart {
     }
 }
 
+/// Lets articles come into a part again, or no more.
+#[derive(Deserialize)]
+pub struct SwitchPart {
+    part: String,
+    open: bool,
+}
+
+impl Form for SwitchPart {
+    const NAME: &'static str = "help.part_switch";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        parts::set_open(&cx.db, cx.staff()?, &self.part, self.open).await?;
+        let done = if self.open { "reopened" } else { "closed" };
+        Ok(Next::to(format!("{HERE}?done={done}")))
+    }
+}
+
+/// Removes a part that no article stands in.
+#[derive(Deserialize)]
+pub struct RemovePart {
+    part: String,
+}
+
+impl Form for RemovePart {
+    const NAME: &'static str = "help.part_remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        parts::remove(&cx.db, cx.staff()?, &self.part).await?;
+        Ok(Next::to(format!("{HERE}?done=removed")))
+    }
+}
+
 /// All parts, each with its form.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
-    let all = parts::list(&cx.db, cx.staff()?).await?;
+    let staff = cx.staff()?;
+    let all = parts::list(&cx.db, staff).await?;
+    let uses = parts::uses(&mut cx.db.read().await?, staff).await?;
     let quicker = changes::quicker(&cx, Last::Done("help.part_change", "")).await?;
+    let can_be_removed =
+        |code: &str| all.iter().any(|part| part.code == code) && uses.iter().all(|one| one.part != code);
+    let used = unsaid(&cx, &[RemovePart::NAME], "part", can_be_removed, t.part_used);
     let mut forms = Vec::with_capacity(all.len());
     for part in all {
-        forms.push(form(&cx, part)?);
+        forms.push(form(&cx, part, &uses)?);
     }
     let labels = pairs([("key", t.code), ("ru", of_rules.name_ru), ("en", of_rules.name_en)]);
+    let done = [
+        ("added", t.done_part_added),
+        ("saved", of_rules.done_saved),
+        ("closed", t.done_part_closed),
+        ("reopened", t.done_part_reopened),
+        ("removed", t.done_part_removed),
+    ];
     let view = view! {
         {back("/admin/help", t.title)}
         <h1>{t.parts}</h1>
         <p class="lead">{t.parts_lead}</p>
-        {flash(&cx, &[("added", t.done_part_added), ("saved", of_rules.done_saved)])}
+        {flash(&cx, &done)}
+        {used}
         {quicker}
         <div class="narrow stack">{forms}</div>
         <AddBox<AddPart> title=t.new_part labels=labels>
@@ -87,7 +132,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 /// The form of one part, folded away until it was sent and not taken.
-fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
+fn form(cx: &Cx, part: Part, uses: &[Use]) -> Result<Html, AppError> {
     let (t, of_rules) = (&cx.t().admin_help, &cx.t().admin_rules);
     let id = format!("part-{}", part.code);
     let is_this = |(name, value): &(String, String)| name == "_form" && *value == id;
@@ -95,6 +140,10 @@ fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
     let is_open = sent.is_some_and(|sent| sent.values.iter().any(is_this));
     let seen = serde_json::to_string(&part).map_err(|_| AppError::Internal)?;
     let title = format!("{}. {}", part.position, cx.pick(&part.name));
+    let closed = part
+        .is_closed
+        .then(|| view! { <span class="badge">{t.part_is_closed}</span> });
+    let end = end(cx, &part, uses);
     let labels = pairs([
         ("ru", of_rules.name_ru),
         ("en", of_rules.name_en),
@@ -102,7 +151,7 @@ fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
     ]);
     let view = view! {
         <details class="fold" open=is_open>
-            <summary>{title}</summary>
+            <summary>{title} " " {closed}</summary>
             <FormBox<ChangePart> id=id labels=labels stale=t.stale_part>
                 <input type="hidden" name="seen" value=seen/>
                 <Field name="ru" label=of_rules.name_ru value=part.name.ru/>
@@ -110,7 +159,52 @@ fn form(cx: &Cx, part: Part) -> Result<Html, AppError> {
                 <Field name="position" label=t.place hint=t.place_hint value=part.position.to_string() inputmode="numeric"/>
                 <button class="btn btn-primary">{of_rules.save}</button>
             </FormBox<ChangePart>>
+            {end}
         </details>
     };
     Ok(view.into_html())
+}
+
+/// How a part is closed and removed, and which articles have to go elsewhere first.
+fn end(cx: &Cx, part: &Part, uses: &[Use]) -> Html {
+    let t = &cx.t().admin_help;
+    let articles: Vec<_> = uses
+        .iter()
+        .filter(|one| one.part == part.code)
+        .map(|one| {
+            let href = format!("/admin/help/{}", one.article);
+            view! { <li><a href=href><bdi>{cx.pick(&one.title)}</bdi></a></li> }
+        })
+        .collect();
+    let is_unused = articles.is_empty();
+    let used = (!is_unused).then(|| view! { <p>{t.part_has}</p> <ul class="list-disc ps-5">{articles}</ul> });
+    let (open, words, text) = match part.is_closed {
+        true => ("true", t.part_reopen, t.part_reopen_text),
+        false => ("false", t.part_close, t.part_close_text),
+    };
+    let (switched, code) = (part.code.clone(), part.code.clone());
+    let (switch_form, remove_form) = (format!("part-switch-{code}"), format!("part-remove-{code}"));
+    let remove = is_unused.then(|| {
+        view! {
+            <details class="fold">
+                <summary>{t.part_remove}</summary>
+                <p>{t.part_remove_text}</p>
+                <FormBox<RemovePart> id=remove_form class="actions" stale=t.part_used>
+                    <input type="hidden" name="part" value=code/>
+                    <button class="btn btn-danger">{t.part_remove}</button>
+                </FormBox<RemovePart>>
+            </details>
+        }
+    });
+    view! {
+        {used}
+        <FormBox<SwitchPart> id=switch_form class="actions">
+            <input type="hidden" name="part" value=switched/>
+            <input type="hidden" name="open" value=open/>
+            <button class="btn">{words}</button>
+            <span class="hint">{text}</span>
+        </FormBox<SwitchPart>>
+        {remove}
+    }
+    .into_html()
 }

@@ -2,8 +2,8 @@
 
 use super::changes;
 use super::rules::fields::line;
-use super::versions::seen;
-use crate::cabinet::{back, flash, gone};
+use super::versions::{self, seen};
+use crate::cabinet::{back, flash, gone, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
@@ -107,6 +107,41 @@ impl Form for ChangeCalendar {
         let seen = seen(hidden(&self.seen)?)?;
         levels::change_calendar(&cx.db, cx.staff()?, id, seen, &self.fields.into()).await?;
         done("saved")
+    }
+}
+
+/// Lets policies take a calendar again, or no more.
+#[derive(Deserialize)]
+pub struct SwitchCalendar {
+    id: String,
+    open: bool,
+}
+
+impl Form for SwitchCalendar {
+    const NAME: &'static str = "level.calendar_switch";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        levels::set_calendar_open(&cx.db, cx.staff()?, hidden(&self.id)?, self.open).await?;
+        done(if self.open {
+            "calendar_reopened"
+        } else {
+            "calendar_closed"
+        })
+    }
+}
+
+/// Removes a calendar that no policy has.
+#[derive(Deserialize)]
+pub struct RemoveCalendar {
+    id: String,
+}
+
+impl Form for RemoveCalendar {
+    const NAME: &'static str = "level.calendar_remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        levels::remove_calendar(&cx.db, cx.staff()?, hidden(&self.id)?).await?;
+        done("calendar_removed")
     }
 }
 
@@ -221,17 +256,28 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let quicker = changes::quicker(&cx, changes::sent(&cx, "id")).await?;
     let said = [
         ("calendar_added", t.done_calendar_added),
+        ("calendar_closed", t.done_calendar_closed),
+        ("calendar_reopened", t.done_calendar_reopened),
+        ("calendar_removed", t.done_calendar_removed),
         ("policy_added", t.done_policy_added),
         ("policy_removed", t.done_policy_removed),
         ("saved", cx.t().admin_rules.done_saved),
     ];
-    let calendars: Vec<_> = setup.calendars.iter().map(|entry| calendar(&cx, entry)).collect();
+    let calendars: Vec<_> = setup
+        .calendars
+        .iter()
+        .map(|entry| calendar(&cx, &setup, entry))
+        .collect();
     let policies: Vec<_> = setup.policies.iter().map(|one| policy(&cx, &setup, one)).collect();
     let none = setup
         .policies
         .is_empty()
         .then(|| view! { <p class="muted">{t.none}</p> });
-    let add = match setup.calendars.is_empty() {
+    // A policy was given to it meanwhile, and its button is gone.
+    let is_unused = |id: &str| setup.policies.iter().all(|policy| policy.calendar_id.to_string() != id);
+    let is_stale = cx.outcome.as_ref().is_some_and(|sent| sent.error == AppError::Stale);
+    let used = is_stale.then(|| unsaid(&cx, &[RemoveCalendar::NAME], "id", is_unused, t.calendar_used));
+    let add = match setup.calendars.iter().all(|entry| entry.closed_at.is_some()) {
         true => view! { <p class="muted">{t.calendar_first}</p> }.into_html(),
         false => add_policy(&cx, &setup),
     };
@@ -242,6 +288,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {flash(&cx, &said)}
         {quicker}
         {gone(&cx)}
+        {used.flatten()}
         <p class="lead">{t.lead}</p>
         <nav class="actions" aria-label=t.title>
             <a class="btn btn-sm" href=REPORT>{t.report}</a>
@@ -337,23 +384,65 @@ fn is_open<F: Form>(cx: &Cx, id: &str) -> bool {
 }
 
 /// The form of one calendar, folded away until it was sent and not taken.
-fn calendar(cx: &Cx, entry: &Entry) -> Html {
+fn calendar(cx: &Cx, setup: &Setup, entry: &Entry) -> Html {
     let t = &cx.t().admin_levels;
     let form = format!("calendar-{}", entry.id);
     let is_open = is_open::<ChangeCalendar>(cx, &form);
     let (id, seen) = (entry.id.to_string(), entry.changed_at.timestamp_micros().to_string());
     let save = cx.t().admin_rules.save;
     let (inside, held, zone) = (cx.clone(), entry.clone(), entry.time_zone.clone());
+    let closed = entry
+        .closed_at
+        .map(|_| view! { <span class="badge">{t.calendar_is_closed}</span> });
     view! {
         <details class="fold" open=is_open>
-            <summary><bdi>{entry.name.clone()}</bdi></summary>
+            <summary><bdi>{entry.name.clone()}</bdi> " " {closed}</summary>
             <FormBox<ChangeCalendar> id=form labels=calendar_labels(cx) stale=t.stale>
                 <input type="hidden" name="id" value=id/>
                 <input type="hidden" name="seen" value=seen/>
                 {calendar_fields(&inside, Some(&held), zone)}
                 <button class="btn btn-primary">{save}</button>
             </FormBox<ChangeCalendar>>
+            {end(cx, setup, entry)}
         </details>
+    }
+    .into_html()
+}
+
+/// How a calendar is closed and removed, and which policies need another one first.
+fn end(cx: &Cx, setup: &Setup, entry: &Entry) -> Html {
+    let t = &cx.t().admin_levels;
+    let has_it = setup.policies.iter().filter(|policy| policy.calendar_id == entry.id);
+    let lines: Vec<String> = has_it.map(|policy| about(cx, setup, policy)).collect();
+    let is_unused = lines.is_empty();
+    let used = (!is_unused).then(|| view! { <p>{t.calendar_has}</p> {versions::list(lines)} });
+    let (open, words, text) = match entry.closed_at {
+        Some(_) => ("true", t.calendar_reopen, t.calendar_reopen_text),
+        None => ("false", t.calendar_close, t.calendar_close_text),
+    };
+    let (switched, id) = (entry.id.to_string(), entry.id.to_string());
+    let (switch_form, remove_form) = (format!("calendar-switch-{id}"), format!("calendar-remove-{id}"));
+    let remove = is_unused.then(|| {
+        view! {
+            <details class="fold">
+                <summary>{t.calendar_remove}</summary>
+                <p>{t.calendar_remove_text}</p>
+                <FormBox<RemoveCalendar> id=remove_form class="actions" stale=t.calendar_used>
+                    <input type="hidden" name="id" value=id/>
+                    <button class="btn btn-danger">{t.calendar_remove}</button>
+                </FormBox<RemoveCalendar>>
+            </details>
+        }
+    });
+    view! {
+        {used}
+        <FormBox<SwitchCalendar> id=switch_form class="actions">
+            <input type="hidden" name="id" value=switched/>
+            <input type="hidden" name="open" value=open/>
+            <button class="btn">{words}</button>
+            <span class="hint">{text}</span>
+        </FormBox<SwitchCalendar>>
+        {remove}
     }
     .into_html()
 }
@@ -399,7 +488,7 @@ fn policy(cx: &Cx, setup: &Setup, policy: &Policy) -> Html {
     let form = format!("policy-{}", policy.id);
     let is_open = is_open::<ChangePolicy>(cx, &form);
     let (id, seen) = (policy.id.to_string(), policy.changed_at.timestamp_micros().to_string());
-    let (inside, held, choices) = (cx.clone(), policy.clone(), Choices::of(cx, setup));
+    let (inside, held, choices) = (cx.clone(), policy.clone(), Choices::of(cx, setup, Some(policy)));
     let (removed, remove, save) = (id.clone(), format!("remove-{id}"), cx.t().admin_rules.save);
     view! {
         <details class="fold" open=is_open>
@@ -421,7 +510,7 @@ fn policy(cx: &Cx, setup: &Setup, policy: &Policy) -> Html {
 
 fn add_policy(cx: &Cx, setup: &Setup) -> Html {
     let t = &cx.t().admin_levels;
-    let (inside, choices, is_adding) = (cx.clone(), Choices::of(cx, setup), cx.was_sent(AddPolicy::NAME));
+    let (inside, choices, is_adding) = (cx.clone(), Choices::of(cx, setup, None), cx.was_sent(AddPolicy::NAME));
     view! {
         <details class="fold" open=is_adding>
             <summary>{t.add_policy}</summary>
@@ -459,7 +548,8 @@ struct Choices {
 }
 
 impl Choices {
-    fn of(cx: &Cx, setup: &Setup) -> Self {
+    /// For a policy that is there, or for a new one: a calendar that is closed is a choice where it is chosen already.
+    fn of(cx: &Cx, setup: &Setup, held: Option<&Policy>) -> Self {
         let t = &cx.t().admin_levels;
         let none = |words: &str| std::iter::once((String::new(), words.to_owned()));
         let topics = setup
@@ -467,9 +557,11 @@ impl Choices {
             .iter()
             .map(|topic| (topic.code.clone(), cx.pick(&topic.name)));
         let priorities = Priority::ALL.map(|one| (one.code().to_owned(), priority(cx, one).to_owned()));
+        let held = held.map(|policy| policy.calendar_id);
         let calendars = setup
             .calendars
             .iter()
+            .filter(|entry| entry.closed_at.is_none() || Some(entry.id) == held)
             .map(|entry| (entry.id.to_string(), entry.name.clone()));
         Self {
             calendars: calendars.collect(),

@@ -292,12 +292,15 @@ impl Choices {
         })
     }
 
-    /// Who is to work on it. Whoever is named is a choice, though they are gone by now: the form says so then.
+    /// Who is to work on it. Whoever is named is a choice, though they are gone by now: the form says so then. So is a queue, closed
+    /// as it may be.
     fn assigns(&self, cx: &Cx, one: Option<&Macro>) -> Vec<ChoiceOption> {
         let t = &cx.t().admin_macros;
         let mut all = pairs([("", t.stays), ("me", t.does_take), ("nobody", t.does_release)]);
         let queue = |queue: &Queue| (NewMacro::to_queue(queue.id), t.does_queue(cx.pick(&queue.name)));
-        all.extend(self.queues.iter().map(queue));
+        let held = one.and_then(|one| one.queue);
+        let may_be = |queue: &&Queue| queue.closed_at.is_none() || Some(queue.id) == held;
+        all.extend(self.queues.iter().filter(may_be).map(queue));
         let agent = |one: &Colleague| (NewMacro::to_agent(one.id), t.does_give(&one.name));
         all.extend(self.colleagues.iter().map(agent));
         if let Some((id, name)) = one.and_then(|one| one.assignee.zip(one.assignee_name.as_ref()))

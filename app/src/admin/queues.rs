@@ -3,8 +3,8 @@
 use super::changes;
 use super::sorting::priorities;
 use super::status_word;
-use super::versions::seen;
-use crate::cabinet::{back, flash};
+use super::versions::{self, seen};
+use crate::cabinet::{back, flash, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -14,7 +14,7 @@ use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
 use crm::request::Status;
-use crm::request::desk::{self, Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
+use crm::request::desk::{self, Agent, Beginning, Mode, Move, Priority, Queue, Rules, Uses, Who};
 use crm::request::store::queues::{self, Begins};
 use crm::staff::Right;
 use islands::AppError;
@@ -164,6 +164,36 @@ impl Form for SetAgent {
     }
 }
 
+/// Lets things come into the queue at hand again, or no more.
+#[derive(Deserialize)]
+pub struct SwitchQueue {
+    open: bool,
+}
+
+impl Form for SwitchQueue {
+    const NAME: &'static str = "queue.switch";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let id: QueueId = cx.param("id")?;
+        queues::set_open(&cx.db, cx.staff()?, id, self.open).await?;
+        let done = if self.open { "reopened" } else { "closed" };
+        Ok(Next::to(format!("{HERE}/{id}?done={done}")))
+    }
+}
+
+/// Removes the queue at hand, which nothing uses.
+#[derive(Deserialize)]
+pub struct RemoveQueue {}
+
+impl Form for RemoveQueue {
+    const NAME: &'static str = "queue.remove";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        queues::remove(&cx.db, cx.staff()?, cx.param("id")?).await?;
+        Ok(Next::to(format!("{HERE}?done=removed")))
+    }
+}
+
 /// What forms call a status.
 pub(super) fn status_code(status: Status) -> &'static str {
     match status {
@@ -192,9 +222,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let rows: Vec<_> = all
         .iter()
         .map(|queue| {
+            let closed = queue
+                .closed_at
+                .map(|_| view! { " " <span class="badge">{t.is_closed}</span> });
             view! {
                 <tr>
-                    <td class="grow"><a href=format!("{HERE}/{}", queue.id)><bdi>{cx.pick(&queue.name)}</bdi></a></td>
+                    <td class="grow">
+                        <a href=format!("{HERE}/{}", queue.id)><bdi>{cx.pick(&queue.name)}</bdi></a> {closed}
+                    </td>
                     <td><code>{queue.code.clone()}</code></td>
                     <td>{mode_word(&cx, queue.mode)}</td>
                 </tr>
@@ -208,7 +243,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {back("/admin/requests", cx.t().admin_requests.title)}
         <h1>{t.title}</h1>
-        {flash(&cx, &[("topic", t.done_topic)])}
+        {flash(&cx, &[("topic", t.done_topic), ("removed", t.done_removed)])}
         {quicker}
         <p class="lead">{t.lead}</p>
         {list}
@@ -231,10 +266,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn beginnings(cx: &Cx, topics: Vec<Beginning>, all: &[Queue]) -> Html {
     let t = &cx.t().admin_queues;
     let labels: Vec<_> = topics.iter().flat_map(|topic| fields(cx, topic)).collect();
-    let queues: Vec<_> = all
-        .iter()
-        .map(|queue| (queue.id.to_string(), cx.pick(&queue.name)))
-        .collect();
+    let queues = all.to_vec();
     let inside = cx.clone();
     // Made inside its form, which knows what was typed.
     let table = move || {
@@ -260,12 +292,19 @@ fn fields(cx: &Cx, topic: &Beginning) -> [(String, String); 2] {
     })
 }
 
-/// What requests about one topic begin with.
-fn beginning(cx: &Cx, topic: &Beginning, all: &[(String, String)]) -> Html {
+/// What requests about one topic begin with. A queue that is closed is a choice where it is chosen already.
+fn beginning(cx: &Cx, topic: &Beginning, all: &[Queue]) -> Html {
     let t = &cx.t().admin_queues;
     let none = if topic.is_below { t.as_above } else { t.no_queue };
     let none = (String::new(), none.to_owned());
-    let queues: Vec<_> = std::iter::once(none).chain(all.iter().cloned()).collect();
+    let may_be = |queue: &&Queue| queue.closed_at.is_none() || Some(queue.id) == topic.queue;
+    let name = |queue: &Queue| match queue.closed_at {
+        None => (queue.id.to_string(), cx.pick(&queue.name)),
+        Some(_) => (queue.id.to_string(), t.closed_choice(cx.pick(&queue.name))),
+    };
+    let queues: Vec<_> = std::iter::once(none)
+        .chain(all.iter().filter(may_be).map(name))
+        .collect();
     let queue = topic.queue.map(|id| id.to_string()).unwrap_or_default();
     let (name, priorities, priority) = (cx.pick(&topic.name), priorities(cx), topic.priority.code());
     let (was, was_name) = (shown(&queue, priority), format!("was[t{}]", topic.id));
@@ -295,16 +334,32 @@ fn mode_word(cx: &Cx, mode: Mode) -> &'static str {
 pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().admin_queues;
     let id: QueueId = cx.param("id")?;
-    let (queue, agents) = queues::read(&mut cx.db.read().await?, cx.staff()?, id).await?;
+    let staff = cx.staff()?;
+    let mut conn = cx.db.read().await?;
+    let (queue, agents) = queues::read(&mut conn, staff, id).await?;
+    let uses = queues::uses(&mut conn, staff, id).await?;
+    drop(conn);
     let quicker = changes::quicker(&cx, Last::Of(id.0)).await?;
     let title = cx.pick(&queue.name);
     let agents: Vec<_> = agents.iter().map(|one| agent(&cx, one)).collect();
+    let done = [
+        ("created", t.done_created),
+        ("changed", t.done_changed),
+        ("agent", t.done_agent),
+        ("closed", t.done_closed),
+        ("reopened", t.done_reopened),
+    ];
+    let closed = queue
+        .closed_at
+        .map(|at| view! { <p class="notice"><span>{t.closed_since(cx.moment(at))}</span></p> });
     let view = view! {
         {back(HERE, t.title)}
         <h1><bdi>{title.clone()}</bdi></h1>
-        {flash(&cx, &[("created", t.done_created), ("changed", t.done_changed), ("agent", t.done_agent)])}
+        {flash(&cx, &done)}
+        {unsaid(&cx, &[RemoveQueue::NAME], "_form", |_| uses.is_empty(), t.still_used)}
         {quicker}
         <p><code>{queue.code.clone()}</code></p>
+        {closed}
         <section class="section narrow" aria-labelledby="settings">
             <h2 id="settings">{t.settings}</h2>
             {settings(&cx, &queue)}
@@ -314,8 +369,51 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             <p class="hint">{t.agents_hint}</p>
             {agents}
         </section>
+        {end(&cx, queue.closed_at.is_some(), &uses)}
     };
     Ok(Body::new(title, Frame::Admin, view))
+}
+
+/// How a queue is closed and removed, and what has to go elsewhere first.
+fn end(cx: &Cx, is_closed: bool, uses: &Uses) -> Html {
+    let t = &cx.t().admin_queues;
+    let topics = uses.topics.iter().map(|name| t.used_topic(cx.pick(name)));
+    let macros = uses.macros.iter().map(|(name, owner)| match owner {
+        None => t.used_macro(name),
+        Some(owner) => t.used_own_macro(name, owner),
+    });
+    let unclosed = (uses.unclosed > 0).then(|| t.used_unclosed(uses.unclosed));
+    let past = (uses.has_requests && uses.unclosed == 0).then(|| t.used_past.to_owned());
+    let lines: Vec<String> = topics.chain(macros).chain(unclosed).chain(past).collect();
+    let used = (!lines.is_empty()).then(|| view! { <p>{t.used}</p> {versions::list(lines)} });
+    let (open, words, text) = match is_closed {
+        true => ("true", t.reopen, t.reopen_text),
+        false => ("false", t.close, t.close_text),
+    };
+    let remove = uses.is_empty().then(|| {
+        view! {
+            <details class="fold">
+                <summary>{t.remove}</summary>
+                <p>{t.remove_text}</p>
+                <FormBox<RemoveQueue> class="actions" stale=t.still_used>
+                    <button class="btn btn-danger">{t.remove}</button>
+                </FormBox<RemoveQueue>>
+            </details>
+        }
+    });
+    view! {
+        <section class="section narrow" aria-labelledby="end">
+            <h2 id="end">{t.end}</h2>
+            {used}
+            <FormBox<SwitchQueue> class="actions">
+                <input type="hidden" name="open" value=open/>
+                <button class="btn">{words}</button>
+                <span class="hint">{text}</span>
+            </FormBox<SwitchQueue>>
+            {remove}
+        </section>
+    }
+    .into_html()
 }
 
 /// What a queue allows.

@@ -75,7 +75,8 @@ pub(super) fn people_or_queues(cx: &Cx, colleagues: &[Colleague], queues: &[Queu
     let t = &cx.t().admin_desk;
     let queue = |queue: &Queue| (NewMacro::to_queue(queue.id), t.queue_choice(cx.pick(&queue.name)));
     let mut all = people(cx, colleagues);
-    all.extend(queues.iter().map(queue));
+    let open = queues.iter().filter(|queue| queue.closed_at.is_none());
+    all.extend(open.map(queue));
     all
 }
 

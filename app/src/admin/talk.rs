@@ -53,6 +53,8 @@ impl Form for AddTalk {
         let talk = interactions::add(&cx.db, staff, id, &entry, corrects).await?;
         let card = format!("/admin/customers/{id}");
         Ok(Next::to(match is_request {
+            // A correction may be of what led to a request: the page says so at its top.
+            true if corrects.is_some() => format!("{card}/talks/{talk}?done=request"),
             true => format!("{card}/talks/{talk}?done=request#take-down"),
             false => format!("{card}?done=talk"),
         }))
@@ -272,6 +274,11 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         let is_next = entry.outcome == REQUEST && opened.is_empty();
         take_down::section(&cx, &topics, &bought, entry.channel, is_next)
     });
+    let done_request = if opened.is_empty() {
+        t.done_request
+    } else {
+        t.done_opened
+    };
     let opened: Vec<_> = opened
         .iter()
         .map(|(number, topic)| {
@@ -302,7 +309,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {to_customer(id, &full_name(&cx, &person.name, &person.surname))}
         <h1>{title}</h1>
-        {flash(&cx, &[("changed", t.done_changed), ("request", t.done_request)])}
+        {flash(&cx, &[("changed", t.done_changed), ("request", done_request)])}
         {gone}
         {corrected}
         <section class="panel">

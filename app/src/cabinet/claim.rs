@@ -35,14 +35,14 @@ impl Form for ClaimReceipt {
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().claim;
-    cx.customer()?;
+    cx.subject()?;
     let days = cx.shop().points.claim_days;
     let labels = pairs([("receipt", t.code), ("files", t.photo)]);
     let view = view! {
         {back("/purchases", cx.t().purchases.title)}
         <h1>{t.title}</h1>
         <p class="lead">{t.lead(days)}</p>
-        {camera(&cx)}
+        {cx.viewer.is_none().then(|| camera(&cx))}
         <FormBox<ClaimReceipt> labels=labels>
             <Field name="receipt" label=t.code hint=t.hint missing=t.missing autofocus=true enterkeyhint="done"/>
             <FileField label=t.photo hint=t.photo_hint(cx.shop().attachments.file_mb) accept=PHOTOS/>

@@ -134,10 +134,11 @@ pub(crate) fn refused(error: MergeError) -> AppError {
 /// The page, as far as the customer has come.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().merge;
-    let customer = cx.customer()?;
-    let merged = merge::of(&mut cx.db.read().await?, customer.me()).await?;
+    let merged = merge::of(&mut cx.db.read().await?, cx.subject()?).await?;
     let (shown, inside) = match &merged {
         Some(merged) => (vec![UndoMerge::NAME], parting(&cx, merged)),
+        // The steps are proofs by codes, which are between the customer and their phones.
+        None if cx.viewer.is_some() => (Vec::new(), view! { {rules(&cx)} <p>{t.viewing}</p> }.into_html()),
         None => steps(&cx).await?,
     };
     // What came of a button that the page does not have any more.

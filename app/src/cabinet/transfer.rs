@@ -149,7 +149,7 @@ fn kept(cx: &Cx) -> Option<NewTransfer> {
 /// The page: limits, the form, and the transfers so far.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().transfer;
-    let me = cx.customer()?.me();
+    let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let balance = points::balance(&mut conn, me).await?;
     let allowance = transfers::allowance(&mut conn, me).await?;
@@ -351,7 +351,7 @@ fn row(cx: &Cx, one: &Transfer, balance: &Balance) -> impl IntoView + use<> {
 /// Asks once more: who would have the points, how many, and when.
 pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().transfer;
-    let customer = cx.customer()?;
+    cx.subject()?;
     let why = |flaws: &[FieldFlaw]| -> Vec<String> { flaws.iter().map(|(_, flaw)| cx.flaw(flaw)).collect() };
     if let Some(AppError::Invalid { flaws }) = cx.outcome.as_ref().map(|outcome| &outcome.error) {
         return Ok(begin(&cx, why(flaws), t.change));
@@ -359,6 +359,8 @@ pub async fn confirm(cx: Cx) -> Result<Body, AppError> {
     let Some(draft) = kept(&cx) else {
         return Ok(begin(&cx, vec![t.nothing.to_owned()], t.begin));
     };
+    // Nobody else has typed anything here.
+    let customer = cx.customer()?;
     let planned = transfers::plan(&cx.db, &customer.fresh(&cx.db)?, &draft)
         .await
         .map_err(refused);

@@ -274,7 +274,7 @@ fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>,
 /// The page.
 pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().what_if;
-    let me = cx.customer()?;
+    let me = cx.subject()?;
     let mut asked = Asked::read(&cx);
     looked(&cx, Look::WhatIf).await;
     let mut conn = cx.db.read().await?;

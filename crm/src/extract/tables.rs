@@ -201,8 +201,8 @@ impl Kind {
         }
     }
 
-    /// The next rows after the id `$1` of the moment `$2`, until before `$3`, `$4` at most, with names in the language `$5`: first the id
-    /// and the moment by which they are paged, then the columns. Where the moment is another table's, `CROSS JOIN` has SQLite begin
+    /// The next rows after the id `$1` of the moment `$2`, until before `$3`, `$4` at most; of requests with names in the language `$5`, of
+    /// purchases those in the shop `$5`, if it is any: first the id and the moment by which they are paged, then the columns. Where the moment is another table's, `CROSS JOIN` has SQLite begin
     /// with that one: it goes along its index, however many rows lie before.
     pub(super) const fn sql(self) -> &'static str {
         match self {
@@ -229,7 +229,7 @@ impl Kind {
                 " AS customer_phone FROM purchases p CROSS JOIN purchase_lines l CROSS JOIN articles a \
                  LEFT JOIN stores s ON s.id = p.store_id LEFT JOIN categories g ON g.id = a.category_id \
                  WHERE l.purchase_id = p.id AND a.id = l.article_id AND p.at >= $2 AND p.at < $3 \
-                 AND (p.at > $2 OR l.id > $1) ORDER BY p.at, l.id LIMIT $4"
+                 AND (p.at > $2 OR l.id > $1) AND ($5 IS NULL OR p.store_id = $5) ORDER BY p.at, l.id LIMIT $4"
             ),
             Self::Points => concat!(
                 "SELECT o.id, t.at AS place, t.customer_id, t.at, t.recorded_at, t.kind, g.code AS program, a.kind AS account, \

@@ -18,7 +18,7 @@ use crate::rule::store::{Timeline, timeline};
 use crate::rule::{Channel, Line, Outcome, Payment, Rules};
 use crate::shop::moment_in;
 use crate::stores::store as stores;
-use crate::who::{Customer, Subject};
+use crate::who::Subject;
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use std::collections::BTreeSet;
@@ -173,7 +173,7 @@ const FOUND: &str = "SELECT a.id, a.code, a.name, (SELECT l.price FROM purchase_
                      AND l.quantity > 0 ORDER BY l.id DESC LIMIT 1) AS price FROM articles a";
 
 /// Articles whose name or code holds a text, in the order of the alphabet; `limit` at most.
-pub async fn find(conn: &mut Conn, _by: &Customer, text: &str, limit: i64) -> Result<Vec<Found>, Error> {
+pub async fn find(conn: &mut Conn, _by: Subject, text: &str, limit: i64) -> Result<Vec<Found>, Error> {
     // No text holds the character that PostgreSQL takes in none.
     let text = crate::lang::fold(&text.replace('\0', ""));
     let text = db::like(text.trim());
@@ -189,19 +189,19 @@ pub async fn find(conn: &mut Conn, _by: &Customer, text: &str, limit: i64) -> Re
 }
 
 /// Articles by their codes; what is not known is left out.
-pub async fn by_codes(conn: &mut Conn, _by: &Customer, codes: &BTreeSet<&str>) -> Result<Vec<Found>, Error> {
+pub async fn by_codes(conn: &mut Conn, _by: Subject, codes: &BTreeSet<&str>) -> Result<Vec<Found>, Error> {
     let codes = codes.iter().map(|code| Bind::Text((*code).replace('\0', "")));
     Ok(db::list(conn, ListQuery::new(FOUND).within("a.code", codes)).await?)
 }
 
 /// The articles of a customer's receipt with how many were bought, in its order. Fails with [`Error::NotFound`] where it is
 /// not theirs.
-pub async fn of_receipt(conn: &mut Conn, by: &Customer, id: PurchaseId) -> Result<Vec<(Found, i64)>, Error> {
+pub async fn of_receipt(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Vec<(Found, i64)>, Error> {
     const LINES: &str = "SELECT l.article_id, l.quantity FROM purchase_lines l JOIN purchases p ON p.id = l.purchase_id \
                          WHERE p.id = $1 AND p.customer_id = $2 AND l.quantity > 0 ORDER BY l.ordinal";
     let lines: Vec<(ArticleId, i64)> = on!(conn, |c| sqlx::query_as(LINES)
         .bind(id)
-        .bind(by.id())
+        .bind(of.id())
         .fetch_all(c)
         .await)?;
     if lines.is_empty() {
@@ -223,8 +223,7 @@ pub async fn of_receipt(conn: &mut Conn, by: &Customer, id: PurchaseId) -> Resul
 
 /// Tells what a plan would bring. Lines beyond [`LINES_MAX`] and a sum, and such as cost more than a receipt may hold, are left
 /// out: pages tell of them before.
-pub async fn forecast(db: &Db, by: &Customer, plan: &Plan) -> Result<Forecast, Error> {
-    let me = by.me();
+pub async fn forecast(db: &Db, me: Subject, plan: &Plan) -> Result<Forecast, Error> {
     points::bring_up_to_date(db, me).await?;
     let mut conn = db.read().await?;
     let timeline = timeline(&mut conn).await?;

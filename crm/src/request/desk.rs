@@ -181,6 +181,28 @@ pub struct Queue {
     pub rules: Rules,
     /// When it was written down like this.
     pub changed_at: DateTime<Utc>,
+    /// Since when nothing comes into it any more; none: it is open.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// What a queue is in use by: while there is anything, it is not removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The topics whose requests come into it.
+    pub topics: Vec<Localized>,
+    /// The macros that put requests into it, each with who owns it; none: it is everybody's.
+    pub macros: Vec<(String, Option<String>)>,
+    /// How many requests in it are not closed.
+    pub unclosed: i64,
+    /// There are requests in it, closed ones among them.
+    pub has_requests: bool,
+}
+
+impl Uses {
+    /// Nothing uses it.
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.macros.is_empty() && !self.has_requests
+    }
 }
 
 /// Who may be given requests of a queue.

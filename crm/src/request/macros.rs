@@ -448,15 +448,18 @@ async fn is_free(tx: &mut Tx, digit: Option<i64>, owner: Option<StaffId>, id: Ma
 /// the macro stood before: what stays as it is may be closed by now.
 async fn is_there(tx: &mut Tx, checked: &Checked, was: Option<&Macro>) -> Result<(), Error> {
     const AGENT: &str = "SELECT COUNT(*) FROM staff WHERE id = $1 AND disabled_at IS NULL";
-    const QUEUE: &str = "SELECT COUNT(*) FROM queues WHERE id = $1";
     let mut check = Check::new();
     if let Some(agent) = checked.to.agent {
         let known: i64 = on!(tx, |c| sqlx::query_scalar(AGENT).bind(agent).fetch_one(c).await)?;
         check.field("assign", if known > 0 { Ok(()) } else { Err(Flaw::NotAChoice) });
     }
-    if let Some(queue) = checked.to.queue {
-        let known: i64 = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(queue).fetch_one(c).await)?;
-        check.field("assign", if known > 0 { Ok(()) } else { Err(Flaw::NotAChoice) });
+    if let Some(queue) = checked
+        .to
+        .queue
+        .filter(|queue| was.and_then(|was| was.queue) != Some(*queue))
+    {
+        let is_open = queues::is_open(tx, queue).await?;
+        check.field("assign", if is_open { Ok(()) } else { Err(Flaw::NotAChoice) });
     }
     if let Some(topic) = checked
         .topic
@@ -603,7 +606,7 @@ pub fn last4(number: &str) -> &str {
 /// is about, how urgent it is, its tags, who works on it or in which queue, and where it stands. `seen` as in [`super::store::staff_answer`]. Whether the answer was
 /// sent. Fails with [`Error::Stale`] when the request has moved on since, with [`Error::NotFound`] for no macro of theirs, with a
 /// flaw at `text` where the answer is too long, and with [`Error::Forbidden`] for what the queue of the request does not allow to
-/// them, for a colleague who does not work in it, for a topic that is closed, or where there would be too many tags.
+/// them, for a colleague who does not work in it, for a topic or queue that is closed, or where there would be too many tags.
 pub async fn run(
     db: &Db,
     by: &Staff,
@@ -642,6 +645,11 @@ pub async fn run(
             if let Some(topic) = prepared.topic
                 && topic != held.topic_id
                 && topics(tx).await?.iter().all(|one| one.id != topic)
+            {
+                return Err(Error::Forbidden);
+            }
+            if let Some(queue) = prepared.queue
+                && !queues::is_open(tx, queue).await?
             {
                 return Err(Error::Forbidden);
             }

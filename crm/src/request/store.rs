@@ -1304,11 +1304,16 @@ pub async fn take_down(db: &Db, by: &Staff, customer: CustomerId, new: &TakenDow
     .await
 }
 
-/// The requests that were written down from a talk of a customer: their numbers, and what they are about.
+/// The requests that were written down from a talk of a customer, from what it corrects or from what corrects it: their numbers, and
+/// what they are about.
 pub async fn of_talk(conn: &mut Conn, of: Subject, talk: InteractionId) -> Result<Vec<(i64, Localized)>, Error> {
-    const SQL: &str = "SELECT r.number, t.name FROM messages m JOIN requests r ON r.id = m.request_id \
-                       JOIN topics t ON t.id = r.topic_id WHERE m.interaction_id = $1 AND r.customer_id = $2 \
-                       ORDER BY r.number";
+    // One talk is all entries that correct each other.
+    const SQL: &str = "WITH RECURSIVE same (id) AS (SELECT i.id FROM interactions i WHERE i.id = $1 \
+                       UNION SELECT o.id FROM same s JOIN interactions i ON i.id = s.id \
+                       JOIN interactions o ON o.id = i.corrects_id OR o.corrects_id = i.id) \
+                       SELECT r.number, t.name FROM messages m JOIN requests r ON r.id = m.request_id \
+                       JOIN topics t ON t.id = r.topic_id WHERE m.interaction_id IN (SELECT id FROM same) \
+                       AND r.customer_id = $2 ORDER BY r.number";
     let found: Vec<(i64, Json<Localized>)> = on!(conn, |c| sqlx::query_as(SQL)
         .bind(talk)
         .bind(of.id())

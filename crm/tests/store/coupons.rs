@@ -383,7 +383,7 @@ both_engines!(a_plan_tells_which_of_ones_own_coupons_would_help, async |world| {
         .clone();
     let me = sign_in(db, anna).await;
     let mut conn = db.read().await.expect("a connection");
-    let tea = what_if::by_codes(&mut conn, &me, &BTreeSet::from(["tea"]))
+    let tea = what_if::by_codes(&mut conn, me.me(), &BTreeSet::from(["tea"]))
         .await
         .expect("found")[0]
         .id;
@@ -401,7 +401,7 @@ both_engines!(a_plan_tells_which_of_ones_own_coupons_would_help, async |world| {
                 price: 100_00,
             }],
         };
-        what_if::forecast(db, who, &plan).await.expect("told").coupons
+        what_if::forecast(db, who.me(), &plan).await.expect("told").coupons
     };
     let one = |name: &str, discount: i64, earns: i64, gifts: &[&str]| what_if::Useful {
         name: text(name),
@@ -674,7 +674,7 @@ both_engines!(hours_go_by_the_clock_of_the_shop, async |world| {
             price: 100_00,
         }],
     };
-    let forecast = crm::quote::what_if::forecast(db, &me, &plan).await.expect("told");
+    let forecast = crm::quote::what_if::forecast(db, me.me(), &plan).await.expect("told");
     assert_eq!(forecast.quote.earns[0].points, 13_00);
     assert_books_agree(db).await;
 });

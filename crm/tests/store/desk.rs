@@ -453,6 +453,78 @@ crm::both_engines!(a_request_begins_as_its_topic_says, async |world| {
     assert!(matches!(taken, Err(Error::Invalid(flaws)) if flaws == [("key".to_owned(), Flaw::Taken)]));
 });
 
+crm::both_engines!(a_closed_queue_gets_nothing_and_an_unused_one_goes, async |world| {
+    let (card, below) = (topic(world, "card", 1).await, topic(world, "lost", 2).await);
+    sql!(world, "UPDATE topics SET parent_id = $1 WHERE id = $2", card, below);
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let db = &world.db;
+    let above = queue(world, &lead, card, Mode::ByHand, &Rules::default()).await;
+    let own = queues::create(db, &lead, "own", &text("own")).await.expect("a queue");
+    let begins = [(below, (None, Priority::Normal), (Some(own), Priority::Normal))];
+    queues::set_beginnings(db, &lead, &begins).await.expect("set");
+    queues::set_agent(db, &lead, own, lead.id(), None, Some(1))
+        .await
+        .expect("named");
+    let of = async |number: i64| {
+        let queue = "SELECT queue_id FROM requests WHERE number = $1";
+        one!(world, Option<QueueId>, queue, number)
+    };
+    let first = write_about(world, &anna, "lost", "x").await;
+    assert_eq!(of(first).await, Some(own));
+
+    queues::set_open(db, &lead, own, false).await.expect("closed");
+    queues::set_open(db, &lead, own, false).await.expect("it is");
+    let second = write_about(world, &anna, "lost", "y").await;
+    assert_eq!(of(second).await, Some(above), "that of the topic above");
+    assert_eq!(of(first).await, Some(own), "what is in it stays");
+    let seen = store::open(db, &lead, second).await.expect("opened").1.updated_at;
+    let there = bulk::sort(db, &lead, second, &[Act::Queue(own)], seen).await;
+    let flaw = ("assignee".to_owned(), Flaw::NotAChoice);
+    assert!(
+        matches!(&there, Err(Error::Invalid(flaws)) if *flaws == [flaw.clone()]),
+        "{there:?}"
+    );
+    // A topic keeps it, with another priority too; no other topic gets it.
+    let stays = [(below, (Some(own), Priority::Normal), (Some(own), Priority::High))];
+    queues::set_beginnings(db, &lead, &stays).await.expect("set");
+    let other = [(card, (Some(above), Priority::Normal), (Some(own), Priority::Normal))];
+    let refused = queues::set_beginnings(db, &lead, &other).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+
+    let mut conn = db.read().await.expect("a connection");
+    let uses = queues::uses(&mut conn, &lead, own).await.expect("read");
+    drop(conn);
+    assert_eq!(
+        (uses.topics, uses.unclosed, uses.has_requests),
+        (vec![text("lost")], 1, true)
+    );
+    let used = queues::remove(db, &lead, own).await;
+    assert!(matches!(used, Err(Error::Stale)), "{used:?}");
+    // Undone after it went, a change leads into no queue.
+    let moved = bulk::change(db, &lead, &[first], &[Act::Queue(above)])
+        .await
+        .expect("moved");
+    let nowhere = [(below, (Some(own), Priority::High), (None, Priority::High))];
+    queues::set_beginnings(db, &lead, &nowhere).await.expect("set");
+    queues::remove(db, &lead, own).await.expect("removed");
+    bulk::undo(db, &lead, moved).await.expect("undone");
+    assert_eq!(of(first).await, None);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM queue_agents"), 0);
+    for gone in [
+        queues::remove(db, &lead, own).await,
+        queues::set_open(db, &lead, own, true).await,
+    ] {
+        assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
+    }
+    let agent = staff(world, "agent").await;
+    for refused in [
+        queues::remove(db, &agent, above).await,
+        queues::set_open(db, &agent, above, false).await,
+    ] {
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    }
+});
+
 crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async |world| {
     let card = topic(world, "card", 1).await;
     let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);

@@ -10,7 +10,7 @@ use crm::db::Db;
 use crm::error::Error;
 use crm::extract::{self, Extract, Format, Kind, State, Wish};
 use crm::flaw::Flaw;
-use crm::id::ExtractId;
+use crm::id::{ExtractId, StoreId};
 use crm::testing::{World, start};
 use crm::who::Staff;
 use std::io::Cursor;
@@ -22,6 +22,7 @@ fn wish(kind: Kind, columns: &[&str]) -> Wish {
         format: Format::Csv,
         from: None,
         to: None,
+        store: None,
     }
 }
 
@@ -137,6 +138,73 @@ both_engines!(
         );
     }
 );
+
+both_engines!(a_choice_outlives_its_file_and_lines_are_of_one_shop, async |world| {
+    let db = ready(world).await;
+    let (ada, nina) = (administrator(world).await, agent(world).await);
+    let anna = BY.subject(people::row(world, "Анна", "Лебедева").await);
+    let (omsk, perm) = (store(db, "omsk").await, store(db, "perm").await);
+    for (document, shop) in [("O-1", omsk), ("P-1", perm), ("O-2", omsk)] {
+        let slip = slip(document, anna, start() - days(1)).line("tea", 1, 1_00);
+        slip.at_store(shop).book(db).await;
+    }
+    slip("N-1", anna, start() - days(1)).line("tea", 1, 1_00).book(db).await;
+    let last = async |by: &Staff, kind| {
+        let mut conn = db.read().await.expect("a connection");
+        extract::last(&mut conn, by, kind).await
+    };
+    assert_eq!(last(&ada, Kind::Purchases).await.expect("read"), None);
+    let of_omsk = Wish {
+        store: Some(omsk),
+        ..wish(Kind::Purchases, &["document"])
+    };
+    let lines = text(db, &ada, &of_omsk).await;
+    let mut lines: Vec<&str> = lines.lines().skip(1).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["O-1", "O-2"]);
+    assert_eq!(
+        text(db, &ada, &wish(Kind::Purchases, &["document"]))
+            .await
+            .lines()
+            .count(),
+        5
+    );
+    let unheard_of = Wish {
+        store: Some(StoreId::new()),
+        ..of_omsk.clone()
+    };
+    let refused = ask(db, &ada, &unheard_of).await;
+    let flaw = ("store".to_owned(), Flaw::NotAChoice);
+    assert!(
+        matches!(&refused, Err(Error::Invalid(flaws)) if *flaws == [flaw.clone()]),
+        "{refused:?}"
+    );
+
+    // The last one counts, of its kind and of whoever asked, long after its file is gone.
+    let book = Wish {
+        format: Format::Xlsx,
+        ..of_omsk
+    };
+    made(db, &ada, &book).await;
+    let customers = Wish {
+        store: Some(omsk),
+        ..wish(Kind::Customers, &["source"])
+    };
+    made(db, &ada, &customers).await;
+    world.clock.set(start() + days(40));
+    extract::sweep(db, &BY).await.expect("swept");
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM extracts"), 0);
+    let kept = last(&ada, Kind::Purchases).await.expect("read").expect("a choice");
+    assert_eq!(
+        (&kept.columns[..], kept.format, kept.store),
+        (&["document".to_owned()][..], Format::Xlsx, Some(omsk))
+    );
+    let kept = last(&ada, Kind::Customers).await.expect("read").expect("a choice");
+    assert_eq!(kept.store, None, "customers are of no shop");
+    assert_eq!(last(&ada, Kind::Points).await.expect("read"), None);
+    let refused = last(&nina, Kind::Purchases).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+});
 
 both_engines!(lines_come_by_their_time_each_of_them_once_however_many, async |world| {
     let db = ready(world).await;

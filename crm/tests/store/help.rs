@@ -420,6 +420,7 @@ fn part() -> Part {
         code: "gifts".into(),
         name: both("Подарки"),
         position: 8,
+        is_closed: false,
     }
 }
 
@@ -464,6 +465,52 @@ crm::both_engines!(parts_are_added_named_and_put_in_order, async |world| {
         "SELECT reason FROM audit WHERE action = 'help.part_change'"
     );
     assert!(written.contains("position: 8 → 2"), "{written}");
+});
+
+crm::both_engines!(a_closed_part_keeps_its_articles_and_an_empty_one_goes, async |world| {
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    parts::add(db, &mara, "gifts", &both("Подарки")).await.expect("added");
+    let within = async |part: &str| {
+        let mut conn = db.read().await.expect("a connection");
+        let all = parts::uses(&mut conn, &mara).await.expect("read");
+        let all = all.into_iter().filter(|one| one.part == part);
+        all.map(|one| one.article).collect::<Vec<_>>()
+    };
+    assert_eq!(within("gifts").await, [""; 0]);
+    // What lies ahead stands in both, until it counts.
+    let mut moved = read(world, &mara, "lost-card").await.versions.swap_remove(0).content;
+    moved.category = "gifts".into();
+    draft(world, &mara, "lost-card", &moved).await;
+    assert_eq!(within("gifts").await, ["lost-card"]);
+    let used = parts::remove(db, &mara, "gifts").await;
+    assert!(matches!(used, Err(Error::Stale)), "{used:?}");
+    publish(world, &mara, "lost-card", Some(Duration::days(1)))
+        .await
+        .expect("it lies ahead");
+    assert_eq!(within("gifts").await, ["lost-card"]);
+    assert!(within("card").await.contains(&"lost-card".to_owned()));
+    world.clock.set(world.db.now() + Duration::days(2));
+    assert!(!within("card").await.contains(&"lost-card".to_owned()));
+
+    parts::set_open(db, &mara, "gifts", false).await.expect("closed");
+    draft(world, &mara, "lost-card", &moved).await;
+    let new = managing::create(db, &mara, "gift-card", &moved).await;
+    let flaw = ("category".to_owned(), Flaw::NotAChoice);
+    assert!(
+        matches!(&new, Err(Error::Invalid(flaws)) if *flaws == [flaw.clone()]),
+        "{new:?}"
+    );
+    moved.category = "card".into();
+    draft(world, &mara, "lost-card", &moved).await;
+    publish(world, &mara, "lost-card", None).await.expect("published");
+    parts::remove(db, &mara, "gifts").await.expect("removed");
+    for gone in [
+        parts::remove(db, &mara, "gifts").await,
+        parts::set_open(db, &mara, "gifts", true).await,
+    ] {
+        assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
+    }
 });
 
 crm::both_engines!(only_whoever_has_the_right_writes_the_help, async |world| {

@@ -585,6 +585,47 @@ fn flaws<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<(String, Flaw)> {
     }
 }
 
+crm::both_engines!(
+    a_closed_calendar_stays_with_its_policies_and_an_unused_one_goes,
+    async |world| {
+        topic(world, "card", 1).await;
+        let (lead, agent) = people(world).await;
+        let db = &world.db;
+        let (calendar, policy) = set_up(world, &lead).await;
+        let used = managing::remove_calendar(db, &lead, calendar).await;
+        assert!(matches!(used, Err(Error::Stale)), "{used:?}");
+        managing::set_calendar_open(db, &lead, calendar, false)
+            .await
+            .expect("closed");
+        let seen = async || managing::list(db, &lead).await.expect("a list").policies[0].changed_at;
+        managing::change_policy(db, &lead, policy, seen().await, &promises(calendar))
+            .await
+            .expect("it keeps it");
+        let new = NewPolicy {
+            topic: "card".into(),
+            ..promises(calendar)
+        };
+        let refused = managing::add_policy(db, &lead, &new).await;
+        let flaw = ("calendar".to_owned(), Flaw::NotAChoice);
+        assert!(
+            matches!(&refused, Err(Error::Invalid(flaws)) if *flaws == [flaw.clone()]),
+            "{refused:?}"
+        );
+        managing::set_calendar_open(db, &lead, calendar, true)
+            .await
+            .expect("open again");
+        let second = managing::add_policy(db, &lead, &new).await.expect("a policy");
+        for id in [policy, second] {
+            managing::remove_policy(db, &lead, id).await.expect("removed");
+        }
+        let forbidden = managing::remove_calendar(db, &agent, calendar).await;
+        assert!(matches!(forbidden, Err(Error::Forbidden)), "{forbidden:?}");
+        managing::remove_calendar(db, &lead, calendar).await.expect("removed");
+        let gone = managing::remove_calendar(db, &lead, calendar).await;
+        assert!(matches!(gone, Err(Error::NotFound)), "{gone:?}");
+    }
+);
+
 crm::both_engines!(what_leads_type_is_checked_field_by_field, async |world| {
     topic(world, "card", 1).await;
     let (lead, agent) = people(world).await;

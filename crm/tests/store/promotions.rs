@@ -602,7 +602,7 @@ crm::both_engines!(
             }],
         };
         let suggested = async |price: i64| {
-            let told = crm::quote::what_if::forecast(db, &by, &plan(price))
+            let told = crm::quote::what_if::forecast(db, by.me(), &plan(price))
                 .await
                 .expect("told");
             let offers = told.offers.into_iter();

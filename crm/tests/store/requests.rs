@@ -402,6 +402,17 @@ crm::both_engines!(what_a_caller_says_is_a_request_of_theirs, async |world| {
     let of_his = store::of_talk(&mut conn, boris.me(), talk).await.expect("read");
     assert!(of_his.is_empty(), "the talk was not with him: {of_his:?}");
     drop(conn);
+    // Entries that correct each other are one talk.
+    let mut entry = talk;
+    for _ in 0..2 {
+        entry = interactions::add(db, &agent, anna.id(), &visit, Some(entry))
+            .await
+            .expect("corrected");
+        let mut conn = db.read().await.expect("a connection");
+        let of_it = store::of_talk(&mut conn, anna.me(), entry).await.expect("read");
+        let of_it: Vec<_> = of_it.iter().map(|(number, _)| *number).collect();
+        assert_eq!(of_it, [number]);
+    }
 
     let own = write(world, &anna, "next").await;
     let own = thread(world, &anna, own).await;

@@ -27,6 +27,28 @@ async fn tier(staff: &mut Browser, ru: &str, en: &str, threshold: &str) -> Reply
 }
 
 #[tokio::test]
+async fn how_points_pay_is_shown_and_where_it_is_set() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let page = staff.get(CLUB).await;
+    let share = app.world.db.shop().points.pay_share;
+    let share = format!("Баллами можно оплатить до {share} % чека");
+    for said in [
+        share.as_str(),
+        "раздел [points]",
+        "отмечают у самих товаров",
+        "ограничивает каждое правило",
+    ] {
+        assert!(page.words().contains(said), "{said}: {}", page.words());
+    }
+    assert!(
+        !page.body.contains("name=\"pay_"),
+        "nobody changes it here: {}",
+        page.text()
+    );
+}
+
+#[tokio::test]
 async fn tiers_are_drafted_tried_on_members_published_and_withdrawn() {
     let (app, anna) = TestApp::with_a_purchase().await;
     app.customer("Борис").await;

@@ -399,6 +399,108 @@ fn choice(page: &Reply, words: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_queue_is_closed_while_something_uses_it_and_removed_afterwards() {
+    let mut town = Town::new().await;
+    let id = town.app.some_queue().await;
+    let at = format!("/admin/queues/{id}");
+    let lead = &mut town.agent;
+    lead.get(&at).await.assert_says("на неё ничего не ссылается");
+    // A topic leads there, a request came, and a macro puts others there.
+    let topics = lead.get("/admin/queues").await.form("queue.topic");
+    let card = town
+        .app
+        .text("SELECT lower(hex(id)) FROM topics WHERE code = 'card'")
+        .await;
+    let field = format!("queue[t{}]", uuid::Uuid::parse_str(&card).expect("an id"));
+    let set = topics.clone().with(&field, &id.to_string());
+    let lead = &mut town.agent;
+    lead.submit("/admin/queues", &set)
+        .await
+        .assert_leads_to("/admin/queues?done=topic");
+    let number = ask(&mut town.anna, "card", "Потеряла карту").await;
+    town.app
+        .execute("UPDATE macros SET queue_id = (SELECT id FROM queues), assign = NULL")
+        .await;
+    let lead = &mut town.agent;
+    let page = lead.get(&at).await;
+    for words in [
+        "Сюда ведёт тема «Карта»",
+        "Сюда передаёт макрос «Спасибо»",
+        "Здесь 1 незакрытое обращение",
+    ] {
+        assert!(page.words().contains(words), "{words}: {}", page.words());
+    }
+    assert!(!page.body.contains("queue.remove"), "{}", page.text());
+    let refused = lead.send(&at, "queue.remove", &[]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.assert_says("Очередь уже чем-то занята");
+
+    // Closed, nothing new comes into it by any way; what is in it stays.
+    let closed = lead.submit(&at, &page.form("queue.switch")).await;
+    closed.assert_leads_to(&format!("{at}?done=closed"));
+    lead.get(&at).await.assert_says("Новые обращения сюда не попадают");
+    let second = ask(&mut town.anna, "card", "И ещё одну").await;
+    let whose = "SELECT number || ' ' || (queue_id IS NOT NULL) FROM requests ORDER BY number DESC LIMIT 2";
+    assert_eq!(
+        town.app.texts(whose).await,
+        [format!("{second} 0"), format!("{number} 1")]
+    );
+    let lead = &mut town.agent;
+    let desk = format!("/admin/requests/{second}");
+    let page = lead.get(&desk).await;
+    assert!(!page.body.contains(&format!("queue:{id}")), "{}", page.body);
+    let sorted = page.form("request.sort").with("assignee", &format!("queue:{id}"));
+    let sorted = lead.submit(&desk, &sorted).await;
+    assert_eq!(sorted.message("request.sort", "assignee"), "Выберите из списка");
+    let prepared = town.app.some_macro().await.to_string();
+    let lead = &mut town.agent;
+    let seen = lead.get(&desk).await.form("request.sort");
+    let run = [("seen", seen.get("seen").expect("a field")), ("id", prepared.as_str())];
+    let run = lead.send(&desk, "request.macro", &run).await;
+    assert_eq!(run.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", run.text());
+    // The topic keeps it as a choice, another one does not get it.
+    let form = lead.get("/admin/queues").await;
+    form.assert_says("Платежи (закрыта)");
+    let topics = form.form("queue.topic");
+    let other = town
+        .app
+        .text("SELECT lower(hex(id)) FROM topics WHERE code = 'other'")
+        .await;
+    let other = format!("queue[t{}]", uuid::Uuid::parse_str(&other).expect("an id"));
+    let lead = &mut town.agent;
+    let wrong = lead
+        .submit("/admin/queues", &topics.clone().with(&other, &id.to_string()))
+        .await;
+    assert!(!wrong.message("queue.topic", &other).is_empty(), "{}", wrong.text());
+
+    // Open again, and once all of it went elsewhere, gone.
+    let opened = lead.get(&at).await.form("queue.switch");
+    lead.submit(&at, &opened)
+        .await
+        .assert_leads_to(&format!("{at}?done=reopened"));
+    let third = ask(&mut town.anna, "card", "И третью").await;
+    let first = town.app.texts(whose).await.swap_remove(0);
+    assert_eq!(first, format!("{third} 1"));
+    town.app.execute("UPDATE macros SET queue_id = NULL").await;
+    town.app.execute("UPDATE requests SET queue_id = NULL").await;
+    let lead = &mut town.agent;
+    let topics = lead.get("/admin/queues").await.form("queue.topic").with(&field, "");
+    lead.submit("/admin/queues", &topics)
+        .await
+        .assert_leads_to("/admin/queues?done=topic");
+    let gone = lead.get(&at).await.form("queue.remove");
+    let gone = lead.submit(&at, &gone).await;
+    gone.assert_leads_to("/admin/queues?done=removed");
+    assert_eq!(lead.get(&at).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        town.app
+            .texts("SELECT action || ' ' || reason FROM audit WHERE action IN ('queue.close', 'queue.reopen', 'queue.remove') ORDER BY id")
+            .await,
+        ["queue.close ", "queue.reopen ", "queue.remove billing"]
+    );
+}
+
+#[tokio::test]
 async fn a_request_goes_into_another_queue_by_hand() {
     let mut town = Town::new().await;
     let desk = format!("/admin/requests/{}", town.request);

@@ -587,6 +587,75 @@ async fn parts_are_named_and_put_in_order() {
     assert!(!page.contains("Подарки"), "a part without articles is not shown");
 }
 
+#[tokio::test]
+async fn a_part_is_closed_while_articles_stand_in_it_and_removed_without_them() {
+    let app = TestApp::new().await;
+    let mut staff = app.staff_as("mara", "marketer").await;
+    let at = "/admin/help-parts";
+    let page = staff.get(at).await;
+    assert!(
+        !page.body.contains("help.part_remove"),
+        "each has articles: {}",
+        page.text()
+    );
+    page.assert_says("Чтобы удалить его, сначала перенесите их");
+    page.assert_says("Как получить карту");
+    let refused = staff.send(at, "help.part_remove", &[("part", "card")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.assert_says("В этом разделе уже есть статья");
+    let fields = [("part", "card"), ("open", "false")];
+    let closed = staff.send(at, "help.part_switch", &fields).await;
+    closed.assert_leads_to(&format!("{at}?done=closed"));
+
+    // Readers see it as before, what stands in it stays, and nothing new comes.
+    let shown = app.anybody().get("/help").await.text();
+    assert!(shown.contains("Карта Как получить карту"), "{shown}");
+    let list = staff.get("/admin/help").await;
+    let choices = list.body.split("name=\"category\"").nth(1).expect("a choice");
+    let choices = choices.split("</select>").next().expect("its end");
+    assert!(!choices.contains("value=\"card\"") && choices.contains("value=\"points\""));
+    let new = [
+        ("key", "gift-card"),
+        ("category", "card"),
+        ("topic", ""),
+        ("title_ru", "Карта в подарок"),
+        ("title_en", "A card as a gift"),
+        ("expires", ""),
+    ];
+    let all = ["summary", "keywords", "body"].map(|field| [format!("{field}_ru"), format!("{field}_en")]);
+    let mut new = new.to_vec();
+    new.extend(all.iter().flatten().map(|field| (field.as_str(), "")));
+    let wrong = staff.send("/admin/help", "help.create", &new).await;
+    assert_eq!(wrong.message("help.create", "category"), "Выберите из списка");
+    let kept = staff.get("/admin/help/lost-card").await.form("help.draft");
+    assert_eq!(kept.get("category"), Some("card"));
+    let kept = staff.submit("/admin/help/lost-card", &kept).await;
+    kept.assert_leads_to("/admin/help/lost-card?done=drafted#draft");
+
+    // A draft alone keeps a part as well.
+    let gifts = [("key", "gifts"), ("ru", "Подарки"), ("en", "Gifts")];
+    staff.send(at, "help.part_add", &gifts).await;
+    new.retain(|(name, _)| *name != "category");
+    new.push(("category", "gifts"));
+    let created = staff.send("/admin/help", "help.create", &new).await;
+    created.assert_leads_to("/admin/help/gift-card?done=created");
+    assert!(!staff.get(at).await.body.contains("help.part_remove"));
+    let draft = staff.get("/admin/help/gift-card").await.form("help.discard");
+    staff.submit("/admin/help/gift-card", &draft).await;
+    let gone = staff.get(at).await.form("help.part_remove");
+    assert_eq!(gone.get("part"), Some("gifts"));
+    let gone = staff.submit(at, &gone).await;
+    gone.assert_leads_to(&format!("{at}?done=removed"));
+    let opened = staff
+        .send(at, "help.part_switch", &[("part", "card"), ("open", "true")])
+        .await;
+    opened.assert_leads_to(&format!("{at}?done=reopened"));
+    let log = app
+        .texts("SELECT action FROM audit WHERE action IN ('help.part_close', 'help.part_remove', 'help.part_reopen') ORDER BY id")
+        .await;
+    assert_eq!(log, ["help.part_close", "help.part_remove", "help.part_reopen"]);
+}
+
 /// Whoever may not write the help reads it as everybody does, and is shown no draft.
 #[tokio::test]
 async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {

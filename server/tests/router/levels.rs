@@ -147,9 +147,43 @@ async fn leads_set_up_when_what_is_due_and_nobody_else_does() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(app.count("SELECT COUNT(*) FROM level_calendars").await, 1);
 
+    // What a policy has is closed and not removed; the page says which one.
+    let page = lead.get(LIST).await;
+    assert!(!page.body.contains("level.calendar_remove"), "{}", page.text());
+    page.assert_says("Чтобы удалить его, сначала выберите в них другой: Любая тема, любой приоритет");
+    let refused = lead.send(LIST, "level.calendar_remove", &[("id", id.as_str())]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.assert_says("уже считает какое-то правило");
+    let closed = save(&mut lead, "level.calendar_switch", &[]).await;
+    closed.assert_leads_to(&format!("{LIST}?done=calendar_closed"));
+    let page = lead.get(closed.location()).await;
+    page.assert_says("Чтобы написать правило, сначала добавьте календарь");
+    let taken = lead
+        .send(LIST, "level.policy_add", &with(sent, &[("priority", "low")]))
+        .await;
+    assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", taken.text());
+    let changed = save(&mut lead, "level.policy_change", &[("first_answer", "12")]).await;
+    changed.assert_leads_to(&format!("{LIST}?done=saved"));
+    let opened = save(&mut lead, "level.calendar_switch", &[]).await;
+    opened.assert_leads_to(&format!("{LIST}?done=calendar_reopened"));
+
     let removed = save(&mut lead, "level.policy_remove", &[]).await;
     removed.assert_leads_to(&format!("{LIST}?done=policy_removed"));
     assert!(lead.get(removed.location()).await.text().contains("сроки не считаются"));
+    let gone = save(&mut lead, "level.calendar_remove", &[]).await;
+    gone.assert_leads_to(&format!("{LIST}?done=calendar_removed"));
+    assert_eq!(app.count("SELECT COUNT(*) FROM level_calendars").await, 0);
+    let log = app
+        .texts("SELECT action || ' ' || reason FROM audit WHERE action LIKE 'level.calendar_%' ORDER BY id")
+        .await;
+    assert_eq!(
+        log[log.len() - 3..],
+        [
+            "level.calendar_close ",
+            "level.calendar_reopen ",
+            "level.calendar_remove Поддержка"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -172,6 +172,37 @@ async fn a_talk_leads_to_the_request_that_came_of_it() {
     assert!(leads(&page, &format!("/admin/requests/{number}")), "{}", page.body);
     assert!(!is_open(&page), "there is one");
 
+    // Corrected later, and that once more, it is the same talk: its request is open already.
+    let mut first = entry.to_owned();
+    for note in ["Нет баллов за тостер", "Нет баллов за миксер"] {
+        let id = first.rsplit('/').next().expect("an id");
+        let correct = format!("{script}&corrects={id}");
+        let fields = [("outcome", "request"), ("note", note)];
+        let said = put(&mut agent, &correct, "interaction.add", &fields).await;
+        let to = said.location().to_owned();
+        let page = agent.get(&to).await;
+        page.assert_says("Обращение по нему уже открыто");
+        assert!(leads(&page, &format!("/admin/requests/{number}")), "{}", page.body);
+        assert!(!is_open(&page), "no second one is asked for: {}", page.body);
+        first = to
+            .strip_suffix("?done=request")
+            .expect("the top of its page")
+            .to_owned();
+    }
+    // What leads to a request only by its correction does ask for one.
+    let told = crate::common::with(talk("told", "Про карту"), &[]);
+    let to = agent.send(&format!("{at}/talk"), "interaction.add", &told).await;
+    to.assert_leads_to(&format!("{at}?done=talk"));
+    let id = app
+        .text("SELECT lower(hex(id)) FROM interactions WHERE outcome = 'told'")
+        .await;
+    let id: crm::id::InteractionId = id.parse().expect("an id");
+    let correct = format!("{script}&corrects={id}");
+    let said = put(&mut agent, &correct, "interaction.add", &[("outcome", "request")]).await;
+    let page = agent.get(said.location()).await;
+    page.assert_says("Теперь запишите обращение");
+    assert!(is_open(&page), "it is what comes next: {}", page.body);
+
     // A talk with somebody else opens none.
     let foreign = entry.replace(&at, &card(&boris).await);
     let sent = crate::common::with(fields.to_vec(), &[("purchase", ""), ("channel", "call_in")]);

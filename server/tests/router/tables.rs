@@ -2,7 +2,7 @@
 //! says afterwards, and who gets a file.
 
 use crate::common::html::tags;
-use crate::common::{BY, Browser, TestApp};
+use crate::common::{BY, Browser, Reply, TestApp};
 use axum::http::StatusCode;
 use chrono::Duration;
 use crm::shop::MB;
@@ -297,6 +297,43 @@ async fn s17_a_table_is_taken_away_by_whoever_asked_for_it() {
             "extract.download: customers csv 1: source receipts",
         ]
     );
+
+    // The next time it is ticked as it was, and not so for a colleague.
+    let chosen = |page: &Reply| {
+        let form = page.form("extract.ask");
+        let ticked = form.fields.into_iter().filter(|(name, _)| name.starts_with("columns"));
+        ticked.map(|(_, column)| column).collect::<Vec<_>>()
+    };
+    let page = nina.get("/admin/exports?kind=customers").await;
+    page.assert_says("Отмечено как в прошлый раз");
+    assert_eq!(chosen(&page), ["source", "receipts"]);
+    let usual = nina.get("/admin/exports?kind=customers&usual=yes").await;
+    assert!(chosen(&usual).len() > 2, "{:?}", chosen(&usual));
+    assert!(!usual.text().contains("как в прошлый раз"), "{}", usual.text());
+    // Receipts are narrowed to a shop as well.
+    let store = app.some_store().await.to_string();
+    let page = nina.get("/admin/exports?kind=purchases").await;
+    assert!(page.body.contains(&format!("value=\"{store}\"")), "{}", page.text());
+    let of_a_shop = [
+        ("kind", "purchases"),
+        ("columns[]", "document"),
+        ("format", "xlsx"),
+        ("from", ""),
+        ("to", ""),
+        ("store", store.as_str()),
+    ];
+    let nowhere = crate::common::with(of_a_shop.to_vec(), &[("store", "x")]);
+    let wrong = nina.send(EXPORTS, "extract.ask", &nowhere).await;
+    assert_eq!(wrong.message("extract.ask", "store"), "Выберите из списка");
+    let asked = nina.send(EXPORTS, "extract.ask", &of_a_shop).await;
+    asked.assert_leads_to("/admin/exports?kind=purchases&done=asked");
+    let form = nina.get("/admin/exports?kind=purchases").await.form("extract.ask");
+    assert_eq!(
+        (form.get("store"), form.get("format")),
+        (Some(store.as_str()), Some("xlsx"))
+    );
+    let page = ada.get("/admin/exports?kind=customers").await;
+    assert!(!page.text().contains("как в прошлый раз"), "{}", page.text());
 
     // With the right to see who somebody is, it goes along; a name that begins like a formula does so as a text.
     app.execute("UPDATE customers SET name = '=HYPERLINK(1)'").await;

@@ -271,6 +271,9 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
         &[("level.calendar_add", HOURS)],
         &[("days", "2027-01-01")],
     ),
+    after("level.calendar_switch", &[("level.calendar_add", HOURS)], NONE),
+    after("level.calendar_remove", &[("level.calendar_add", HOURS)], NONE),
+    after("help.part_remove", &[("help.part_add", NONE)], NONE),
     after("level.policy_add", &[("level.calendar_add", HOURS)], LEVEL),
     after(
         "level.policy_change",

@@ -200,13 +200,24 @@ pub async fn read(db: &Db, by: &Staff, code: &str) -> Result<Article, Error> {
     .await
 }
 
-/// The same as it is kept in a draft: what it lacks is told by [`Content::lacks`], what is wrong with it here.
-async fn checked(conn: &mut Conn, check: &mut Check, content: &Content) -> Result<Content, Error> {
-    const CATEGORY: &str = "SELECT COUNT(*) FROM help_categories WHERE code = $1";
+/// The same as it is kept in a draft: what it lacks is told by [`Content::lacks`], what is wrong with it here. `of` is the article
+/// that is there already: in a part that is closed it stays.
+async fn checked(
+    conn: &mut Conn,
+    check: &mut Check,
+    content: &Content,
+    of: Option<HelpArticleId>,
+) -> Result<Content, Error> {
+    const CATEGORY: &str = "SELECT COUNT(*) FROM help_categories c WHERE c.code = $1 AND (c.closed_at IS NULL \
+                            OR EXISTS (SELECT 1 FROM help_versions v WHERE v.article_id = $2 \
+                            AND v.content ->> 'category' = c.code) \
+                            OR EXISTS (SELECT 1 FROM help_drafts d WHERE d.article_id = $2 \
+                            AND d.content ->> 'category' = c.code))";
     const TOPIC: &str = "SELECT COUNT(*) FROM topics WHERE code = $1";
     let kept = content.checked(check, None);
     let there: i64 = on!(conn, |c| sqlx::query_scalar(CATEGORY)
         .bind(&kept.category)
+        .bind(of)
         .fetch_one(c)
         .await)?;
     check.field("category", if there > 0 { Ok(()) } else { Err(Flaw::NotAChoice) });
@@ -227,7 +238,7 @@ pub async fn create(db: &Db, by: &Staff, key: &str, content: &Content) -> Result
         scoped(async move {
             let mut check = Check::new();
             let code = check.field("key", crate::till::code(key)).unwrap_or_default();
-            let content = checked(tx, &mut check, content).await?;
+            let content = checked(tx, &mut check, content, None).await?;
             check.result()?;
             let id = HelpArticleId::new();
             let inserted = on!(tx, |c| sqlx::query(SQL).bind(id).bind(&code).execute(c).await.map(drop));
@@ -255,7 +266,7 @@ pub async fn write(
             let id = hold(tx, code).await?;
             draft::is_as_seen::<Content>(tx, id.0, seen).await?;
             let mut check = Check::new();
-            let content = checked(tx, &mut check, content).await?;
+            let content = checked(tx, &mut check, content, Some(id)).await?;
             check.result()?;
             draft::keep(tx, id.0, by.id(), &content).await?;
             Ok(by.record(tx, "help.draft", None, Some(id.0), "").await?)

@@ -1,7 +1,7 @@
 //! The parts of the help as staff write them: their names and their order.
 
 use crate::audit::difference;
-use crate::db::{Db, Tx, scoped};
+use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::{Error, unless_taken};
 use crate::flaw::{Check, Flaw};
 use crate::id::HelpCategoryId;
@@ -27,11 +27,25 @@ pub struct Part {
     pub name: Localized,
     /// Its place among the others; of two with one place the code decides.
     pub position: i64,
+    /// No article comes into it any more.
+    pub is_closed: bool,
+}
+
+/// An article that stands in a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The code of the part.
+    pub part: String,
+    /// The code of the article.
+    pub article: String,
+    /// Its title there.
+    pub title: Localized,
 }
 
 /// All of them, in their order. That they were looked at is written down.
 pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Part>, Error> {
-    const SQL: &str = "SELECT code, name, position FROM help_categories ORDER BY position, code";
+    const SQL: &str = "SELECT code, name, position, closed_at IS NOT NULL AS is_closed FROM help_categories \
+                       ORDER BY position, code";
     by.may(Right::Help)?;
     db.write(|tx| {
         scoped(async move {
@@ -40,6 +54,26 @@ pub async fn list(db: &Db, by: &Staff) -> Result<Vec<Part>, Error> {
         })
     })
     .await
+}
+
+/// Which articles stand in which part: by the version that counts, by one that lies ahead or by a draft, withdrawn ones as well.
+pub async fn uses(conn: &mut Conn, by: &Staff) -> Result<Vec<Use>, Error> {
+    const SQL: &str = "SELECT v.content ->> 'category' AS part, a.code, v.content -> 'title' AS title FROM help_articles a \
+                       JOIN help_versions v ON v.article_id = a.id AND v.version >= COALESCE((SELECT MAX(n.version) \
+                       FROM help_versions n WHERE n.article_id = a.id AND n.published_at <= $1), 0) \
+                       UNION SELECT d.content ->> 'category', a.code, d.content -> 'title' FROM help_articles a \
+                       JOIN help_drafts d ON d.article_id = a.id ORDER BY 1, 2";
+    by.may(Right::Help)?;
+    let now = conn.now();
+    let found: Vec<(String, String, Json<Localized>)> =
+        on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
+    let found = found
+        .into_iter()
+        .map(|(part, article, Json(title))| Use { part, article, title });
+    let mut all: Vec<Use> = found.collect();
+    // Two versions of one may be called differently.
+    all.dedup_by(|one, before| (&one.part, &one.article) == (&before.part, &before.article));
+    Ok(all)
 }
 
 /// Adds a part behind the others. Fails with flaws at `key`, `ru` and `en`.
@@ -89,6 +123,7 @@ pub async fn change(db: &Db, by: &Staff, seen: &Part, name: &Localized, position
                 code: before.code.clone(),
                 name,
                 position,
+                is_closed: before.is_closed,
             };
             if after == before {
                 return Ok(());
@@ -107,12 +142,60 @@ pub async fn change(db: &Db, by: &Staff, seen: &Part, name: &Localized, position
     .await
 }
 
+/// Lets articles come into a part again, or no more: those that stand in it stay. Fails with [`Error::NotFound`].
+pub async fn set_open(db: &Db, by: &Staff, code: &str, is_open: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE help_categories SET closed_at = $2 WHERE id = $1";
+    by.may(Right::Help)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, held) = hold(tx, code).await?;
+            if held.is_closed != is_open {
+                return Ok(());
+            }
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind((!is_open).then_some(now))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let action = if is_open { "help.part_reopen" } else { "help.part_close" };
+            Ok(by.record(tx, action, None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Removes a part that no article stands in. Fails with [`Error::Stale`] where one does, and with [`Error::NotFound`].
+pub async fn remove(db: &Db, by: &Staff, code: &str) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM help_categories WHERE id = $1";
+    by.may(Right::Help)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (id, held) = hold(tx, code).await?;
+            if uses(tx, by).await?.iter().any(|one| one.part == held.code) {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
+            Ok(by.record(tx, "help.part_remove", None, Some(id.0), &held.code).await?)
+        })
+    })
+    .await
+}
+
 /// One part, and nobody else changes it until the transaction ends. Fails with [`Error::NotFound`].
 async fn hold(tx: &mut Tx, code: &str) -> Result<(HelpCategoryId, Part), Error> {
-    const SQL: &str = "UPDATE help_categories SET position = position WHERE code = $1 RETURNING id, name, position";
+    const SQL: &str = "UPDATE help_categories SET position = position WHERE code = $1 \
+                       RETURNING id, name, position, closed_at IS NOT NULL";
     let code = crate::till::code(code).map_err(|_| Error::NotFound)?;
-    let held: Option<(HelpCategoryId, Json<Localized>, i64)> =
+    let held: Option<(HelpCategoryId, Json<Localized>, i64, bool)> =
         on!(tx, |c| sqlx::query_as(SQL).bind(&code).fetch_optional(c).await)?;
-    let (id, Json(name), position) = held.ok_or(Error::NotFound)?;
-    Ok((id, Part { code, name, position }))
+    let (id, Json(name), position, is_closed) = held.ok_or(Error::NotFound)?;
+    let part = Part {
+        code,
+        name,
+        position,
+        is_closed,
+    };
+    Ok((id, part))
 }

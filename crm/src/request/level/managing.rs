@@ -51,6 +51,9 @@ pub struct Entry {
     /// When it was written down like this.
     #[serde(skip)]
     pub changed_at: DateTime<Utc>,
+    /// Since when no policy takes it any more; none: it is open.
+    #[serde(skip)]
+    pub closed_at: Option<DateTime<Utc>>,
 }
 
 impl Entry {
@@ -101,6 +104,7 @@ impl NewCalendar {
             week,
             days,
             changed_at,
+            closed_at: None,
         })
     }
 }
@@ -144,9 +148,15 @@ fn number(raw: &str, min: i64, max: i64) -> Result<Option<i64>, Flaw> {
 impl NewPolicy {
     /// As it is kept. Fails with flaws at its fields.
     async fn checked(&self, tx: &mut Tx, id: PolicyId, changed_at: DateTime<Utc>) -> Result<Policy, Error> {
-        const CALENDAR: &str = "SELECT id FROM level_calendars WHERE id = $1";
+        // One that is closed stays with what has it.
+        const CALENDAR: &str = "SELECT k.id FROM level_calendars k WHERE k.id = $1 AND (k.closed_at IS NULL \
+                                OR EXISTS (SELECT 1 FROM level_policies p WHERE p.id = $2 AND p.calendar_id = k.id))";
         let calendar: Option<CalendarId> = match self.calendar.parse::<CalendarId>() {
-            Ok(id) => on!(tx, |c| sqlx::query_scalar(CALENDAR).bind(id).fetch_optional(c).await)?,
+            Ok(calendar) => on!(tx, |c| sqlx::query_scalar(CALENDAR)
+                .bind(calendar)
+                .bind(id)
+                .fetch_optional(c)
+                .await)?,
             Err(_) => None,
         };
         let topic: Result<Option<TopicId>, Flaw> = match self.topic.as_str() {
@@ -206,7 +216,8 @@ pub struct Setup {
 
 /// All that is set up. That it was looked at is written down.
 pub async fn list(db: &Db, by: &Staff) -> Result<Setup, Error> {
-    const CALENDARS: &str = "SELECT id, name, time_zone, week, days, changed_at FROM level_calendars ORDER BY name, id";
+    const CALENDARS: &str =
+        "SELECT id, name, time_zone, week, days, changed_at, closed_at FROM level_calendars ORDER BY name, id";
     const CLOSED: &str =
         "SELECT id, code, name FROM topics WHERE id IN (SELECT topic_id FROM level_policies) ORDER BY id";
     by.may(Right::Levels)?;
@@ -292,7 +303,7 @@ pub async fn change_calendar(
 ) -> Result<(), Error> {
     // Nobody else changes it meanwhile.
     const HOLD: &str = "UPDATE level_calendars SET name = name WHERE id = $1 \
-                        RETURNING id, name, time_zone, week, days, changed_at";
+                        RETURNING id, name, time_zone, week, days, changed_at, closed_at";
     const SQL: &str = "UPDATE level_calendars SET name = $2, time_zone = $3, week = $4, days = $5, changed_at = $6 \
                        WHERE id = $1";
     by.may(Right::Levels)?;
@@ -322,6 +333,62 @@ pub async fn change_calendar(
         })
     })
     .await
+}
+
+/// Lets policies take a calendar again, or no more: those that have it keep it. Fails with [`Error::NotFound`].
+pub async fn set_calendar_open(db: &Db, by: &Staff, id: CalendarId, is_open: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE level_calendars SET closed_at = $2 WHERE id = $1";
+    by.may(Right::Levels)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (_, closed_at) = hold_calendar(tx, id).await?;
+            if closed_at.is_none() == is_open {
+                return Ok(());
+            }
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind((!is_open).then_some(now))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let action = if is_open {
+                "level.calendar_reopen"
+            } else {
+                "level.calendar_close"
+            };
+            Ok(by.record(tx, action, None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Removes a calendar that no policy has. Fails with [`Error::Stale`] where one does, and with [`Error::NotFound`].
+pub async fn remove_calendar(db: &Db, by: &Staff, id: CalendarId) -> Result<(), Error> {
+    const USES: &str = "SELECT COUNT(*) FROM level_policies WHERE calendar_id = $1";
+    const SQL: &str = "DELETE FROM level_calendars WHERE id = $1";
+    by.may(Right::Levels)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (name, _) = hold_calendar(tx, id).await?;
+            let uses: i64 = on!(tx, |c| sqlx::query_scalar(USES).bind(id).fetch_one(c).await)?;
+            if uses > 0 {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
+            Ok(by.record(tx, "level.calendar_remove", None, Some(id.0), &name).await?)
+        })
+    })
+    .await
+}
+
+/// The name of a calendar, and since when it is closed; nobody else changes it until the transaction ends. Fails with
+/// [`Error::NotFound`].
+async fn hold_calendar(tx: &mut Tx, id: CalendarId) -> Result<(String, Option<DateTime<Utc>>), Error> {
+    const SQL: &str = "UPDATE level_calendars SET name = name WHERE id = $1 RETURNING name, closed_at";
+    let held: Option<(String, Option<DateTime<Utc>>)> =
+        on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    held.ok_or(Error::NotFound)
 }
 
 /// Writes a policy down; it counts at once. Fails with flaws at its fields: [`Flaw::Taken`] at `topic` where there is one for this

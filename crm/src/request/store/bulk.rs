@@ -97,12 +97,12 @@ impl Values {
     }
 }
 
-/// Fails with a flaw at `topic` where there is no such topic, and at `assignee` where there is no such colleague or queue: a form
+/// Fails with a flaw at `topic` where there is no such topic, and at `assignee` where there is no such colleague or open queue: a form
 /// names one or the other.
 async fn check(tx: &mut Tx, acts: &[Act]) -> Result<(), Error> {
     const TOPIC: &str = "SELECT COUNT(*) FROM topics WHERE id = $1";
     const STAFF: &str = "SELECT COUNT(*) FROM staff WHERE id = $1 AND disabled_at IS NULL";
-    const QUEUE: &str = "SELECT COUNT(*) FROM queues WHERE id = $1";
+    const QUEUE: &str = "SELECT COUNT(*) FROM queues WHERE id = $1 AND closed_at IS NULL";
     for act in acts {
         let (field, known): (_, i64) = match act {
             Act::Topic(id) => (
@@ -632,8 +632,10 @@ pub async fn undo(db: &Db, by: &Staff, id: BulkId) -> Result<Undone, Error> {
 async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Result<Undone, Error> {
     const BEFORE: &str = "SELECT i.was, i.changed_at, b.at FROM request_bulk_items i \
                           JOIN request_bulks b ON b.id = i.bulk_id WHERE i.bulk_id = $1 AND i.request_id = $2";
-    const BACK: &str = "UPDATE requests SET status = $2, assignee_id = $3, priority = $4, topic_id = $5, queue_id = $6, \
-                        waiting_since = $7, closed_at = $8, reopened_at = $9, updated_at = $10 WHERE id = $1";
+    // Its queue may be removed since.
+    const BACK: &str = "UPDATE requests SET status = $2, assignee_id = $3, priority = $4, topic_id = $5, \
+                        queue_id = (SELECT q.id FROM queues q WHERE q.id = $6), waiting_since = $7, closed_at = $8, \
+                        reopened_at = $9, updated_at = $10 WHERE id = $1";
     const UNTAG: &str = "DELETE FROM request_tags WHERE request_id = $1";
     const TAG: &str = "INSERT INTO request_tags (request_id, tag) VALUES ($1, $2)";
     // Nor do reports count a slip of the hand.

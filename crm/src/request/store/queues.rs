@@ -9,7 +9,7 @@ use crate::id::{CustomerId, QueueId, RequestId, StaffId, TopicId};
 use crate::lang::Localized;
 use crate::on;
 use crate::request::Status;
-use crate::request::desk::{Agent, Beginning, Mode, Move, Priority, Queue, Rules, Who};
+use crate::request::desk::{Agent, Beginning, Mode, Move, Priority, Queue, Rules, Uses, Who};
 use crate::staff::{Colleague, Right};
 use crate::who::{STAFF_IDLE, Staff, System};
 use crate::work::Round;
@@ -35,6 +35,7 @@ struct Row {
     customer_closes: bool,
     reopen_days: Option<i64>,
     changed_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
 }
 
 impl From<Row> for Queue {
@@ -52,6 +53,7 @@ impl From<Row> for Queue {
                 reopen_days: row.reopen_days,
             },
             changed_at: row.changed_at,
+            closed_at: row.closed_at,
         }
     }
 }
@@ -60,9 +62,19 @@ macro_rules! queues {
     ($rest:literal) => {
         concat!(
             "SELECT q.id, q.code, q.name, q.mode, q.steps, q.close_by, q.reopen_by, q.customer_closes, q.reopen_days, \
-             q.changed_at FROM queues q ",
+             q.changed_at, q.closed_at FROM queues q ",
             $rest
         )
+    };
+}
+
+// What requests about a topic `t`, which may stand below `p`, come into: its queue `q`, else that of the topic above, `u`; one that is
+// closed is none.
+macro_rules! topics_with_queues {
+    () => {
+        "topics t LEFT JOIN topics p ON p.id = t.parent_id \
+         LEFT JOIN queues q ON q.id = t.queue_id AND q.closed_at IS NULL \
+         LEFT JOIN queues u ON u.id = p.queue_id AND u.closed_at IS NULL"
     };
 }
 
@@ -203,6 +215,88 @@ pub async fn change(
     .await
 }
 
+/// What uses a queue, so that it cannot be removed.
+pub async fn uses(conn: &mut Conn, by: &Staff, id: QueueId) -> Result<Uses, Error> {
+    by.may(Right::Desk)?;
+    uses_of(conn, id).await
+}
+
+async fn uses_of(conn: &mut Conn, id: QueueId) -> Result<Uses, Error> {
+    const TOPICS: &str = "SELECT name FROM topics WHERE queue_id = $1 ORDER BY position, id";
+    const MACROS: &str = "SELECT m.name, s.name FROM macros m LEFT JOIN staff s ON s.id = m.owner_id \
+                          WHERE m.queue_id = $1 ORDER BY m.name, m.id";
+    const UNCLOSED: &str = "SELECT COUNT(*) FROM requests WHERE queue_id = $1 AND status <> 'closed'";
+    const REQUESTS: &str = "SELECT EXISTS (SELECT 1 FROM requests WHERE queue_id = $1)";
+    let topics: Vec<Json<Localized>> = on!(conn, |c| sqlx::query_scalar(TOPICS).bind(id).fetch_all(c).await)?;
+    Ok(Uses {
+        topics: topics.into_iter().map(|Json(name)| name).collect(),
+        macros: on!(conn, |c| sqlx::query_as(MACROS).bind(id).fetch_all(c).await)?,
+        unclosed: on!(conn, |c| sqlx::query_scalar(UNCLOSED).bind(id).fetch_one(c).await)?,
+        has_requests: on!(conn, |c| sqlx::query_scalar(REQUESTS).bind(id).fetch_one(c).await)?,
+    })
+}
+
+/// Lets things come into a queue again, or no more: topics, macros and people that lead there lead nowhere while it is closed, and
+/// what is in it stays. Fails with [`Error::NotFound`].
+pub async fn set_open(db: &Db, by: &Staff, id: QueueId, is_open: bool) -> Result<(), Error> {
+    const SQL: &str = "UPDATE queues SET closed_at = $2 WHERE id = $1";
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (_, closed_at) = hold(tx, id).await?;
+            if closed_at.is_none() == is_open {
+                return Ok(());
+            }
+            let now = tx.now();
+            on!(tx, |c| sqlx::query(SQL)
+                .bind(id)
+                .bind((!is_open).then_some(now))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let action = if is_open { "queue.reopen" } else { "queue.close" };
+            Ok(by.record(tx, action, None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
+/// Removes a queue that nothing uses, and who works in it from it. Fails with [`Error::Stale`] where something does, and with
+/// [`Error::NotFound`].
+pub async fn remove(db: &Db, by: &Staff, id: QueueId) -> Result<(), Error> {
+    const AGENTS: &str = "DELETE FROM queue_agents WHERE queue_id = $1";
+    const SQL: &str = "DELETE FROM queues WHERE id = $1";
+    by.may(Right::Desk)?;
+    db.write(|tx| {
+        scoped(async move {
+            let (code, _) = hold(tx, id).await?;
+            if !uses_of(tx, id).await?.is_empty() {
+                return Err(Error::Stale);
+            }
+            on!(tx, |c| sqlx::query(AGENTS).bind(id).execute(c).await.map(drop))?;
+            on!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await.map(drop))?;
+            Ok(by.record(tx, "queue.remove", None, Some(id.0), &code).await?)
+        })
+    })
+    .await
+}
+
+/// The code of a queue, and since when it is closed; nobody else changes it until the transaction ends. Fails with
+/// [`Error::NotFound`].
+async fn hold(tx: &mut Tx, id: QueueId) -> Result<(String, Option<DateTime<Utc>>), Error> {
+    const SQL: &str = "UPDATE queues SET code = code WHERE id = $1 RETURNING code, closed_at";
+    let held: Option<(String, Option<DateTime<Utc>>)> =
+        on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    held.ok_or(Error::NotFound)
+}
+
+/// Whether requests may be put into a queue.
+pub(in crate::request) async fn is_open(conn: &mut Conn, id: QueueId) -> Result<bool, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM queues WHERE id = $1 AND closed_at IS NULL";
+    let open: i64 = on!(conn, |c| sqlx::query_scalar(SQL).bind(id).fetch_one(c).await)?;
+    Ok(open > 0)
+}
+
 /// Says how many requests of a queue somebody is given in turn at the most; none: they are not of the queue. `seen` is how many
 /// they were given as it was shown: fails with [`Error::Stale`] where it is another number by now, and with [`Error::NotFound`] for
 /// an unknown queue or colleague.
@@ -283,7 +377,7 @@ pub type Begins = (Option<QueueId>, Priority);
 
 /// Says what requests about each of some topics begin with from now on: all of it or nothing. Of each topic it takes what was shown
 /// and what is to be: fails with [`Error::Stale`] where it is something else by now, with [`Error::NotFound`] for an unknown topic,
-/// and for an unknown queue with a flaw at the id of the topic that was to lead there.
+/// and for a queue that is unknown, or closed and not the topic's already, with a flaw at the id of the topic that was to lead there.
 pub async fn set_beginnings(db: &Db, by: &Staff, all: &[(TopicId, Begins, Begins)]) -> Result<(), Error> {
     // Nobody else says so meanwhile.
     const HOLD: &str = "UPDATE topics SET code = code WHERE id = $1 RETURNING queue_id, priority";
@@ -316,10 +410,15 @@ pub async fn set_beginning_by_system(
 }
 
 async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, priority: Priority) -> Result<(), Error> {
-    const KNOWN: &str = "SELECT id FROM queues WHERE id = $1";
+    const KNOWN: &str = "SELECT q.id FROM queues q WHERE q.id = $1 AND (q.closed_at IS NULL \
+                         OR EXISTS (SELECT 1 FROM topics t WHERE t.id = $2 AND t.queue_id = q.id))";
     const SQL: &str = "UPDATE topics SET queue_id = $2, priority = $3 WHERE id = $1";
     if let Some(queue) = queue {
-        let known: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(KNOWN).bind(queue).fetch_optional(c).await)?;
+        let known: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(KNOWN)
+            .bind(queue)
+            .bind(topic)
+            .fetch_optional(c)
+            .await)?;
         known.ok_or_else(|| Error::field(&topic.to_string(), Flaw::NotAChoice))?;
     }
     let rows = on!(tx, |c| sqlx::query(SQL)
@@ -384,11 +483,14 @@ pub async fn set_presence(db: &Db, by: &Staff, takes_requests: bool) -> Result<(
 
 // What becomes of requests --------------------------------------------------------------------------------------------
 
-/// Gives a request what its topic says: a queue, that of the topic above where it has none itself, and a priority.
+/// Gives a request what its topic says: a queue, that of the topic above where it has no open one itself, and a priority.
 pub(super) async fn place(tx: &mut Tx, request: RequestId, topic: TopicId) -> Result<(), sqlx::Error> {
-    const SQL: &str = "UPDATE requests SET priority = (SELECT t.priority FROM topics t WHERE t.id = $2), queue_id = \
-                       (SELECT COALESCE(t.queue_id, p.queue_id) FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
-                       WHERE t.id = $2) WHERE id = $1";
+    const SQL: &str = concat!(
+        "UPDATE requests SET priority = (SELECT t.priority FROM topics t WHERE t.id = $2), queue_id = \
+         (SELECT COALESCE(q.id, u.id) FROM ",
+        topics_with_queues!(),
+        " WHERE t.id = $2) WHERE id = $1"
+    );
     on!(tx, |c| sqlx::query(SQL)
         .bind(request)
         .bind(topic)
@@ -607,8 +709,11 @@ pub(in crate::request) async fn may_be_given(
 
 /// The queue of requests about a topic.
 pub(super) async fn of_topic(conn: &mut Conn, topic: TopicId) -> Result<Option<QueueId>, Error> {
-    const SQL: &str = "SELECT COALESCE(t.queue_id, p.queue_id) FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
-                       WHERE t.id = $1";
+    const SQL: &str = concat!(
+        "SELECT COALESCE(q.id, u.id) FROM ",
+        topics_with_queues!(),
+        " WHERE t.id = $1"
+    );
     Ok(on!(conn, |c| sqlx::query_scalar(SQL).bind(topic).fetch_one(c).await)?)
 }
 
