@@ -453,7 +453,7 @@ crm::both_engines!(a_promotion_tells_each_customer_whether_it_is_for_them, async
     assert!(matches!(large, Some(Stand::Near { progress: None, .. })), "{large:?}");
 });
 
-/// Promotions are kept in memory, and whatever changes what is told of them is told at once.
+// Promotions are kept in memory, and whatever changes what is told of them is told at once.
 crm::both_engines!(what_is_offered_follows_whoever_changes_it, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

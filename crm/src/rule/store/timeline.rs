@@ -39,10 +39,13 @@ pub(crate) struct Timeline {
     /// What counts on an occasion between two of them, by how many come before it.
     prepared: Mutex<HashMap<(Occasion, usize), Arc<Rules>>>,
     /// For whom some of the rules are, likewise.
-    for_whom: Mutex<HashMap<(usize, BTreeSet<RuleId>), Arc<ForWhom>>>,
+    for_whom: Mutex<HashMap<Asked, Arc<ForWhom>>>,
     /// The promotions that were not over when they were read.
     unended: Mutex<Option<Arc<Unended>>>,
 }
+
+/// How many changes come before, and which rules are asked.
+type Asked = (usize, BTreeSet<RuleId>);
 
 struct Version {
     by: RuleVersion,

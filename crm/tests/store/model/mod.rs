@@ -258,7 +258,7 @@ impl Model {
         let unpaid = debt.min(*self.debt(who, program));
         *self.debt(who, program) -= unpaid;
         let mut payers = self.payers.remove(&(who, program)).unwrap_or_default();
-        self.restore(&mut payers, debt - unpaid, self.now);
+        self.restore(&mut payers, debt - unpaid, self.now, self.now);
         payers.retain(|taking| taking.points > 0);
         self.payers.insert((who, program), payers);
     }
