@@ -684,6 +684,7 @@ test("forms of two accounts of one person", async ({ page, another, signIns }) =
   await right(desk, "merge.part", { reason: "Это две сестры" });
   await desk.goto("/admin/duplicates");
   await right(desk, "duplicate.dismiss");
+  await right(desk, "duplicate.propose");
 });
 
 test("forms of webhooks", async ({ another, signIns }) => {

@@ -422,7 +422,7 @@ pub const ROUTES: &[Route] = &[
         "/admin/duplicates",
         Staff,
         admin::duplicates::page,
-        [admin::duplicates::DismissPair]
+        [admin::duplicates::DismissPair, admin::duplicates::ProposePair]
     ),
     page!(
         "/admin/customers/{id}/merge/{other}",

@@ -264,6 +264,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("birthday.allow", _) => t.birthday_allow,
         ("number.stop", _) => t.number_stop,
         ("duplicate.dismiss", _) => t.duplicate_dismiss,
+        ("duplicate.propose", _) => t.duplicate_propose,
         ("merge.do", _) => t.merge_do,
         ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,

@@ -888,6 +888,21 @@ both_engines!(
             assert!(found.iter().all(|one| one.id != all[other].id()));
         }
 
+        // Who thinks better of it, whichever is named first, brings them back; where nobody says it any more it is too late.
+        pairs::propose(db, &by, all[1].id(), all[7].id())
+            .await
+            .expect("brought back");
+        assert_eq!(ids(&all_pairs(world, &by).await), expected(&[]));
+        let late = pairs::propose(db, &by, all[7].id(), all[1].id()).await;
+        assert!(matches!(late, Err(crm::Error::Stale)), "{late:?}");
+        let told = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.propose' AND customer_id = $1";
+        for who in [all[1], all[7]] {
+            assert_eq!(one!(world, i64, told, who.id()), 1);
+        }
+        pairs::dismiss(db, &by, all[7].id(), all[1].id())
+            .await
+            .expect("remembered");
+
         // What went into another one is no pair any more, and can be none.
         let (gone, heir) = (all[6].id(), all[5].id());
         sql!(world, "UPDATE customers SET merged_into = $2 WHERE id = $1", gone, heir);
@@ -905,6 +920,8 @@ both_engines!(
         let refused = pairs::pairs(db, &agent, None).await;
         assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
         let refused = pairs::dismiss(db, &agent, all[2].id(), all[3].id()).await;
+        assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+        let refused = pairs::propose(db, &agent, all[7].id(), all[1].id()).await;
         assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
 
         // Of who is erased nothing is remembered.

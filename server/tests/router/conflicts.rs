@@ -112,6 +112,7 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
         "it says which of two states is meant, and a colleague who meant the same has done it",
         &[
             "duplicate.dismiss",
+            "duplicate.propose",
             "note.pin",
             "partner.switch",
             "program.automatic",

@@ -515,6 +515,10 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
         "router/merges::pairs_that_look_alike_are_worked_through_and_two_persons_stay_two",
     ),
     (
+        "duplicate.propose",
+        "router/merges::pairs_that_look_alike_are_worked_through_and_two_persons_stay_two",
+    ),
+    (
         "factor.remove",
         "router/factors::s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one",
     ),
