@@ -416,7 +416,12 @@ pub const ROUTES: &[Route] = &[
         "/admin/approvals",
         Staff,
         admin::points::approvals,
-        [admin::points::Approve, admin::points::Refuse]
+        [
+            admin::points::Approve,
+            admin::points::Refuse,
+            admin::acts::amend::ApproveReceipt,
+            admin::acts::amend::RefuseReceipt,
+        ]
     ),
     page!(
         "/admin/duplicates",
@@ -440,6 +445,12 @@ pub const ROUTES: &[Route] = &[
             admin::acts::receipt::DetachReceipt,
             admin::acts::receipt::SetShop,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/purchases/{purchase}/correct",
+        Staff,
+        admin::acts::amend::page,
+        [admin::acts::why::TellWhy, admin::acts::amend::AmendReceipt]
     ),
     page!(
         "/admin/messages",
