@@ -228,7 +228,6 @@ pub async fn preview(db: &Db, by: &Staff, receipt: (CustomerId, PurchaseId), act
         })
         .await;
     match tried {
-        Ok(never) => match never {},
         Err(Tried::Undone(effect)) => Ok(effect),
         Err(Tried::Failed(e)) => Err(e),
     }
@@ -248,7 +247,7 @@ pub async fn amend(
     const WAITS: &str = "SELECT COUNT(*) FROM receipt_corrections WHERE purchase_id = $1 AND state = 'awaiting'";
     by.may(Right::Purchases)?;
     let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
-    let tried = db
+    let tried: Result<(), Tried> = db
         .write(|tx| {
             scoped(async move {
                 // Two corrections at once are counted one after the other.
