@@ -480,6 +480,12 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
     },
   });
   expect(printed.status(), await printed.text()).toBe(201);
+  const large = await page.request.post(`${signIns.url}/api/v1/purchases`, {
+    headers: { authorization: `Bearer ${key}`, "idempotency-key": `large-${code}` },
+    data: { document: `${code}-3`, at: new Date().toISOString(), lines: [{ article: "service", name: "Сервиз", quantity: 1, price: 30_000_000 }] },
+  });
+  expect(large.status(), await large.text()).toBe(201);
+  const ofMany: string = (await large.json()).code;
   await right(desk, "till.revoke");
   await right(desk, "till.switch");
 
@@ -511,6 +517,22 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   expect(unheard.status()).toBe(422);
   seen.wrong.add("purchase.note_purpose");
   await right(desk, "purchase.note_purpose", { purpose: "work" });
+
+  // What is more than somebody may move alone a colleague decides on.
+  await page.goto("/purchases/claim");
+  await right(page, "purchase.claim", { receipt: ofMany });
+  await openCard(desk, signIns, phone);
+  await desk.locator('td a[href*="/purchases/"]').first().click();
+  const at = new URL(desk.url()).pathname;
+  const colleague = await another();
+  await enter(colleague, employ(signIns, "administrator"));
+  for (const form of ["receipt.refuse", "receipt.approve"]) {
+    await desk.goto(`${at}/correct?act=void`);
+    await right(desk, "purchase.amend", { reason: "Пробили дважды" });
+    await expect(desk.getByRole("main")).toContainText("Ждёт согласия");
+    await colleague.goto("/admin/approvals");
+    await right(colleague, form);
+  }
 });
 
 test("forms of talks, tasks and notes", async ({ page, another, signIns }) => {
@@ -684,6 +706,7 @@ test("forms of two accounts of one person", async ({ page, another, signIns }) =
   await right(desk, "merge.part", { reason: "Это две сестры" });
   await desk.goto("/admin/duplicates");
   await right(desk, "duplicate.dismiss");
+  await right(desk, "duplicate.propose");
 });
 
 test("forms of webhooks", async ({ another, signIns }) => {
@@ -1458,6 +1481,17 @@ test("forms of what staff do for a customer", async ({ page, another, signIns })
   await wrong(desk, "purchase.store", { store: "", reason }, "Выберите из списка");
   const shop = await box(desk, "purchase.store").locator("option").nth(1).getAttribute("value");
   await right(desk, "purchase.store", { store: shop ?? "", reason });
+  const corrected = new URL(desk.url()).pathname;
+  await desk.getByRole("link", { name: "Возврат или отмена" }).click();
+  await desk.locator('[name^="line_"]').first().fill("1");
+  await desk.getByRole("button", { name: "Посмотреть, что изменится" }).click();
+  await wrong(desk, "purchase.amend", { reason: "" }, "Напишите, почему");
+  await right(desk, "purchase.amend", { reason });
+  await desk.locator('td small a[href*="/purchases/"]').first().click();
+  await desk.getByRole("link", { name: "Возврат или отмена" }).click();
+  await desk.getByRole("link", { name: /Посмотреть, что изменится/ }).click();
+  await right(desk, "purchase.amend", { reason });
+  await desk.goto(corrected);
   await desk.locator("summary", { hasText: "Снять с покупателя" }).click();
   await wrong(desk, "purchase.detach", { reason: "" }, "Напишите, почему");
   await right(desk, "purchase.detach", { reason });

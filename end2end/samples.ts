@@ -133,6 +133,7 @@ export async function sample(page: Page, path: string, signIns: SignIns, another
       }
       return `/admin/customers/${found[0]}/merge/${found[1]}`;
     }
+    case "/admin/customers/{id}/purchases/{purchase}/correct": return `${await first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/)}/correct?act=void`;
     case "/admin/customers/{id}/purchases/{purchase}": return first(await customer(), /href="(\/admin\/customers\/[^"]*\/purchases\/[0-9a-f-]{36})/);
   }
   if (path.includes("{")) throw new Error(`${path} needs a sample`);
@@ -180,8 +181,8 @@ export const WAITING = ["/confirm/code", "/profile/contacts/code"];
 /** Makes the page that of somebody who may see a page of this route; the address of such a page. */
 export async function arrive(page: Page, { path, access }: Route, engine: string, signIns: SignIns, another: Another): Promise<string> {
   // Approvals, exports, odd patterns, the help, imports, messages, partners, programs, queues, reports, service levels, rules, shops, tags, texts, tills and webhooks are for whoever has the right to them, which a support agent has not.
-  // Whoever adds a receiver, brings files in or takes them away, merges accounts or looks after staff has just proved who they are.
-  if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}") await enter(page, employ(signIns, "administrator"));
+  // Whoever adds a receiver, brings files in or takes them away, merges accounts, corrects receipts or looks after staff has just proved who they are.
+  if (path === "/admin/webhooks/{id}" || /^\/admin\/(exports|imports|roles|staff)/.test(path) || path === "/admin/customers/{id}/merge/{other}" || path.endsWith("/correct")) await enter(page, employ(signIns, "administrator"));
   else if (access === "Staff") await be(page, engine, /^\/admin\/(approvals|articles|audience|audit|categories|coupons|dialogue|duplicates|fraud|help|levels|messages|partners|programs|promotions|questionnaire|queues|reports|rules|scripts|segments|stores|tags|texts|tills|webhooks)/.test(path) ? "admin" : "agent");
   if (access === "Demonstration") await be(page, engine, "agent");
   if (WAITING.includes(path)) {

@@ -423,13 +423,18 @@ pub const ROUTES: &[Route] = &[
         "/admin/approvals",
         Staff,
         admin::points::approvals,
-        [admin::points::Approve, admin::points::Refuse]
+        [
+            admin::points::Approve,
+            admin::points::Refuse,
+            admin::acts::amend::ApproveReceipt,
+            admin::acts::amend::RefuseReceipt,
+        ]
     ),
     page!(
         "/admin/duplicates",
         Staff,
         admin::duplicates::page,
-        [admin::duplicates::DismissPair]
+        [admin::duplicates::DismissPair, admin::duplicates::ProposePair]
     ),
     page!(
         "/admin/customers/{id}/merge/{other}",
@@ -447,6 +452,12 @@ pub const ROUTES: &[Route] = &[
             admin::acts::receipt::DetachReceipt,
             admin::acts::receipt::SetShop,
         ]
+    ),
+    page!(
+        "/admin/customers/{id}/purchases/{purchase}/correct",
+        Staff,
+        admin::acts::amend::page,
+        [admin::acts::why::TellWhy, admin::acts::amend::AmendReceipt]
     ),
     page!(
         "/admin/messages",

@@ -109,6 +109,7 @@ const THEN: &[&str] = &[
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM approval_notices WHERE adjustment_id IN (SELECT id FROM adjustments WHERE customer_id = $1)",
     "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
+    "UPDATE receipt_corrections SET reason = '' WHERE purchase_id IN (SELECT id FROM purchases WHERE customer_id = $1)",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",
     "UPDATE merges SET reason = '', undo_reason = '' WHERE kept_id = $1 OR absorbed_id = $1",
     "UPDATE views SET reason = '' WHERE customer_id = $1",
@@ -137,6 +138,10 @@ const AT: &[&str] = &[
     "UPDATE spending_stops SET lifted_at = $2 WHERE customer_id = $1 AND lifted_at IS NULL",
     // Nobody is left to be asked about it.
     "UPDATE fraud_alerts SET state = 'dismissed', decided_at = $2, changed_at = $2 WHERE customer_id = $1 AND state = 'open'",
+    // What colleagues were asked to consent to: nobody is left to give it to, or to take it from.
+    "UPDATE adjustments SET state = 'refused', decided_at = $2 WHERE customer_id = $1 AND state = 'awaiting'",
+    "UPDATE receipt_corrections SET state = 'refused', decided_at = $2 WHERE state = 'awaiting' \
+     AND purchase_id IN (SELECT id FROM purchases WHERE customer_id = $1)",
     // What is erased parts no more.
     "UPDATE merges SET undo_until = $2 WHERE kept_id = $1 AND undone_at IS NULL AND undo_until > $2",
     concat!(
@@ -345,6 +350,8 @@ async fn erase(tx: &mut Tx, id: ErasureId, customer: CustomerId) -> Result<(), E
     const NONCES: &str =
         "UPDATE audit_sealed SET nonce = NULL WHERE id IN (SELECT id FROM audit WHERE customer_id = $1)";
     let now = tx.now();
+    // What is done for them at the same moment is done before, and found here, or finds that they are gone.
+    customers::hold(tx, customer).await?;
     for &sql in FIRST {
         on!(tx, |c| sqlx::query(sql).bind(customer).execute(c).await.map(drop))?;
     }

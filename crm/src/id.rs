@@ -104,6 +104,8 @@ ids! {
     TransferId,
     /// A correction of points by staff.
     AdjustmentId,
+    /// A correction of a receipt by staff.
+    ReceiptCorrectionId,
     /// A series of coupons.
     SeriesId,
     /// A coupon.

@@ -429,7 +429,7 @@ impl Staff {
         self.unread
     }
 
-    /// How many corrections of points wait for somebody's consent, but not those that they asked for.
+    /// How many corrections of points and of receipts wait for somebody's consent, but not those that they asked for.
     pub fn corrections_waiting(&self) -> i64 {
         self.corrections_waiting
     }
@@ -732,6 +732,7 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
                        AND (n.kind <> 'asked' OR CAST(r.rights AS TEXT) \
                        LIKE CASE WHEN n.promotion_id IS NULL THEN '%\"points\"%' ELSE '%\"rules\"%' END)) AS unread, \
                        (SELECT COUNT(*) FROM adjustments a WHERE a.state = 'awaiting' AND a.asked_by <> p.id) \
+                       + (SELECT COUNT(*) FROM receipt_corrections a WHERE a.state = 'awaiting' AND a.asked_by <> p.id) \
                        AS corrections_waiting, \
                        (SELECT COUNT(*) FROM promotions a WHERE a.asked_at IS NOT NULL AND a.asked_by <> p.id \
                        AND (a.written_by IS NULL OR a.written_by <> p.id)) AS promotions_waiting, \

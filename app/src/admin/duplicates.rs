@@ -26,11 +26,32 @@ impl Form for DismissPair {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         pairs::dismiss(&cx.db, cx.staff()?, self.newer, self.older).await?;
-        let done = match place(cx) {
-            Some(after) => format!("{}&done=dismissed", address(after)),
-            None => format!("{HERE}?done=dismissed"),
-        };
-        Ok(Next::to(done))
+        let pair = format!("&pair={}.{}", self.newer, self.older);
+        Ok(Next::to(done(cx, "dismissed") + &pair))
+    }
+}
+
+/// Undoes that.
+#[derive(Deserialize)]
+pub struct ProposePair {
+    newer: CustomerId,
+    older: CustomerId,
+}
+
+impl Form for ProposePair {
+    const NAME: &'static str = "duplicate.propose";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        pairs::propose(&cx.db, cx.staff()?, self.newer, self.older).await?;
+        Ok(Next::to(done(cx, "proposed")))
+    }
+}
+
+/// The same page, with a word of what was done.
+fn done(cx: &Cx, what: &str) -> String {
+    match place(cx) {
+        Some(after) => format!("{}&done={what}", address(after)),
+        None => format!("{HERE}?done={what}"),
     }
 }
 
@@ -74,13 +95,40 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         {back(super::customers::HERE, cx.t().admin_customers.title)}
         <h1>{t.title}</h1>
-        {flash(&cx, &[("dismissed", t.done_dismissed)])}
+        {flash(&cx, &[("proposed", t.done_proposed)])}
+        {dismissed(&cx)}
         <p class="lead">{t.lead}</p>
         {lost}
         {list}
         {pages(None, first, next)}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
+}
+
+/// What was just found to be two persons, with the way back. The form stays to say that it came too late.
+fn dismissed(cx: &Cx) -> Option<Html> {
+    let t = &cx.t().admin_duplicates;
+    let was_sent = cx.was_sent(ProposePair::NAME);
+    cx.query("done")
+        .filter(|done| *done == "dismissed" && (cx.outcome.is_none() || was_sent))?;
+    let pair = cx.query("pair").and_then(|pair| pair.split_once('.'));
+    let undo = pair.map(|(newer, older)| {
+        let (newer, older) = (newer.to_owned(), older.to_owned());
+        view! {
+            <FormBox<ProposePair> class="actions" stale=t.undo_late>
+                <input type="hidden" name="newer" value=newer/>
+                <input type="hidden" name="older" value=older/>
+                <button class="btn">{t.undo}</button>
+            </FormBox<ProposePair>>
+        }
+    });
+    let view = view! {
+        <div class="flash" role="status">
+            <p>{t.done_dismissed}</p>
+            {undo}
+        </div>
+    };
+    Some(view.into_html())
 }
 
 fn row(cx: &Cx, pair: &Pair) -> Html {

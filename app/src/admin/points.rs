@@ -1,6 +1,7 @@
 //! What staff do with points: corrections of a customer's, colleagues' corrections that wait for consent, and transfers that
 //! are brought back.
 
+use super::acts::amend;
 use super::{full_name, pages};
 use crate::cabinet::{flash, fresh_first, place, show_place, unsaid};
 use crate::cx::Cx;
@@ -163,12 +164,15 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
     let first = fresh_first(&cx);
     let is_fresh = first.is_none();
     let can_decide = |one: &Waiting| one.adjustment.asked_by != staff.id();
-    let first = first.filter(|_| waiting.iter().any(can_decide));
+    let receipts = amend::waits(&cx).await?;
+    let first = first.filter(|_| receipts.can_decide || waiting.iter().any(can_decide));
     let rows: Vec<_> = waiting
         .iter()
         .map(|one| row(&cx, one, can_decide(one), is_fresh))
         .collect();
-    let list = if rows.is_empty() {
+    let list = if rows.is_empty() && receipts.list.is_some() {
+        ().into_html()
+    } else if rows.is_empty() {
         let words = if after.is_some() { t.none_here } else { t.none };
         view! { <div class="panel empty">{icon(icon::CHECK)} <p>{words}</p></div> }.into_html()
     } else {
@@ -181,14 +185,22 @@ pub async fn approvals(cx: Cx) -> Result<Body, AppError> {
         let shown = |one: &Waiting| can_decide(one) && one.adjustment.id.to_string() == id;
         is_fresh && waiting.iter().any(shown)
     };
+    let done = [
+        ("approved", t.done_approved),
+        ("refused", t.done_refused),
+        ("amended", cx.t().amend.done_amended),
+        ("left", cx.t().amend.done_left),
+    ];
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead}</p>
-        {flash(&cx, &[("approved", t.done_approved), ("refused", t.done_refused)])}
+        {flash(&cx, &done)}
+        {receipts.said}
         {unsaid(&cx, &[Approve::NAME, Refuse::NAME], "adjustment", is_shown, t.decided)}
         {first}
         {list}
         {pages}
+        {receipts.list}
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }

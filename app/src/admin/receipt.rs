@@ -1,5 +1,6 @@
 //! A receipt as staff see it: with article codes, where it was booked from, and how its points came about.
 
+use super::acts::amend as amending;
 use super::acts::receipt as correcting;
 use super::acts::why::{self, Card};
 use super::{full_name, store_name};
@@ -15,7 +16,7 @@ use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
-use crm::purchase::{Kind, Line, Receipt, Reference, purpose as purposes, store as purchases};
+use crm::purchase::{Kind, Line, Receipt, Reference, amend, purpose as purposes, store as purchases};
 use crm::quote::why::{self as rules, Why};
 use crm::stores::store as stores;
 use islands::AppError;
@@ -56,6 +57,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         Kind::Return => None,
     };
     let shops = stores::list(&mut conn, cx.lang).await?;
+    let amended = amend::of(&mut conn, subject, purchase).await?;
     drop(conn);
     let here = format!("/admin/customers/{id}");
     let head = &receipt.head;
@@ -67,10 +69,17 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .store
         .as_ref()
         .map_or_else(|| t.no_store.to_owned(), |store| store_name(&cx, store));
+    let done = [
+        ("purpose", cx.t().purpose.staff_done),
+        ("store", cx.t().acts.done_store),
+        ("amended", cx.t().amend.done_amended),
+        ("asked", cx.t().amend.done_asked),
+    ];
+    let at = format!("{here}/purchases/{purchase}");
     let view = view! {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
-        {flash(&cx, &[("purpose", cx.t().purpose.staff_done), ("store", cx.t().acts.done_store)])}
+        {flash(&cx, &done)}
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
@@ -85,6 +94,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {asked.map(|asked| explained(&cx, asked))}
         {(head.kind == Kind::Sale).then(|| purpose(&cx, &receipt, &known))}
         {correcting::section(&cx, head, &shops)}
+        {amending::section(&cx, &at, head.voided_at.is_some(), &amended)}
     };
     Ok(Body::new(title, Frame::Admin, view))
 }

@@ -25,7 +25,7 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 10] = [
+const BY_EMAIL: [&str; 11] = [
     "email_code",
     "promotion_footer",
     "question_answered",
@@ -33,6 +33,7 @@ const BY_EMAIL: [&str; 10] = [
     "request_answered",
     "request_begun",
     "request_taken",
+    "staff_email_changed",
     "staff_invited",
     "staff_password",
     "welcome",

@@ -133,6 +133,11 @@ fn why<'a>(t: &texts::Looks, look: &'a Look) -> Option<&'a str> {
             | "purchase.attach"
             | "purchase.detach"
             | "purchase.store"
+            | "purchase.return"
+            | "purchase.void"
+            | "purchase.ask"
+            | "purchase.approve"
+            | "purchase.refuse"
             | "contact.confirm"
             | "contact.enter"
             | "contact.drop"
@@ -231,6 +236,11 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("purchase.attach", _) => t.purchase_attach,
         ("purchase.detach", _) => t.purchase_detach,
         ("purchase.store", _) => t.purchase_store,
+        ("purchase.return", _) => t.purchase_return,
+        ("purchase.void", _) => t.purchase_void,
+        ("purchase.ask", _) => t.purchase_ask,
+        ("purchase.approve", _) => t.purchase_approve,
+        ("purchase.refuse", _) => t.purchase_refuse,
         ("contact.confirm", _) => t.contact_confirm,
         ("contact.enter", _) => t.contact_enter,
         ("contact.drop", _) => t.contact_drop,
@@ -265,6 +275,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("number.stop", _) => t.number_stop,
         // Who else has an account is nobody's to know: that somebody compared both, each learns as a look at their own.
         ("duplicate.dismiss", _) => t.duplicate_dismiss,
+        ("duplicate.propose", _) => t.duplicate_propose,
         ("merge.do", _) => t.merge_do,
         ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,

@@ -1,6 +1,9 @@
 //! Staff register whoever calls or stands at the desk. It is what a till does with a phone ([`counter::enrol`]): the record begins, what
 //! is bought counts from then on, and whoever proves the phone completes it in the cabinet. They alone give consents, and what they
 //! tell then takes the place of what staff wrote down.
+//!
+//! [`Right::Contacts`] is not asked for: it guards the ways into an account that somebody has, and this one is new. Nobody comes in by
+//! its phone or its e-mail before they have proved it.
 
 use super::store::search_key;
 use crate::contact::{Email, Kind, Phone, store as contacts};

@@ -254,6 +254,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "receipt_corrections",
+        "SELECT r.created_at, p.document, r.points, r.reason, r.state, r.decided_at FROM purchases p \
+         JOIN receipt_corrections r ON r.purchase_id = p.id WHERE p.customer_id = $1 ORDER BY r.created_at, r.id",
+    ),
+    (
         "rewards",
         concat!(
             "SELECT r.at, r.occasion, ",

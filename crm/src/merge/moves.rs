@@ -421,8 +421,23 @@ pub(super) async fn come_back(
         noted!("segment_members"),
         " ON CONFLICT DO NOTHING"
     );
+    // A colleague consented to it meanwhile: its points are the kept one's, and so is what tells of them.
+    const CORRECTED: &str = "UPDATE adjustments SET customer_id = $1 WHERE customer_id = $2 AND transaction_id IN \
+                             (SELECT t.id FROM transactions t WHERE t.customer_id = $1 AND t.kind = 'adjustment')";
+    // What was corrected meanwhile may have been for a request that is the other one's again, and none of theirs.
+    const UNNAMED: &str = "UPDATE adjustments SET request_id = NULL WHERE customer_id IN ($1, $2) AND EXISTS \
+                           (SELECT 1 FROM requests r WHERE r.id = adjustments.request_id \
+                           AND r.customer_id <> adjustments.customer_id)";
     for moved in MOVED.iter().chain([&CHILDREN]) {
         run(tx, moved.set, merge, kept, absorbed).await?;
+    }
+    for sql in [CORRECTED, UNNAMED] {
+        on!(tx, |c| sqlx::query(sql)
+            .bind(kept)
+            .bind(absorbed)
+            .execute(c)
+            .await
+            .map(drop))?;
     }
     run(tx, SEGMENTS, merge, kept, absorbed).await?;
     run(tx, CONTACTS, merge, kept, absorbed).await?;

@@ -1,5 +1,5 @@
 //! Pairs of accounts that may be of one person, of all customers, for staff to work through: the newest accounts first. What staff
-//! found to be two persons is remembered, and proposed no more.
+//! found to be two persons is remembered, and proposed no more, until they think better of it.
 
 use super::Likeness;
 use crate::db::{Conn, Db, scoped};
@@ -174,6 +174,33 @@ pub async fn dismiss(db: &Db, by: &Staff, one: CustomerId, other: CustomerId) ->
                 by.record(tx, "duplicate.dismiss", Some(older), Some(newer.0), "")
                     .await?;
             }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Thinks better of it: two accounts may be of one person after all, and are proposed again. [`Error::Stale`] where nobody says any more
+/// that they are not.
+pub async fn propose(db: &Db, by: &Staff, one: CustomerId, other: CustomerId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM distinct_customers WHERE older_id = $1 AND newer_id = $2";
+    may(by)?;
+    let (older, newer) = (one.min(other), one.max(other));
+    db.write(|tx| {
+        scoped(async move {
+            let gone = on!(tx, |c| sqlx::query(SQL)
+                .bind(older)
+                .bind(newer)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if gone == 0 {
+                return Err(Error::Stale);
+            }
+            by.record(tx, "duplicate.propose", Some(newer), Some(older.0), "")
+                .await?;
+            by.record(tx, "duplicate.propose", Some(older), Some(newer.0), "")
+                .await?;
             Ok(())
         })
     })

@@ -840,7 +840,7 @@ async fn settle_debtors(tx: &mut Tx, activated: &[Activated], sales: &[Sale]) ->
 /// Sees to it that nobody else moves this customer's points until the transaction ends, and that what was due has happened:
 /// reservations that lapsed and transfers that arrived by now, lots that became active or expired by `until`, the moment of
 /// what is to be booked. A till whose clock is ahead makes no day come sooner.
-async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(crate) async fn settle(tx: &mut Tx, customer: CustomerId, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
     lock(tx, &[customer.0]).await?;
     let now = tx.now();
     let until = until.min(now);

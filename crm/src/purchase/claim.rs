@@ -119,11 +119,44 @@ async fn take_try(db: &Db, by: &Customer) -> Result<(), Error> {
     }
 }
 
+/// What is known of a receipt that is held.
+macro_rules! held {
+    ($where:literal) => {
+        // Changes nothing: whoever else claims or voids it is done by then.
+        concat!(
+            "UPDATE purchases SET total = total WHERE kind = 'sale' AND ",
+            $where,
+            " RETURNING id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided"
+        )
+    };
+}
+
 /// Attaches the receipt; false where it was the customer's already.
 async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(PurchaseId, bool), Error> {
-    // Changes nothing: whoever else claims or voids it is done by then.
-    const HOLD: &str = "UPDATE purchases SET total = total WHERE receipt_code = $1 AND kind = 'sale' \
-                        RETURNING id, customer_id, store_id, at, channel, payments, voided_at IS NOT NULL AS is_voided";
+    const HOLD: &str = held!("receipt_code = $1");
+    let oldest = tx.now() - Duration::days(tx.shop().points.claim_days);
+    let known: Option<Row> = on!(tx, |c| sqlx::query_as(HOLD).bind(code).fetch_optional(c).await)?;
+    let no = |flaw| Error::field("receipt", flaw);
+    let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
+    match row.customer_id {
+        Some(holder) if holder == customer => return Ok((row.id, false)),
+        Some(_) => return Err(no(Flaw::ClaimedBefore)),
+        None if row.at < oldest => return Err(no(Flaw::TooLate)),
+        None => {}
+    }
+    let id = row.id;
+    attach(tx, customer, row).await?;
+    Ok((id, true))
+}
+
+/// Gives a receipt that is nobody's to a customer, however old it is and whether it has a code or not.
+pub(super) async fn give(tx: &mut Tx, customer: CustomerId, purchase: PurchaseId) -> Result<(), Error> {
+    const HOLD: &str = held!("id = $1 AND customer_id IS NULL AND voided_at IS NULL");
+    let row: Option<Row> = on!(tx, |c| sqlx::query_as(HOLD).bind(purchase).fetch_optional(c).await)?;
+    attach(tx, customer, row.ok_or(Error::Stale)?).await
+}
+
+async fn attach(tx: &mut Tx, customer: CustomerId, row: Row) -> Result<(), Error> {
     const CLAIM: &str = "UPDATE purchases SET customer_id = $2, claimed_at = $3 WHERE id = $1";
     // What came back of it before it was anybody's.
     const RETURNS: &str = "UPDATE purchases SET customer_id = $2 WHERE customer_id IS NULL AND id IN \
@@ -139,16 +172,6 @@ async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(Purc
                         JOIN purchases p ON p.id = r.purchase_id WHERE o.purchase_id = $1 AND p.voided_at IS NULL \
                         ORDER BY o.id, p.at, p.id";
     let now = tx.now();
-    let oldest = now - Duration::days(tx.shop().points.claim_days);
-    let known: Option<Row> = on!(tx, |c| sqlx::query_as(HOLD).bind(code).fetch_optional(c).await)?;
-    let no = |flaw| Error::field("receipt", flaw);
-    let row = known.filter(|row| !row.is_voided).ok_or_else(|| no(Flaw::NoReceipt))?;
-    match row.customer_id {
-        Some(holder) if holder == customer => return Ok((row.id, false)),
-        Some(_) => return Err(no(Flaw::ClaimedBefore)),
-        None if row.at < oldest => return Err(no(Flaw::TooLate)),
-        None => {}
-    }
     on!(tx, |c| sqlx::query(CLAIM)
         .bind(row.id)
         .bind(customer)
@@ -193,5 +216,5 @@ async fn claim_in(tx: &mut Tx, customer: CustomerId, code: &str) -> Result<(Purc
         returns::take_back(tx, TransactionKind::Return, back, now, &[line]).await?;
     }
     tier::store::refresh(tx, &timeline, &BTreeSet::from([customer])).await?;
-    Ok((row.id, true))
+    Ok(())
 }

@@ -1,5 +1,8 @@
-//! Receipts that staff correct: whose one is, and in which shop it was. Sums are those of the till, and nobody changes them here.
+//! Receipts that staff correct: whose one is, and in which shop it was. What came back of one, or that it was a mistake, is in
+//! [`super::amend`].
 
+use super::amend::{self, Effect};
+use super::claim;
 use super::void::{self, VoidError};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Db, Rows, Tx, scoped};
@@ -7,16 +10,17 @@ use crate::error::Error;
 use crate::flaw::{self, Flaw};
 use crate::id::{ArticleId, CustomerId, LineId, PurchaseId, StoreId};
 use crate::on;
+use crate::points::store as points;
 use crate::report::store as report;
 use crate::staff::Right;
 use crate::staff::store::REASON_MAX;
-use crate::who::{Fresh, Reason, Staff};
+use crate::who::{Fresh, Reason, Staff, System};
 use chrono::{DateTime, Utc};
 
 /// Takes a sale off a customer whose it is not. For them it is void: what it earned is taken back, what points had paid goes
 /// back, and it stays in the books under its number with its id behind it. A copy under the number itself is nobody's, so that
-/// tills find it and whoever bought it can claim it. Field: `reason`, which is written down. [`Error::NotFound`] for what is not
-/// theirs; [`Error::Stale`] for one that is void already, and for one of which something came back.
+/// tills find it and whoever bought it can claim it. Field: `reason`, which is written down and told to the customer.
+/// [`Error::NotFound`] for what is not theirs; [`Error::Stale`] for one that is void already, and for one of which something came back.
 pub async fn detach(
     db: &Db,
     by: &Fresh<'_, Staff>,
@@ -28,16 +32,59 @@ pub async fn detach(
     let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
     db.write(|tx| {
         scoped(async move {
-            by.open_in(tx, customer, Reason::Card).await?;
-            customers::is_alive(tx, customer).await?;
-            void_one(tx, customer, purchase).await?;
-            copy(tx, purchase).await?;
-            by.record(tx, "purchase.detach", Some(customer), Some(purchase.0), reason)
-                .await?;
+            take_off(tx, by, customer, purchase, reason).await?;
             Ok(())
         })
     })
     .await
+}
+
+/// The same, and gives it to whose it is, by the terms of the day on which it was bought. [`Error::Stale`] where that account is
+/// nobody's any more, too; [`Flaw::NotTheOne`] at `to` where both are one.
+pub async fn hand_over(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    (customer, purchase): (CustomerId, PurchaseId),
+    to: CustomerId,
+    reason: &str,
+) -> Result<(), Error> {
+    by.may(Right::Purchases)?;
+    let reason = &flaw::text(reason, REASON_MAX).map_err(|flaw| Error::field("reason", flaw))?;
+    if to == customer {
+        return Err(Error::field("to", Flaw::NotTheOne));
+    }
+    db.write(|tx| {
+        scoped(async move {
+            by.open_in(tx, to, Reason::Card).await?;
+            customers::hold(tx, to).await?;
+            customers::is_alive(tx, to).await?;
+            let copy = take_off(tx, by, customer, purchase, reason).await?;
+            claim::give(tx, to, copy).await?;
+            by.record(tx, "purchase.attach", Some(to), Some(copy.0), reason).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Takes a receipt off, and tells whose it was; the copy that is nobody's.
+async fn take_off(
+    tx: &mut Tx,
+    by: &Staff,
+    customer: CustomerId,
+    purchase: PurchaseId,
+    reason: &str,
+) -> Result<PurchaseId, Error> {
+    by.open_in(tx, customer, Reason::Card).await?;
+    let before = amend::settled(tx, customer).await?;
+    void_one(tx, customer, purchase).await?;
+    let after = points::balance(tx, System::at_the_command_line().subject(customer)).await?;
+    let (copy, document) = copy(tx, purchase).await?;
+    by.record(tx, "purchase.detach", Some(customer), Some(purchase.0), reason)
+        .await?;
+    let points = Effect::between(&before, &after).total();
+    amend::tell(tx, customer, (&document, purchase.0), points, reason).await?;
+    Ok(copy)
 }
 
 /// Voids it for its customer. Other systems are not told that it is void: the goods were sold.
@@ -77,8 +124,8 @@ struct LineRow {
     amount: i64,
 }
 
-/// Puts a copy that is nobody's in the place of a receipt, under its number and its code.
-async fn copy(tx: &mut Tx, purchase: PurchaseId) -> Result<(), Error> {
+/// Puts a copy that is nobody's in the place of a receipt, under its number and its code; the copy, and its number.
+async fn copy(tx: &mut Tx, purchase: PurchaseId) -> Result<(PurchaseId, String), Error> {
     const HEAD: &str = "SELECT document, receipt_code FROM purchases WHERE id = $1";
     const AWAY: &str = "UPDATE purchases SET document = $2, receipt_code = NULL WHERE id = $1";
     const COPY: &str = "INSERT INTO purchases (id, source, document, kind, store_id, at, line_count, total, till_id, receipt_code, \
@@ -120,7 +167,8 @@ async fn copy(tx: &mut Tx, purchase: PurchaseId) -> Result<(), Error> {
             Bind::Int(line.amount),
         ]);
     }
-    Ok(db::insert(tx, rows).await?)
+    db::insert(tx, rows).await?;
+    Ok((new, document))
 }
 
 /// Corrects in which shop something was bought. What it earned stays as it is. Fields: `store`, with [`Flaw::NotAChoice`] for

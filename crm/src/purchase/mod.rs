@@ -10,6 +10,8 @@ use crate::rule::{Channel, Payment};
 use chrono::{DateTime, NaiveDate, Utc};
 
 #[cfg(feature = "store")]
+pub mod amend;
+#[cfg(feature = "store")]
 pub mod claim;
 pub mod code;
 #[cfg(feature = "store")]

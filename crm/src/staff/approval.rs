@@ -51,7 +51,7 @@ impl What {
 /// Tells whoever may consent that it is asked for; neither who asks nor `author`, who wrote it. Last in its transaction, as
 /// [`live::ring_bells`] is.
 pub(crate) async fn ask(tx: &mut Tx, by: &Staff, what: What, author: Option<StaffId>) -> Result<(), sqlx::Error> {
-    let mut told = deciders(tx, what).await?;
+    let mut told = deciders(tx, what.right()).await?;
     told.retain(|staff| *staff != by.id() && Some(*staff) != author);
     for staff in &told {
         put(tx, *staff, Step::Asked, what, by).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn over(
         .await
         .map(drop))?;
     // Whoever may consent sees how many wait, in the bar.
-    let mut rung = deciders(tx, what).await?;
+    let mut rung = deciders(tx, what.right()).await?;
     if let Some((asker, step)) = told {
         put(tx, asker, step, what, by).await?;
         if !rung.contains(&asker) {
@@ -87,12 +87,18 @@ pub(crate) async fn over(
     live::ring_bells(tx, &rung).await
 }
 
+/// Rings for whoever may consent: in the bar another number waits. Last in its transaction, likewise.
+pub(crate) async fn ring(tx: &mut Tx, right: Right) -> Result<(), sqlx::Error> {
+    let rung = deciders(tx, right).await?;
+    live::ring_bells(tx, &rung).await
+}
+
 /// Whoever has the right to consent.
-async fn deciders(tx: &mut Tx, what: What) -> Result<Vec<StaffId>, sqlx::Error> {
+async fn deciders(tx: &mut Tx, right: Right) -> Result<Vec<StaffId>, sqlx::Error> {
     const SQL: &str = "SELECT s.id, r.rights FROM staff s JOIN roles r ON r.code = s.role \
                        WHERE s.disabled_at IS NULL ORDER BY s.id";
     let all: Vec<(StaffId, Json<Vec<Right>>)> = on!(tx, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
-    let able = all.into_iter().filter(|(_, rights)| rights.0.contains(&what.right()));
+    let able = all.into_iter().filter(|(_, rights)| rights.0.contains(&right));
     Ok(able.map(|(id, _)| id).collect())
 }
 

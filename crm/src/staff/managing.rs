@@ -382,7 +382,8 @@ pub struct Details {
 }
 
 /// Changes what is said of a member of staff. `seen` is what it said when it was shown: [`Error::Stale`] where it says something else
-/// by now. A link that went to another address is worth nothing any more. Fields: `name`, `email`.
+/// by now. A link that went to another address is worth nothing any more, and they are told at the old one and at the new one.
+/// Fields: `name`, `email`.
 pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, seen: &Details, new: &Details) -> Result<(), Error> {
     const SQL: &str = "UPDATE staff SET name = $2, email = $3 WHERE id = $1";
     const EXPIRE: &str =
@@ -400,7 +401,8 @@ pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, seen: &Details,
     };
     db.write(|tx| {
         scoped(async move {
-            let before = hold(tx, by, id).await?.details();
+            let member = hold(tx, by, id).await?;
+            let before = member.details();
             if before != *seen {
                 return Err(Error::Stale);
             }
@@ -419,6 +421,9 @@ pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, seen: &Details,
                     .execute(c)
                     .await
                     .map(drop))?;
+                for address in [&before.email, &new.email].into_iter().flatten() {
+                    tell_of_email(tx, by, &new.name, address, member.language).await?;
+                }
             }
             by.record(tx, "staff.change", None, Some(id.0), &difference(&before, new))
                 .await?;
@@ -426,6 +431,25 @@ pub async fn change(db: &Db, by: &Fresh<'_, Staff>, id: StaffId, seen: &Details,
         })
     })
     .await
+}
+
+/// Tells a member of staff that a colleague changed their e-mail. It names no address: at the old one somebody else may read it.
+async fn tell_of_email(tx: &mut Tx, by: &Staff, name: &str, address: &str, language: Lang) -> Result<(), Error> {
+    let shop = tx.shop().clone();
+    let at = shop.local(tx.now()).format("%d.%m.%Y %H:%M").to_string();
+    let to = outbox::To {
+        channel: outbox::Channel::Email,
+        address,
+        customer: None,
+    };
+    let values = [
+        ("name", name),
+        ("shop", shop.name.as_str()),
+        ("at", at.as_str()),
+        ("other", by.name()),
+    ];
+    outbox::send(tx, to, "staff_email_changed", language, &values).await?;
+    Ok(())
 }
 
 /// Who chooses a password by a link: their login and name, and whether they have come in before. `None` for a link that is used, too

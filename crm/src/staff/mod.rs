@@ -62,7 +62,7 @@ pub enum Right {
     Tasks,
     /// Blocks customers' cards, and hands out others.
     Cards,
-    /// Corrects whose a receipt is, and where it was.
+    /// Corrects whose a receipt is, and where it was; books returns that a till did not send, and voids.
     Purchases,
     /// Adds, confirms and removes customers' contacts.
     Contacts,

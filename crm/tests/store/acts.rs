@@ -18,7 +18,9 @@ use crm::find::store as finding;
 use crm::flaw::Flaw;
 use crm::id::{CustomerId, FactorId};
 use crm::outbox;
+use crm::purchase::amend::{self, Act, State};
 use crm::purchase::claim::{claim, claim_by_staff};
+use crm::purchase::void::VoidError;
 use crm::purchase::{Filter, correct as receipts, store as purchases};
 use crm::staff::view;
 use crm::staff::why::{self, Clues, Why};
@@ -207,6 +209,268 @@ both_engines!(
             "what paid is back, what it earned is gone"
         );
         assert_books_agree(db).await;
+    }
+);
+
+both_engines!(a_receipt_is_moved_to_whose_it_is_however_old_it_is, async |world| {
+    let db = ready(world).await;
+    let (anna, boris) = (with_phone(world, "+79000000001").await, customer(db).await);
+    for who in [anna, boris] {
+        join(db, who, "club", start() - days(90)).await;
+    }
+    // It has no code that anybody could type, and is older than what may be claimed.
+    let booked = slip("R-1", anna, start() - days(60))
+        .line("чай", 2, 15_000)
+        .book(db)
+        .await;
+    let before = held(db, anna).await;
+    let lead = lead(world).await;
+    let fresh = lead.fresh(db).expect("fresh");
+    let receipt = (anna.id(), booked.id);
+    let same = receipts::hand_over(db, &fresh, receipt, anna.id(), "Ошиблись").await;
+    assert!(matches!(same, Err(Error::Invalid(_))), "{same:?}");
+    receipts::hand_over(db, &fresh, receipt, boris.id(), "Карту взял муж")
+        .await
+        .expect("moved");
+    let after = held(db, boris).await;
+    assert_eq!((held(db, anna).await, after.0 + after.1), ((0, 0), before.0 + before.1));
+    let own = "SELECT COUNT(*) FROM purchases WHERE document = 'R-1' AND customer_id = $1 AND voided_at IS NULL";
+    assert_eq!(one!(world, i64, own, boris.id()), 1);
+    for (who, action) in [(anna, "purchase.detach"), (boris, "purchase.attach")] {
+        assert_eq!(told(db, who).await[0], (action.into(), "Карту взял муж".into()));
+    }
+    assert_eq!(sent(db, "receipt_corrected").await, 1, "who loses points hears of it");
+    let twice = receipts::hand_over(db, &fresh, receipt, boris.id(), "Ещё раз").await;
+    assert!(matches!(twice, Err(Error::Stale)), "{twice:?}");
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_a_till_did_not_send_is_booked_as_it_was_previewed, async |world| {
+    let db = ready(world).await;
+    let anna = with_phone(world, "+79000000001").await;
+    join(db, anna, "club", start() - days(30)).await;
+    let booked = slip("R-1", anna, start() - days(20))
+        .line("чай", 3, 10_000)
+        .off_by_rules(1_000)
+        .line("мёд", 1, 50_000)
+        .book(db)
+        .await;
+    let (lead, agent) = (lead(world).await, agent(world).await);
+    let fresh = lead.fresh(db).expect("fresh");
+    let at = (anna.id(), booked.id);
+    let before = held(db, anna).await;
+    let two = Act::Return(vec![(1, 2)]);
+    let effect = amend::preview(db, &lead, at, &two).await.expect("told");
+    assert!(effect.total() < 0, "{effect:?}");
+    assert_eq!(effect.moved(), -effect.total());
+    // It was but looked at.
+    assert_eq!(held(db, anna).await, before);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM purchases"), 1);
+    assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM receipt_corrections"), 0);
+
+    let nobody = amend::preview(db, &agent, at, &two).await;
+    assert!(matches!(nobody, Err(VoidError::Crm(Error::Forbidden))), "{nobody:?}");
+    let seen = effect.word();
+    let whole = amend::preview(db, &lead, at, &Act::Void).await.expect("told");
+    for (act, seen, reason) in [(&two, whole.word().as_str(), "Не то"), (&two, "", "Не то")] {
+        let other = amend::amend(db, &fresh, at, act, seen, reason).await;
+        assert!(matches!(other, Err(VoidError::Crm(Error::Stale))), "{other:?}");
+    }
+    let silent = amend::amend(db, &fresh, at, &two, &seen, " ").await;
+    assert!(matches!(silent, Err(VoidError::Crm(Error::Invalid(_)))), "{silent:?}");
+    for too_many in [vec![(1, 4)], vec![(3, 1)], vec![(1, 0)]] {
+        let refused = amend::preview(db, &lead, at, &Act::Return(too_many)).await;
+        assert!(matches!(refused, Err(VoidError::Crm(Error::Stale))), "{refused:?}");
+    }
+    let done = amend::amend(db, &fresh, at, &two, &seen, "Касса не пробила возврат").await;
+    assert_eq!(done.expect("booked"), State::Booked);
+    let after = held(db, anna).await;
+    assert_eq!(after.0 + after.1 - before.0 - before.1, effect.total());
+    assert_eq!(
+        told(db, anna).await[0],
+        ("purchase.return".into(), "Касса не пробила возврат (1:2)".into())
+    );
+    assert_eq!(sent(db, "receipt_corrected").await, 1);
+    let line = receipt(db, anna, booked.id).await.lines.remove(0);
+    assert_eq!((line.returned, line.returns[0].document.as_str()), (2, "R-1~1"));
+    let back = line.returns[0].purchase;
+    assert_eq!(
+        receipt(db, anna, back).await.head.total,
+        -19_334,
+        "two thirds of what was paid, to a kopeck"
+    );
+
+    // The till that is late with it brings back no more than is left, and the sale is not voided before its return is.
+    let late = slip("B-1", anna, start())
+        .line("чай", -2, 10_000)
+        .of_line("R-1", 1)
+        .try_book(db)
+        .await;
+    assert!(matches!(late, Err(Error::NotBought { .. })), "{late:?}");
+    let early = amend::preview(db, &lead, at, &Act::Void).await;
+    assert!(matches!(early, Err(VoidError::Returned)), "{early:?}");
+    let undo = amend::preview(db, &lead, (anna.id(), back), &Act::Void)
+        .await
+        .expect("told");
+    assert_eq!(undo.total(), -effect.total());
+    amend::amend(
+        db,
+        &fresh,
+        (anna.id(), back),
+        &Act::Void,
+        &undo.word(),
+        "Ошиблись чеком",
+    )
+    .await
+    .expect("voided");
+    assert_eq!(held(db, anna).await, before, "all is as it was");
+    let whole = amend::preview(db, &lead, at, &Act::Void).await.expect("told");
+    amend::amend(db, &fresh, at, &Act::Void, &whole.word(), "Пробили дважды")
+        .await
+        .expect("voided");
+    assert_eq!(held(db, anna).await, (0, 0));
+    assert_eq!(
+        told(db, anna).await[0],
+        ("purchase.void".into(), "Пробили дважды".into())
+    );
+    let mut conn = db.read().await.expect("a connection");
+    let known = amend::of(&mut conn, anna, booked.id).await.expect("read");
+    drop(conn);
+    let known: Vec<_> = known.iter().map(|one| (one.act.as_str(), one.state)).collect();
+    assert_eq!(known.len(), 2);
+    assert!(known.contains(&("void", State::Booked)) && known.contains(&("1:2", State::Booked)));
+    assert_books_agree(db).await;
+});
+
+both_engines!(
+    what_points_paid_of_a_line_goes_back_when_staff_bring_it_back,
+    async |world| {
+        let db = ready(world).await;
+        let anna = customer(db).await;
+        fund(db, anna, 10_000, start() - days(10)).await;
+        let booked = slip("R-1", anna, start() - days(1))
+            .line("чай", 1, 50_000)
+            .book(db)
+            .await;
+        let before = held(db, anna).await;
+        let wish = reserve(db, anna, program(db, "family").await, "one", 2_000)
+            .await
+            .expect("reserved");
+        crm::points::store::spending::capture(db, &BY, anna, wish.id, wish.points, Some(booked.id))
+            .await
+            .expect("captured");
+        let lead = lead(world).await;
+        let (at, all) = ((anna.id(), booked.id), Act::Return(vec![(1, 1)]));
+        let effect = amend::preview(db, &lead, at, &all).await.expect("told");
+        assert_eq!((effect.total(), effect.moved()), (2_000, 2_000));
+        amend::amend(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            at,
+            &all,
+            &effect.word(),
+            "Вернула вчера",
+        )
+        .await
+        .expect("booked");
+        assert_eq!(held(db, anna).await, before);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
+    more_points_than_somebody_may_move_alone_wait_for_a_colleague,
+    async |world| {
+        ready(world).await;
+        let policy = crm::points::Policy {
+            adjustment_caps: std::collections::BTreeMap::from([("lead".to_owned(), 1)]),
+            ..crm::points::Policy::default()
+        };
+        let db = &with_policy(world, policy).await;
+        let anna = with_phone(world, "+79000000001").await;
+        join(db, anna, "club", start() - days(30)).await;
+        let booked = slip("R-1", anna, start() - days(20))
+            .line("чай", 1, 100_000)
+            .line("спички", 1, 1_000)
+            .book(db)
+            .await;
+        let (lead, other, agent) = (lead(world).await, lead(world).await, agent(world).await);
+        let (fresh, others) = (lead.fresh(db).expect("fresh"), other.fresh(db).expect("fresh"));
+        let at = (anna.id(), booked.id);
+        let before = held(db, anna).await;
+        let ask = async || {
+            let whole = amend::preview(db, &lead, at, &Act::Void).await.expect("told");
+            assert!(whole.moved() > 1_00);
+            amend::amend(db, &fresh, at, &Act::Void, &whole.word(), "Пробили дважды").await
+        };
+        let waits = async || amend::awaiting(db, &other, None, 10).await.expect("a list").0;
+        let count = async |who: &crm::who::Staff| people::again(world, who.id()).await.corrections_waiting();
+        assert_eq!(ask().await.expect("asked"), State::Awaiting);
+        assert_eq!(held(db, anna).await, before, "nothing is done yet");
+        assert_eq!(sent(db, "receipt_corrected").await, 0);
+        assert_eq!((count(&other).await, count(&lead).await), (1, 0));
+        let twice = ask().await;
+        assert!(matches!(twice, Err(VoidError::Crm(Error::Stale))), "{twice:?}");
+        let waiting = waits().await.remove(0);
+        assert_eq!((waiting.asked_by, waiting.document.as_str()), (lead.id(), "R-1"));
+        let id = waiting.correction.id;
+        let agents = agent.fresh(db).expect("fresh");
+        for nobody in [&fresh, &agents] {
+            let refused = amend::approve(db, nobody, id).await;
+            assert!(matches!(refused, Err(VoidError::Crm(Error::Forbidden))), "{refused:?}");
+        }
+        amend::refuse(db, &other, id).await.expect("refused");
+        assert_eq!((held(db, anna).await, waits().await), (before, vec![]));
+        let late = amend::approve(db, &others, id).await;
+        assert!(matches!(late, Err(VoidError::Crm(Error::Stale))), "{late:?}");
+
+        ask().await.expect("asked");
+        let id = waits().await[0].correction.id;
+        // Of twenty who consent at once one does.
+        let all = join_all((0..20).map(|_| amend::approve(db, &others, id))).await;
+        assert_eq!(all.iter().filter(|one| one.is_ok()).count(), 1, "{all:?}");
+        assert_eq!((held(db, anna).await, sent(db, "receipt_corrected").await), ((0, 0), 1));
+        assert_eq!(told(db, anna).await[0].0, "purchase.approve");
+        assert_books_agree(db).await;
+
+        // What is less is done at once, and counts; and what waits for nobody any more is refused.
+        let second = slip("R-2", anna, start() - days(20))
+            .line("чай", 1, 100_000)
+            .line("спички", 1, 1_000)
+            .book(db)
+            .await;
+        let at = (anna.id(), second.id);
+        let small = Act::Return(vec![(2, 1)]);
+        let effect = amend::preview(db, &lead, at, &small).await.expect("told");
+        assert!((1..=1_00).contains(&effect.moved()), "{effect:?}");
+        let left = async || {
+            let mut conn = db.read().await.expect("a connection");
+            let allowance = crm::points::store::adjustments::allowance(&mut conn, &lead).await;
+            allowance.expect("summed").left_today
+        };
+        let before = left().await;
+        let done = amend::amend(db, &fresh, at, &small, &effect.word(), "Мелочь").await;
+        assert_eq!(done.expect("booked"), State::Booked);
+        assert_eq!(left().await, before - effect.moved());
+        let third = slip("R-3", anna, start() - days(20))
+            .line("чай", 1, 100_000)
+            .book(db)
+            .await;
+        let at = (anna.id(), third.id);
+        let whole = amend::preview(db, &lead, at, &Act::Void).await.expect("told");
+        amend::amend(db, &fresh, at, &Act::Void, &whole.word(), "Пробили дважды")
+            .await
+            .expect("asked");
+        assert_eq!(waits().await.len(), 1);
+        let hers = sign_in(db, anna).await;
+        erasure::ask(db, &hers.fresh(db).expect("fresh"), true)
+            .await
+            .expect("asked");
+        world.clock.set(start() + days(30));
+        assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+        assert_eq!(waits().await, []);
+        let reasons = "SELECT COUNT(*) FROM receipt_corrections WHERE reason <> '' OR state = 'awaiting'";
+        assert_eq!(one!(world, i64, reasons), 0);
     }
 );
 

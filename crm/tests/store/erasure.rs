@@ -1,6 +1,6 @@
 //! Erasing who a customer was.
 
-use crate::common::people::{administrator, contact, one, sql, staff};
+use crate::common::people::{administrator, again, contact, lead, one, sql, staff};
 use crate::common::{BY, assert_books_agree, customer, days, join, program, ready, sign_in, slip};
 use chrono::TimeDelta;
 use crm::contact::Kind;
@@ -10,12 +10,15 @@ use crm::db::Db;
 use crm::extract::{self, Format, Wish};
 use crm::flaw::Flaw;
 use crm::id::{
-    AdjustmentId, AttemptId, CodeId, ContactId, FactorId, FraudAlertId, IdentityId, OutboxId, SpendingStopId,
+    AdjustmentId, AttemptId, CodeId, ContactId, CustomerId, FactorId, FraudAlertId, IdentityId, OutboxId,
+    SpendingStopId,
 };
 use crm::lang::Lang;
+use crm::points::NewAdjustment;
+use crm::points::store::adjustments;
 use crm::request::{NewRequest, Upload, store as requests};
 use crm::testing::{World, start};
-use crm::who::{Reason, Subject};
+use crm::who::{Reason, Staff, Subject};
 use crm::{Error, erasure, export, import, on, outbox};
 use std::collections::BTreeMap;
 
@@ -309,6 +312,44 @@ crm::both_engines!(nothing_is_left_that_says_who_it_was, async |world| {
     );
 });
 
+crm::both_engines!(what_waits_for_consent_waits_no_more_for_who_is_erased, async |world| {
+    let db = ready(world).await;
+    let (who, other) = (customer(db).await, customer(db).await);
+    let asker = lead(world).await;
+    let correction = NewAdjustment {
+        program: program(db, "club").await,
+        points: 600_00,
+        reason: "Незабудкина просит".into(),
+        note: "Извините".into(),
+        request: None,
+    };
+    for of in [who, other] {
+        adjustments::adjust(db, &asker, of, &correction).await.expect("asked");
+    }
+    let decider = lead(world).await;
+    assert_eq!(waiting(db, &decider).await, [who.id(), other.id()]);
+    ask(db, who).await.expect("asked");
+    world.clock.set(start() + days(14));
+    assert_eq!(erasure::run_due(db, &BY).await.expect("erased"), 1);
+    assert_eq!(
+        waiting(db, &decider).await,
+        [other.id()],
+        "only what there is somebody for"
+    );
+    let decider = again(world, decider.id()).await;
+    assert_eq!(decider.corrections_waiting(), 1, "and so says the bar");
+    let refused = "SELECT COUNT(*) FROM adjustments WHERE customer_id = $1 AND state = 'refused' AND decided_at IS NOT NULL \
+                   AND decided_by IS NULL AND transaction_id IS NULL AND reason = ''";
+    assert_eq!(one!(world, i64, refused, who.id()), 1);
+    assert_books_agree(db).await;
+});
+
+/// Whose corrections wait for consent, the longest first.
+async fn waiting(db: &Db, by: &Staff) -> Vec<CustomerId> {
+    let (all, _) = adjustments::awaiting(db, by, None, 10).await.expect("a list");
+    all.iter().map(|one| one.adjustment.customer_id).collect()
+}
+
 crm::both_engines!(who_cannot_be_erased_keeps_nobody_waiting, async |world| {
     let db = ready(world).await;
     let (stuck, next) = (customer(db).await, customer(db).await);
@@ -358,6 +399,7 @@ crm::both_engines!(files_forget_whoever_is_erased, async |world| {
             format: Format::Csv,
             from: None,
             to: None,
+            store: None,
         };
         extract::ask(db, &fresh, &wish).await.expect("asked")
     };

@@ -309,6 +309,14 @@ crm::both_engines!(name_and_email_are_changed_by_who_saw_what_they_were, async |
     }
     let new = details(" Вера  Котова", Some("Vera.K@Example.com"));
     managing::change(db, &fresh, vera, &seen, &new).await.expect("changed");
+    // She hears of it where links went and where they go from now on; neither letter names the other address.
+    let letters = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_email_changed'";
+    for address in ["vera@example.com", "vera.k@example.com"] {
+        let there = "SELECT body FROM outbox WHERE template = 'staff_email_changed' AND address = $1";
+        let body = one!(world, String, there, address);
+        assert!(body.contains("Вера Котова") && body.contains("Ада"), "{body}");
+        assert!(!body.contains("@example.com"), "{body}");
+    }
     // Whoever still sees it as it was overwrites nothing.
     let late = managing::change(db, &fresh, vera, &seen, &details("Верочка", None)).await;
     assert!(matches!(late, Err(Error::Stale)), "{late:?}");
@@ -336,6 +344,7 @@ crm::both_engines!(name_and_email_are_changed_by_who_saw_what_they_were, async |
     // Another name alone leaves it as it is.
     let named = details("Вера Лис", Some("vera.k@example.com"));
     managing::change(db, &fresh, vera, &now, &named).await.expect("changed");
+    assert_eq!(one!(world, i64, letters), 2, "of the address alone");
     join(world, &link, PASSWORD).await.expect("joined");
 });
 

@@ -889,6 +889,21 @@ both_engines!(
             assert!(found.iter().all(|one| one.id != all[other].id()));
         }
 
+        // Who thinks better of it, whichever is named first, brings them back; where nobody says it any more it is too late.
+        pairs::propose(db, &by, all[1].id(), all[7].id())
+            .await
+            .expect("brought back");
+        assert_eq!(ids(&all_pairs(world, &by).await), expected(&[]));
+        let late = pairs::propose(db, &by, all[7].id(), all[1].id()).await;
+        assert!(matches!(late, Err(crm::Error::Stale)), "{late:?}");
+        let told = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.propose' AND customer_id = $1";
+        for who in [all[1], all[7]] {
+            assert_eq!(one!(world, i64, told, who.id()), 1);
+        }
+        pairs::dismiss(db, &by, all[7].id(), all[1].id())
+            .await
+            .expect("remembered");
+
         // What went into another one is no pair any more, and can be none.
         let (gone, heir) = (all[6].id(), all[5].id());
         sql!(world, "UPDATE customers SET merged_into = $2 WHERE id = $1", gone, heir);
@@ -906,6 +921,8 @@ both_engines!(
         let refused = pairs::pairs(db, &agent, None).await;
         assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
         let refused = pairs::dismiss(db, &agent, all[2].id(), all[3].id()).await;
+        assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+        let refused = pairs::propose(db, &agent, all[7].id(), all[1].id()).await;
         assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
 
         // Of who is erased nothing is remembered.
@@ -1100,3 +1117,57 @@ async fn whoever_consents_holds_the_customer_before_the_correction() {
     assert_eq!(held(db, anna).await.0, 2_000_000_00);
     assert_books_agree(db).await;
 }
+
+both_engines!(
+    corrections_are_consented_to_for_whoever_they_are_of_by_now,
+    async |world| {
+        let (kept, old) = two(world).await;
+        let (db, asker, decider) = (&world.db, lead(world).await, lead(world).await);
+        let club = program(db, "club").await;
+        let ask = async |of: Subject, points: i64, request: Option<i64>| {
+            let new = NewAdjustment {
+                program: club,
+                points,
+                reason: "Ошибка кассы".into(),
+                note: "Извините".into(),
+                request,
+            };
+            adjustments::adjust(db, &asker, of, &new).await.expect("asked")
+        };
+        let new = NewRequest {
+            topic: "other".into(),
+            text: "Где баллы?".into(),
+            purchase: String::new(),
+        };
+        let proof = sign_in(db, old).await;
+        let number = requests::create(db, &proof, &new, &[]).await.expect("a request");
+        // Asked for before they became one: one is decided on meanwhile, the other after they parted.
+        let (meanwhile, later) = (ask(old, 600_00, None).await, ask(old, 700_00, None).await);
+        merge(world, kept, old).await.expect("merged");
+        let done = adjustments::approve(db, &decider, meanwhile.id)
+            .await
+            .expect("approved");
+        assert_eq!(done.customer_id, kept.id(), "whose account it is by now");
+        let named = ask(kept, 1_00, Some(number)).await;
+        assert_eq!(named.request, Some(number), "it is one person's");
+        assert_eq!((held(db, kept).await, held(db, old).await), ((601_00, 0), (0, 0)));
+
+        undo(world, kept).await.expect("parted");
+        const OF: &str = "SELECT COUNT(*) FROM adjustments WHERE id = $1 AND customer_id = $2 AND request_id IS NULL";
+        for (what, whose) in [(meanwhile.id, kept), (named.id, kept), (later.id, old)] {
+            assert_eq!(one!(world, i64, OF, what, whose.id()), 1, "it is where its points are");
+        }
+        let mut conn = db.read().await.expect("a connection");
+        let history = crm::points::store::history(&mut conn, kept, None, 10)
+            .await
+            .expect("read");
+        let moved: Vec<_> = history.iter().map(|entry| entry.id).collect();
+        let of = adjustments::requests(&mut conn, kept, &moved).await.expect("read");
+        drop(conn);
+        assert!(of.is_empty(), "no number of somebody else's request: {of:?}");
+        let done = adjustments::approve(db, &decider, later.id).await.expect("approved");
+        assert_eq!(done.customer_id, old.id());
+        assert_eq!((held(db, kept).await, held(db, old).await), ((601_00, 0), (700_00, 0)));
+        assert_books_agree(db).await;
+    }
+);

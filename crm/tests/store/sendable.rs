@@ -12,12 +12,13 @@ use crm::find::store as find;
 use crm::fraud::{self, store as alerts};
 use crm::id::{
     AdjustmentId, AttachmentId, CalendarId, CardId, CustomerId, FraudAlertId, LinkId, MessageId, PolicyId, ProgramId,
-    QuestionId, SimulationId, StaffId, TransferId,
+    PurchaseId, QuestionId, ReceiptCorrectionId, SimulationId, StaffId, TransferId,
 };
 use crm::invite::store as invitations;
 use crm::lang::Lang;
 use crm::points::NewAdjustment;
 use crm::points::store::{adjustments, rewards, transfers};
+use crm::purchase::amend::{self, Act};
 use crm::purchase::void::void;
 use crm::question::{self, NewQuestion, store as questions};
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
@@ -128,6 +129,12 @@ fn a_server_can_await_these(
         drop(adjustments::approve(&db, &agent, AdjustmentId::new()).await);
         drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
         adjustments::awaiting(&db, &agent, None, 1).await?;
+        let (receipt, correction) = ((CustomerId::new(), PurchaseId::new()), ReceiptCorrectionId::new());
+        drop(amend::preview(&db, &agent, receipt, &Act::Void).await);
+        drop(amend::amend(&db, &agent.fresh(&db)?, receipt, &Act::Void, "", "").await);
+        drop(amend::approve(&db, &agent.fresh(&db)?, correction).await);
+        amend::refuse(&db, &agent, correction).await?;
+        amend::awaiting(&db, &agent, None, 1).await?;
         let id = rules::create(&db, &agent, &rule).await?;
         rules::change(&db, &agent, id, None, &rule).await?;
         rules::discard(&db, &agent, id, db.now()).await?;
@@ -263,6 +270,7 @@ fn a_server_can_await_these_of_merges(db: Db, customer: Customer, agent: Staff, 
         merge::duplicates(&db, &agent, id).await?;
         merge::pairs::pairs(&db, &agent, None).await?;
         merge::pairs::dismiss(&db, &agent, id, id).await?;
+        merge::pairs::propose(&db, &agent, id, id).await?;
         drop(merge::confirm(&db, &customer.fresh(&db)?, &token, true).await);
         drop(merge::undo(&db, &customer.fresh(&db)?).await);
         drop(merge::merge_by_staff(&db, &agent.fresh(&db)?, id, id, "").await);

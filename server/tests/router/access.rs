@@ -571,6 +571,10 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     ("/admin/coupons", &[&[Right::Rules]]),
     ("/admin/customers", &[&[Right::Customers]]),
     ("/admin/customers/{id}/merge", &[&[Right::Customers, Right::Merge]]),
+    (
+        "/admin/customers/{id}/purchases/{purchase}/correct",
+        &[&[Right::Customers, Right::Purchases]],
+    ),
     ("/admin/dialogue", &[&[Right::Texts]]),
     ("/admin/duplicates", &[&[Right::Customers, Right::Merge]]),
     ("/admin/exports", &[&[Right::Export]]),

@@ -416,6 +416,114 @@ async fn staff_take_a_receipt_off_and_give_it_to_whose_it_is() {
 }
 
 #[tokio::test]
+async fn a_receipt_is_put_right_after_staff_saw_what_that_comes_to() {
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    // What is bought yesterday was bought by a member.
+    app.world.clock.set(app.world.db.now() + Duration::days(2));
+    let mut anna = anna.with_purchase("A-1", "Чайник", 1_000_000).await;
+    let mut lead = app.staff_as("lada", "lead").await;
+    let card = card_of(&anna).await;
+    let receipt = link(&lead.get(&card).await, &format!("{card}/purchases/"));
+    let there = link(&lead.get(&receipt).await, &format!("{receipt}/correct"));
+    let page = lead.get(&there).await;
+    assert!(
+        !page.body.contains("purchase.amend"),
+        "not before it was told what changes"
+    );
+    let wrong = lead.get(&format!("{there}?line_1=2")).await;
+    wrong.assert_says("не больше, чем осталось");
+    assert!(!wrong.body.contains("purchase.amend"));
+    let whole = lead.get(&format!("{there}?act=void")).await;
+    whole.assert_says("Чек отменяется целиком");
+    whole.assert_says("300");
+    let one = format!("{there}?line_1=1");
+    let form = lead.get(&one).await.form("purchase.amend");
+    let silent = lead.submit(&one, &form).await;
+    assert_eq!(silent.message("purchase.amend", "reason"), "Напишите, почему");
+    silent.assert_says("Чайник");
+    let other = form.clone().with("seen", "").with("reason", "Касса не пробила возврат");
+    let stale = lead.submit(&one, &other).await;
+    assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", stale.text());
+    stale.assert_says("Посмотрите ещё раз");
+
+    let form = silent.form("purchase.amend").with("reason", "Касса не пробила возврат");
+    let done = lead.submit(&one, &form).await;
+    done.assert_leads_to(&format!("{receipt}?done=amended"));
+    let page = lead.get(done.location()).await;
+    page.assert_says("возврат, штук: 1");
+    app.assert_row("purchase.return").await;
+    let views = anna.get("/profile/views").await.text();
+    for words in ["Записан возврат вашей покупки", "Касса не пробила возврат"]
+    {
+        assert!(views.contains(words), "{words}: {views}");
+    }
+    let told = crm::outbox::inbox(&app.world.db, 100).await.expect("the outbox");
+    assert!(
+        told.iter()
+            .any(|m| m.template == "receipt_corrected" && m.address == anna.phone)
+    );
+    let beside = "SELECT COUNT(*) FROM purchases WHERE document = 'A-1~1' AND kind = 'return' AND total = -1000000";
+    assert_eq!(app.count(beside).await, 1);
+    lead.get(&format!("{there}?act=void"))
+        .await
+        .assert_says("Сначала отмените возвраты");
+    // An agent has no right to it.
+    let mut agent = app.staff_as("petrov", "agent").await;
+    assert_eq!(agent.get(&there).await.status, StatusCode::FORBIDDEN);
+    assert!(!agent.get(&receipt).await.body.contains(&there));
+    assert_eq!(points::verify(&app.world.db, &BY).await.expect("compared"), []);
+}
+
+#[tokio::test]
+async fn a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague() {
+    const APPROVALS: &str = "/admin/approvals";
+    let app = TestApp::new().await;
+    let anna = app.customer("Анна").await;
+    app.world.clock.set(app.world.db.now() + Duration::days(2));
+    let anna = anna.with_purchase("A-1", "Сервиз", 10_000_000).await;
+    let (mut lead, mut boss) = (
+        app.staff_as("lada", "lead").await,
+        app.staff_as("boss", "administrator").await,
+    );
+    let card = card_of(&anna).await;
+    let receipt = link(&lead.get(&card).await, &format!("{card}/purchases/"));
+    let void = format!("{receipt}/correct?act=void");
+    for (form, done) in [("receipt.refuse", "left"), ("receipt.approve", "amended")] {
+        let page = lead.get(&void).await;
+        page.assert_says("нужно согласие коллеги");
+        let sent = page.form("purchase.amend").with("reason", "Пробили дважды");
+        let asked = lead.submit(&void, &sent).await;
+        asked.assert_leads_to(&format!("{receipt}?done=asked"));
+        lead.get(asked.location()).await.assert_says("Ждёт согласия");
+        let waits = lead.get(&void).await;
+        waits.assert_says("ждёт согласия коллеги");
+        assert!(!waits.body.contains("purchase.amend"));
+        let own = lead.get(APPROVALS).await;
+        own.assert_says("Пробили дважды");
+        assert!(
+            !own.body.contains("receipt.approve"),
+            "not by whoever asked: {}",
+            own.text()
+        );
+        let page = boss.get(APPROVALS).await;
+        let decided = boss.submit(APPROVALS, &page.form(form)).await;
+        decided.assert_leads_to(&format!("{APPROVALS}?done={done}"));
+        let id = page.form(form).get("correction").expect("an id").to_owned();
+        let late = boss.send(APPROVALS, form, &[("correction", &id)]).await;
+        assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());
+        late.assert_says("уже решили");
+        let void = "SELECT COUNT(*) FROM purchases WHERE voided_at IS NOT NULL";
+        assert_eq!(app.count(void).await, i64::from(form == "receipt.approve"));
+    }
+    lead.get(&receipt).await.assert_says("Сделано");
+    for action in ["purchase.ask", "purchase.refuse", "purchase.approve"] {
+        app.assert_row(action).await;
+    }
+    assert_eq!(points::verify(&app.world.db, &BY).await.expect("compared"), []);
+}
+
+#[tokio::test]
 async fn s12_the_way_back_without_a_phone_stands_on_one_page() {
     let app = TestApp::new().await;
     let mut anna = app.customer("Анна").await;

@@ -192,4 +192,24 @@ async fn s17_only_who_corrects_data_of_customers_registers_some() {
     assert_eq!(sent.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", sent.text());
     sent.assert_says("Этого сделать нельзя");
     assert_eq!(app.count(PEOPLE).await, 0);
+
+    // A role with this right alone registers with a phone and an e-mail, and adds none to an account that is there.
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) \
+         VALUES ('desk', '{\"ru\": \"С\", \"en\": \"D\"}', '[\"customers\", \"personal_data\"]', 8)",
+    )
+    .await;
+    let mut desk = app.staff_as("desk", "desk").await;
+    let sent = desk.send(AT, FORM, &fields(&phone, "")).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    assert_eq!(app.count(PEOPLE).await, 1);
+    let card = sent.location().split('?').next().unwrap_or_default().to_owned();
+    let acts = desk.get(&format!("{card}/acts")).await;
+    assert_eq!(acts.status, StatusCode::OK, "{}", acts.text());
+    assert!(acts.body.contains("customer.correct") && !acts.body.contains("contact.enter_phone"));
+    let own = [("phone", "+79005550011"), ("reason", "Другой номер")];
+    let refused = desk.send(&format!("{card}/acts"), "contact.enter_phone", &own).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+    let added = "SELECT COUNT(*) FROM contacts WHERE value = '+79005550011'";
+    assert_eq!(app.count(added).await, 0);
 }

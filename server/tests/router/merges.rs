@@ -276,7 +276,7 @@ async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     assert_eq!(lead.get(&there).await.status, StatusCode::OK);
 
     let done = lead.submit(PAIRS, &page.form("duplicate.dismiss")).await;
-    done.assert_leads_to("/admin/duplicates?done=dismissed");
+    done.assert_leads_to(&format!("/admin/duplicates?done=dismissed&pair={newer}.{older}"));
     let page = lead.get(done.location()).await;
     page.assert_says("это разные люди");
     page.assert_says("Похожих счетов нет");
@@ -292,6 +292,21 @@ async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     }
     let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.dismiss'";
     assert_eq!(app.count(log).await, 2);
+    // A slip of the hand is undone where it was made, once.
+    let undo = lead.get(done.location()).await.form("duplicate.propose");
+    let undone = lead.submit(done.location(), &undo).await;
+    undone.assert_leads_to("/admin/duplicates?done=proposed");
+    let page = lead.get(undone.location()).await;
+    page.assert_says("пара снова в списке");
+    assert!(page.body.contains(&format!("href=\"{there}\"")), "{}", page.body);
+    first.get("/profile/views").await.assert_says("может быть вашим");
+    let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.propose'";
+    assert_eq!(app.count(log).await, 2);
+    let [newer, older] = [newer, older].map(|id| id.to_string());
+    let pair = [("newer", newer.as_str()), ("older", older.as_str())];
+    let twice = lead.send(done.location(), "duplicate.propose", &pair).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", twice.text());
+    twice.assert_says("Отменять нечего");
     // What is nobody's pair is none.
     let nobody = uuid::Uuid::nil().to_string();
     let strange = [("newer", nobody.as_str()), ("older", nobody.as_str())];

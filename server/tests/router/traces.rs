@@ -301,6 +301,7 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
     after("points.refuse", &[("points.adjust", &[("points", "5001")])], NONE),
     way("purchase.note_purpose", &[("purpose", "work")]),
     way("purchase.store", &[("store", "{store}")]),
+    at("?act=void", way("purchase.amend", NONE)),
     after("rule.begin", &[("rule.publish", NONE)], NONE),
     way("rule.basics", &[("priority", "3")]),
     way("rule.caps", &[("line", "100")]),
@@ -518,10 +519,22 @@ const SHOWN_OF_STAFF: &[(&str, &str)] = &[
         "router/merges::pairs_that_look_alike_are_worked_through_and_two_persons_stay_two",
     ),
     (
+        "duplicate.propose",
+        "router/merges::pairs_that_look_alike_are_worked_through_and_two_persons_stay_two",
+    ),
+    (
         "factor.remove",
         "router/factors::s09_staff_with_a_passkey_come_in_by_it_and_keep_the_last_one",
     ),
     ("import.cancel", "router/tables::a_file_becomes_customers_step_by_step"),
+    (
+        "receipt.approve",
+        "router/acts::a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague",
+    ),
+    (
+        "receipt.refuse",
+        "router/acts::a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague",
+    ),
     ("import.go_on", "router/tables::a_file_becomes_customers_step_by_step"),
     (
         "interaction.change",

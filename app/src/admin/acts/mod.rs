@@ -1,5 +1,6 @@
 //! What staff do for a customer: each act by a right of its own, with a reason that stands in the log and that the customer reads.
 
+pub mod amend;
 pub mod person;
 pub mod reach;
 pub mod receipt;

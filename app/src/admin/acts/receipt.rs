@@ -5,7 +5,9 @@ use crate::cabinet::fresh_first;
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{FormBox, Select};
+use crate::ui::{Field, FormBox, Select};
+use crm::find::store as find;
+use crm::flaw::Flaw;
 use crm::id::{CustomerId, PurchaseId};
 use crm::purchase::{Kind, Purchase, correct};
 use crm::staff::Right;
@@ -14,9 +16,11 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// Takes the receipt off the customer, whose it is not.
+/// Takes the receipt off the customer, whose it is not, and gives it to whose it is where that is known.
 #[derive(Deserialize)]
 pub struct DetachReceipt {
+    #[serde(default)]
+    to: String,
     reason: String,
 }
 
@@ -25,7 +29,19 @@ impl Form for DetachReceipt {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (id, purchase): (CustomerId, PurchaseId) = (cx.param("id")?, cx.param("purchase")?);
-        correct::detach(&cx.db, &cx.staff()?.fresh(&cx.db)?, id, purchase, &self.reason).await?;
+        let by = cx.staff()?.fresh(&cx.db)?;
+        match self.to.trim() {
+            "" => correct::detach(&cx.db, &by, id, purchase, &self.reason).await?,
+            to => {
+                by.may(Right::Purchases)?;
+                let hits = find::search(&cx.db, &by, to).await?;
+                let mut others = hits.iter().filter(|hit| hit.id != id);
+                let (Some(other), None) = (others.next(), others.next()) else {
+                    return Err(AppError::field("to", Flaw::NotTheOne));
+                };
+                correct::hand_over(&cx.db, &by, (id, purchase), other.id, &self.reason).await?;
+            }
+        }
         Ok(Next::to(format!("/admin/customers/{id}/acts?done=detached")))
     }
 }
@@ -61,7 +77,8 @@ pub(in crate::admin) fn section(cx: &Cx, head: &Purchase, shops: &[Store]) -> Op
     let detach = (head.kind == Kind::Sale).then(|| {
         let form = fresh_first(cx).unwrap_or_else(|| {
             view! {
-                <FormBox<DetachReceipt> labels=labels(t, &[]) stale=t.detach_stale>
+                <FormBox<DetachReceipt> labels=labels(t, &[("to", t.detach_to)]) stale=t.detach_stale>
+                    <Field name="to" label=t.detach_to hint=t.detach_to_hint optional=true/>
                     {reason(t)}
                     <button class="btn btn-danger-quiet">{t.detach}</button>
                 </FormBox<DetachReceipt>>

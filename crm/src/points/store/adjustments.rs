@@ -113,10 +113,12 @@ pub async fn requests(
 }
 
 /// How many points a member of staff may give or take alone. Days and months are those where the shop is; what somebody else
-/// consented to does not count.
+/// consented to does not count; what came or went by receipts that they corrected does ([`crate::purchase::amend`]).
 pub async fn allowance(conn: &mut Conn, by: &Staff) -> Result<AdjustmentAllowance, Error> {
-    const BOOKED: &str = "SELECT CAST(COALESCE(SUM(ABS(points)), 0) AS BIGINT) FROM adjustments \
-                          WHERE asked_by = $1 AND created_at >= $2 AND state = 'booked' AND decided_by IS NULL";
+    const BOOKED: &str = "SELECT CAST((SELECT COALESCE(SUM(ABS(points)), 0) FROM adjustments \
+                          WHERE asked_by = $1 AND created_at >= $2 AND state = 'booked' AND decided_by IS NULL) \
+                          + (SELECT COALESCE(SUM(points), 0) FROM receipt_corrections \
+                          WHERE asked_by = $1 AND created_at >= $2 AND state = 'booked' AND decided_by IS NULL) AS BIGINT)";
     let shop = conn.shop().clone();
     let today = shop.day(conn.now());
     let mut booked = [0_i64; 2];
