@@ -3,7 +3,7 @@
 use crate::admin::audience::Choices;
 use crate::admin::log_words;
 use crate::cabinet::period::Period;
-use crate::cabinet::{place, show_place};
+use crate::cabinet::{fresh_first, place, show_place};
 use crate::cx::Cx;
 use crate::route::{Body, File, Form, Frame, Next, Sheet};
 use crate::ui::html::{Html, IntoHtml};
@@ -194,6 +194,10 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
     let most = crate::format::integer(FILE_MAX as i64);
     let of_others = lines.iter().any(|line| line.customer_id != filter.customer);
     let came = (filter.customer.is_some() && of_others).then(|| view! { <p class="hint">{t.came}</p> });
+    let proof = fresh_first(&cx);
+    let file = proof.is_none().then(|| {
+        view! { <a class="btn" href=asked.address(FILE, None) download="">{icon(icons::DOWNLOAD)} {t.file}</a> }
+    });
     let view = view! {
         {came}
         {rows}
@@ -201,9 +205,10 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
             <span class="hint">{t.file_hint(most)}</span>
             <div class="actions">
                 {first} {next}
-                <a class="btn" href=asked.address(FILE, None) download="">{icon(icons::DOWNLOAD)} {t.file}</a>
+                {file}
             </div>
         </div>
+        {proof}
     };
     Ok(view.into_html())
 }
@@ -309,7 +314,7 @@ pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let (asked, period) = (Asked::read(&cx), Period::read(&cx));
     let filter = asked.filter(&cx, &period).filter(|_| !period.is_flawed());
     let filter = filter.ok_or(AppError::NotFound)?;
-    let lines = log::export(&cx.db, cx.staff()?, &filter).await?;
+    let lines = log::export(&cx.db, &cx.staff()?.fresh(&cx.db)?, &filter).await?;
     File::sheet(cx.lang, &format!("audit-{}", cx.today()), |rows| write(&lines, rows))
 }
 

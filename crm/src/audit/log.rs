@@ -8,7 +8,7 @@ use crate::merge;
 use crate::on;
 use crate::points::Before;
 use crate::staff::Right;
-use crate::who::Staff;
+use crate::who::{Fresh, Staff};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ pub async fn list(
 }
 
 /// The same for a file: the newest [`FILE_MAX`].
-pub async fn export(db: &Db, by: &Staff, filter: &Filter) -> Result<Vec<Line>, Error> {
+pub async fn export(db: &Db, by: &Fresh<'_, Staff>, filter: &Filter) -> Result<Vec<Line>, Error> {
     by.may(Right::Audit)?;
     let lines = find(&mut db.read().await?, filter, None, FILE_MAX).await?;
     let told = &format!("{} rows, {}", lines.len(), filter.told());

@@ -249,7 +249,7 @@ fn a_server_can_await_these_of_staff(db: Db, admin: Staff, system: System, new: 
         roles::change(&db, by, &new.role, &role, &role).await?;
         roles::remove(&db, by, &new.role).await?;
         audit::log::list(&db, &admin, &audit::log::Filter::default(), None, 1).await?;
-        audit::log::export(&db, &admin, &audit::log::Filter::default()).await?;
+        audit::log::export(&db, by, &audit::log::Filter::default()).await?;
         audit::seal::run_due(&db, &system).await?;
         audit::seal::verify(&db, &system, None).await?;
         Ok::<_, Error>(())

@@ -659,6 +659,16 @@ async fn s23_the_log_is_narrowed_and_saved_and_both_are_rows() {
     let looks = town.anna.get("/profile/views").await.text();
     assert!(looks.contains("Просмотрен журнал действий с вашими данными"), "{looks}");
 
+    // So much in one file takes a fresh proof.
+    town.app.world.clock.set(start() + Duration::minutes(16));
+    let late = town.agent.get(&at).await;
+    assert!(!late.body.contains("/admin/audit.csv"), "{}", late.text());
+    assert!(late.body.contains("href=\"/admin/confirm?next="), "{}", late.text());
+    let file = town.agent.get(&at.replace("/admin/audit?", "/admin/audit.csv?")).await;
+    assert!(file.location().starts_with("/admin/confirm"), "{}", file.body);
+    assert_eq!(town.app.count(saved).await, 1);
+    town.app.world.clock.set(start() + Duration::minutes(3));
+
     // What cannot be read is said, and nothing is shown in its place.
     for broken in ["customer=12", "object=x", "by=nobody", "from=2026-02-31"] {
         let page = town.agent.get(&format!("/admin/audit?{broken}")).await;
