@@ -194,7 +194,7 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
     let most = crate::format::integer(FILE_MAX as i64);
     let of_others = lines.iter().any(|line| line.customer_id != filter.customer);
     let came = (filter.customer.is_some() && of_others).then(|| view! { <p class="hint">{t.came}</p> });
-    let proof = fresh_first(&cx);
+    let proof = fresh_first(cx);
     let file = proof.is_none().then(|| {
         view! { <a class="btn" href=asked.address(FILE, None) download="">{icon(icons::DOWNLOAD)} {t.file}</a> }
     });

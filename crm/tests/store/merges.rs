@@ -1,6 +1,6 @@
 //! Two accounts of one person become one, and part again.
 
-use crate::common::people::{administrator, contact, lead, one, sql, text};
+use crate::common::people::{self, administrator, contact, lead, one, sql, text};
 use crate::common::{
     BY, assert_books_agree, balance, card, customer, days, execute, fund, held, join, lots, program, ready, reserve,
     sign_in, slip, spend,
@@ -466,7 +466,8 @@ both_engines!(
                 ..Filter::default()
             };
             let listed = log::list(db, &by, &filter, None, 50).await.expect("listed");
-            let saved = log::export(db, &by.fresh(db).expect("fresh"), &filter)
+            let anew = people::again(world, by.id()).await;
+            let saved = log::export(db, &anew.fresh(db).expect("fresh"), &filter)
                 .await
                 .expect("saved");
             assert_eq!(listed, saved);

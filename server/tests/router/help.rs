@@ -684,7 +684,7 @@ async fn s17_only_whoever_has_the_right_sees_and_writes_drafts_of_the_help() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 10);
     assert_eq!(agent.get("/help/lost-card").await.status, StatusCode::OK);
     let after = town.app.everything(&["sessions", "audit", "idempotency_keys"]).await;
     assert_eq!(after, before, "nothing changed");

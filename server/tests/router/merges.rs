@@ -299,7 +299,8 @@ async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     let page = lead.get(undone.location()).await;
     page.assert_says("пара снова в списке");
     assert!(page.body.contains(&format!("href=\"{there}\"")), "{}", page.body);
-    first.get("/profile/views").await.assert_says("может быть вашим");
+    let looks = first.get("/profile/views").await.text();
+    assert_eq!(looks.matches("Проверены ваши данные").count(), 2, "{looks}");
     let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.propose'";
     assert_eq!(app.count(log).await, 2);
     let [newer, older] = [newer, older].map(|id| id.to_string());

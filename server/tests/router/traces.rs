@@ -1189,9 +1189,11 @@ async fn s23_what_staff_look_for_stands_in_no_address() {
             if tag.name == "form" {
                 is_get = tag.get("method") != Some("post");
             }
-            // A day tells nothing of anybody, nor do the kinds of a history.
+            // A day tells nothing of anybody, nor do the kinds of a history and the pieces of a receipt.
             let is_kind = tag.get("type") == Some("checkbox") && tag.get("name") == Some("kind");
-            let is_field = tag.name == "input" && !is_kind && !matches!(tag.get("type"), Some("hidden" | "date"));
+            let is_pieces = tag.get("name").is_some_and(|name| name.starts_with("line_"));
+            let is_field =
+                tag.name == "input" && !is_kind && !is_pieces && !matches!(tag.get("type"), Some("hidden" | "date"));
             let is_typed = tag.name == "textarea" || is_field;
             assert!(!(is_get && is_typed), "{at}: {tag:?}");
         }
