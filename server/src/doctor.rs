@@ -45,6 +45,8 @@ pub struct Args {
 pub enum State {
     /// As it should be.
     Ok,
+    /// Not looked at: somebody else has to.
+    Unseen,
     /// Somebody should look at it soon.
     Warning,
     /// Customers are hurt by it, or will be.
@@ -70,6 +72,13 @@ fn ok(check: &'static str, found: impl Into<String>) -> Line {
         state: State::Ok,
         found: found.into(),
         advice: None,
+    }
+}
+
+fn unseen(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Line {
+    Line {
+        state: State::Unseen,
+        ..warning(check, found, advice)
     }
 }
 
@@ -100,6 +109,7 @@ pub async fn run(config: &Config, args: &Args) -> anyhow::Result<()> {
         for line in &lines {
             let state = match line.state {
                 State::Ok => "ok     ",
+                State::Unseen => "unseen ",
                 State::Warning => "WARNING",
                 State::Wrong => "WRONG  ",
             };
@@ -359,7 +369,11 @@ fn database_file(config: &Config) -> Option<PathBuf> {
 /// Room on the disk, and who may read what lies there.
 fn disk(config: &Config) -> Vec<Line> {
     let Some(file) = database_file(config) else {
-        return vec![ok("disk", "the database is PostgreSQL's: watch its disk where it runs")];
+        return vec![unseen(
+            "disk",
+            "not looked at, for the database is PostgreSQL's",
+            "watch the disk where it runs: when it is full, nothing can be changed any more and sign-in stops",
+        )];
     };
     let mut lines = Vec::new();
     let size = file.metadata().map(|meta| meta.len()).unwrap_or_default();
@@ -412,7 +426,11 @@ fn backups(config: &Config) -> Vec<Line> {
                 "backup_dir is not set, so nobody looks whether there are copies",
                 "`kabinet backup` every night, and set backup_dir to where the copies lie",
             )],
-            None => vec![ok(CHECK, "backup_dir is not set: watch the archive of PostgreSQL")],
+            None => vec![unseen(
+                CHECK,
+                "not looked at: backup_dir is for copies of SQLite",
+                "watch the base backups and the archive of PostgreSQL; see docs/operations.md, PostgreSQL",
+            )],
         };
     }
     let entries = match std::fs::read_dir(dir) {

@@ -25,7 +25,7 @@ use serde::Deserialize;
 const HERE: &str = "/admin/texts";
 
 /// Messages that go by e-mail alone: how they would go by SMS is of no interest.
-const BY_EMAIL: [&str; 11] = [
+const BY_EMAIL: [&str; 12] = [
     "email_code",
     "promotion_footer",
     "question_answered",
@@ -35,6 +35,7 @@ const BY_EMAIL: [&str; 11] = [
     "request_taken",
     "staff_email_changed",
     "staff_invited",
+    "staff_kept_out",
     "staff_password",
     "welcome",
 ];

@@ -4,11 +4,13 @@ use super::passkey::{self, Answer, Bound, Purpose as Asked, Question};
 use super::totp::{self, Secret};
 use super::{By, Factor, Known, Overview, Owner, recovery, removal};
 use crate::audit::{self, Actor};
-use crate::db::{Conn, Db, Tx, scoped};
+use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Flaw, PASSWORD_MIN};
-use crate::id::{CustomerId, FactorId, StaffId};
+use crate::id::{AttemptId, CustomerId, FactorId, StaffId};
+use crate::lang::Lang;
 use crate::on;
+use crate::outbox;
 use crate::signin::attempts::{self, AttemptRow, Purpose};
 use crate::signin::codes::typed;
 use crate::signin::history;
@@ -211,7 +213,7 @@ async fn offered(conn: &mut Conn, owner: Owner) -> Result<Option<(FactorId, Secr
 }
 
 fn stored(text: &str) -> Result<Secret, Error> {
-    let inconsistent = || crate::db::Error::Inconsistent("the secret of a TOTP cannot be read".into());
+    let inconsistent = || db::Error::Inconsistent("the secret of a TOTP cannot be read".into());
     Ok(Secret::parse(text).ok_or_else(inconsistent)?)
 }
 
@@ -614,11 +616,50 @@ async fn let_through(
     }
 }
 
-/// The first factor was right and the second was not: its customer is told.
-async fn kept_out(tx: &mut Tx, owner: Owner, visitor: &Visitor) -> Result<(), sqlx::Error> {
+/// The first factor was right and the second was not: whoever they were after is told.
+async fn kept_out(tx: &mut Tx, attempt: AttemptId, owner: Owner, visitor: &Visitor) -> Result<(), Error> {
     match owner {
-        Owner::Customer(id) => history::note(tx, id, "second", false, visitor).await,
-        Owner::Staff(_) => Ok(()),
+        Owner::Customer(id) => Ok(history::note(tx, id, "second", false, visitor).await?),
+        Owner::Staff(id) => write_to_staff(tx, attempt, id, visitor).await,
+    }
+}
+
+/// Writes to a member of staff that somebody gave their first factor and not the second: once since the attempt began, however
+/// often they try, and to whom an e-mail address is known. The try counts also where the message cannot be written.
+async fn write_to_staff(tx: &mut Tx, attempt: AttemptId, staff: StaffId, visitor: &Visitor) -> Result<(), Error> {
+    const SQL: &str = "SELECT s.name, s.email, s.language FROM staff s JOIN attempts a ON a.id = $2 \
+                       WHERE s.id = $1 AND s.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox o \
+                       WHERE o.address = s.email AND o.created_at >= a.created_at AND o.template = $3)";
+    const TEMPLATE: &str = "staff_kept_out";
+    let found: Option<(String, String, Lang)> = on!(tx, |c| sqlx::query_as(SQL)
+        .bind(staff)
+        .bind(attempt)
+        .bind(TEMPLATE)
+        .fetch_optional(c)
+        .await)?;
+    let Some((name, address, lang)) = found else {
+        return Ok(());
+    };
+    let shop = tx.shop().clone();
+    let at = shop.local(tx.now()).format("%d.%m.%Y %H:%M").to_string();
+    let to = outbox::To {
+        channel: outbox::Channel::Email,
+        address: &address,
+        customer: None,
+    };
+    let values = [
+        ("name", name.as_str()),
+        ("shop", shop.name.as_str()),
+        ("url", shop.url.as_str()),
+        ("at", at.as_str()),
+        ("network", visitor.network.as_str()),
+    ];
+    match outbox::send(tx, to, TEMPLATE, lang, &values).await {
+        Err(Error::Database(db::Error::Inconsistent(why))) => {
+            tracing::error!(%why, "a second factor was wrong, and its owner is not told");
+            Ok(())
+        }
+        other => other.map(drop),
     }
 }
 
@@ -639,7 +680,7 @@ pub async fn second_by_code(
                 match take_code(tx, owner, typed, visitor).await? {
                     Ok(second) => Ok(Ok(let_through(tx, &attempt, owner, second, visitor).await?)),
                     Err(flaw) => {
-                        kept_out(tx, owner, visitor).await?;
+                        kept_out(tx, attempt.id, owner, visitor).await?;
                         Ok(Err(flaw))
                     }
                 }
@@ -677,11 +718,11 @@ pub async fn second_by_passkey(
                     Ok(found) if found == owner => Ok(Ok(let_through(tx, &attempt, owner, "passkey", visitor).await?)),
                     // Somebody else's passkey proves nothing of who began.
                     Ok(_) => {
-                        kept_out(tx, owner, visitor).await?;
+                        kept_out(tx, attempt.id, owner, visitor).await?;
                         Ok(Err(Flaw::WrongPasskey))
                     }
                     Err(flaw) => {
-                        kept_out(tx, owner, visitor).await?;
+                        kept_out(tx, attempt.id, owner, visitor).await?;
                         Ok(Err(flaw))
                     }
                 }

@@ -91,7 +91,7 @@ pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
     };
     let (purpose, customer, session) = match leaving.errand {
         Errand::SignIn => (Purpose::SignIn, None, None),
-        Errand::Link(by) => (Purpose::Link, Some(by.id()), None),
+        Errand::Link(by) => (Purpose::Link, Some(by.id()), Some(by.session())),
         Errand::Staff => (Purpose::Staff, None, None),
         Errand::Confirm(by) => (Purpose::Confirm, by.owner().columns().0, Some(by.session())),
     };
@@ -134,7 +134,6 @@ pub async fn leave(db: &Db, leaving: Leaving<'_>) -> Result<Handoff, Error> {
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Returned {
     purpose: Purpose,
-    customer_id: Option<CustomerId>,
     session_id: Option<SessionId>,
     nonce: String,
     verifier: String,
@@ -173,7 +172,7 @@ impl Returned {
 /// browser or for another provider, were away for too long, or came back already.
 pub async fn come_back(db: &Db, provider: &str, state: &Token, browser: &Token) -> Result<Returned, Error> {
     const SQL: &str = "UPDATE handoffs SET used_at = $4 WHERE state_hash = $1 AND browser_hash = $2 AND provider = $3 \
-                       AND used_at IS NULL AND expires_at > $4 RETURNING purpose, customer_id, session_id, \
+                       AND used_at IS NULL AND expires_at > $4 RETURNING purpose, session_id, \
                        nonce, verifier, next, created_at";
     let (state, browser) = (&state.hash(), &browser.hash());
     db.write(|tx| {
@@ -333,9 +332,9 @@ pub enum Link {
     Others,
 }
 
-/// Links an account to the customer who left to do so. [`Error::Stale`] when that was somebody else.
+/// Links an account to the customer who left to do so. [`Error::Stale`] when that was somebody else, or another session.
 pub async fn link_own(db: &Db, by: &Customer, returned: &Returned, outside: &Outside) -> Result<Link, Error> {
-    if returned.purpose != Purpose::Link || returned.customer_id != Some(by.id()) {
+    if returned.purpose != Purpose::Link || returned.session_id != Some(by.session()) {
         return Err(Error::Stale);
     }
     let linked = db

@@ -324,7 +324,9 @@ crm::both_engines!(what_waits_for_consent_waits_no_more_for_who_is_erased, async
         request: None,
     };
     for of in [who, other] {
-        adjustments::adjust(db, &asker, of, &correction).await.expect("asked");
+        adjustments::adjust(db, &asker.fresh(db).expect("fresh"), of, &correction)
+            .await
+            .expect("asked");
     }
     let decider = lead(world).await;
     assert_eq!(waiting(db, &decider).await, [who.id(), other.id()]);

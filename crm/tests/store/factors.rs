@@ -1023,6 +1023,65 @@ both_engines!(
     }
 );
 
+both_engines!(staff_are_told_that_somebody_has_their_password, async |world| {
+    let db = &world.db;
+    const TOLD: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'staff_kept_out'";
+    const TRIES: &str = "SELECT COUNT(*) FROM failures";
+    let [agent, quiet] = [employ(world, "agent").await, employ(world, "quiet").await];
+    sql!(
+        world,
+        "UPDATE staff SET email = 'agent@example.com' WHERE id = $1",
+        agent
+    );
+    let secret = factors::give_totp(db, &SYSTEM, agent).await.expect("given");
+    factors::give_totp(db, &SYSTEM, quiet).await.expect("given");
+    let wrong = async |token: &Token, there: &Visitor| {
+        // Neither of now nor of a step beside it.
+        let codes = [-30, 0, 30].map(|seconds| secret.code(db.now() + Duration::seconds(seconds)));
+        let mut others = ["000000", "000001", "000002", "000003"].into_iter();
+        let typed = others.find(|code| codes.iter().all(|right| right != code));
+        let typed = typed.expect("one of four is none of three");
+        flaw(factors::second_by_code(db, token, Purpose::Staff, typed, there).await)
+    };
+    let (token, _) = staff_first(db, "agent").await;
+    world.clock.set(db.now() + Duration::minutes(1));
+    // Once for an attempt, however often it is tried.
+    for _ in 0..2 {
+        assert_eq!(wrong(&token, &from("203.0.113.9")).await, Flaw::WrongSecond);
+        assert_eq!(one!(world, i64, TOLD), 1);
+    }
+    const BODY: &str = "SELECT body FROM outbox WHERE template = 'staff_kept_out' AND address = 'agent@example.com' AND channel = 'email'";
+    let body = one!(world, String, BODY);
+    assert!(
+        body.contains("203.0.113.9") && body.contains("/admin/security"),
+        "from where, and what to do: {body}"
+    );
+    // What is right, and a wrong password, is no news.
+    factors::second_by_code(db, &token, Purpose::Staff, &secret.code(db.now()), &visitor())
+        .await
+        .expect("in");
+    let guess = signin::staff_by_password(db, "agent", "не тот пароль", Lang::Ru, &visitor()).await;
+    assert!(guess.is_err());
+    assert_eq!(one!(world, i64, TOLD), 1);
+    // The next attempt is.
+    world.clock.set(db.now() + Duration::minutes(1));
+    let (token, _) = staff_first(db, "agent").await;
+    assert_eq!(wrong(&token, &visitor()).await, Flaw::WrongSecond);
+    assert_eq!(one!(world, i64, TOLD), 2);
+    // Of whom no address is known nobody is written to, and without its template nothing is; the tries count all the same.
+    let (token, _) = staff_first(db, "quiet").await;
+    assert_eq!(wrong(&token, &visitor()).await, Flaw::WrongSecond);
+    world.clock.set(db.now() + Duration::minutes(1));
+    let (token, _) = staff_first(db, "agent").await;
+    sql!(
+        world,
+        "UPDATE templates SET code = 'gone' WHERE code = 'staff_kept_out'"
+    );
+    let before = one!(world, i64, TRIES);
+    assert_eq!(wrong(&token, &visitor()).await, Flaw::WrongSecond);
+    assert_eq!((one!(world, i64, TOLD), one!(world, i64, TRIES)), (2, before + 1));
+});
+
 both_engines!(
     what_the_demonstration_gave_its_inbox_shows_and_nothing_else,
     async |world| {

@@ -5,7 +5,7 @@
 //! `KABINET_TEST_HISTORIES` is how many histories are told, to both engines together, and `KABINET_TEST_THREADS` by how many
 //! threads to each engine.
 
-use crate::common::people::lead;
+use crate::common::people::{again, lead};
 use crate::common::*;
 use crate::model::tiers::{Counted, Tiers};
 use crate::model::{Model, PARTNERS, Refusal, Terms, Time, View};
@@ -366,7 +366,9 @@ impl Told<'_> {
             }
             Event::Reverse(gift) if self.model.gifts() > 0 => {
                 let gift = gift % self.model.gifts();
-                let done = transfers::reverse(self.db, self.staff, self.gifts[gift], "Ошибка").await;
+                let by = again(self.world, self.staff.id()).await;
+                let fresh = &by.fresh(self.db).expect("fresh");
+                let done = transfers::reverse(self.db, fresh, self.gifts[gift], "Ошибка").await;
                 if self.model.reverse(gift) {
                     done.expect("brought back");
                 } else {
@@ -381,7 +383,9 @@ impl Told<'_> {
                     note: "Извините".into(),
                     request: None,
                 };
-                let done = adjustments::adjust(self.db, self.staff, self.who[who], &new).await;
+                let by = again(self.world, self.staff.id()).await;
+                let fresh = &by.fresh(self.db).expect("fresh");
+                let done = adjustments::adjust(self.db, fresh, self.who[who], &new).await;
                 let refused = match points {
                     0.. => {
                         self.model.grant(who, program, points);

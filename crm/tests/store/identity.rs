@@ -320,6 +320,13 @@ both_engines!(linking_is_for_who_left_to_do_so, async |world| {
         identity::link_own(db, &boris, &returned, &account("a")).await,
         Err(Error::Stale)
     ));
+    // Nor does what she began in one session end in another, which proved nothing to begin it.
+    let elsewhere = crate::common::sign_in(db, anna.me()).await;
+    assert!(matches!(
+        identity::link_own(db, &elsewhere, &returned, &account("a")).await,
+        Err(Error::Stale)
+    ));
+    assert!(linked(db, &anna).await.is_empty());
     let link = async |by: &Customer, subject: &str| {
         let fresh = by.fresh(db).expect("just registered");
         let returned = travel(db, Errand::Link(&fresh)).await;

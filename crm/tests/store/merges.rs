@@ -983,7 +983,7 @@ both_engines!(nothing_is_done_any_more_for_an_account_that_went, async |world| {
     assert!(matches!(note, Err(crm::Error::Stale)), "{note:?}");
     let told = tasks::add(db, &staff, old.id(), &task).await;
     assert!(matches!(told, Err(crm::Error::Stale)), "{told:?}");
-    let given = adjustments::adjust(db, &staff, old, &correction).await;
+    let given = adjustments::adjust(db, &staff.fresh(db).expect("fresh"), old, &correction).await;
     assert!(matches!(given, Err(SpendError::Crm(crm::Error::Stale))), "{given:?}");
     assert_eq!(held(db, old).await, (0, 0));
     // For the one that stays all of it is done.
@@ -991,7 +991,9 @@ both_engines!(nothing_is_done_any_more_for_an_account_that_went, async |world| {
         .await
         .expect("a note");
     tasks::add(db, &staff, anna.id(), &task).await.expect("a task");
-    adjustments::adjust(db, &staff, anna, &correction).await.expect("given");
+    adjustments::adjust(db, &staff.fresh(db).expect("fresh"), anna, &correction)
+        .await
+        .expect("given");
     assert_eq!(held(db, anna).await, (1_00, 0));
 });
 
@@ -1108,15 +1110,27 @@ async fn whoever_consents_holds_the_customer_before_the_correction() {
         request: None,
     };
     let (lada, other) = (lead(world).await, lead(world).await);
-    let asked = adjustments::adjust(db, &lada, old, &correction).await.expect("asked");
-    let (is_held, done) = holds_before(world, old, FREE, adjustments::approve(db, &other, asked.id)).await;
+    let asked = adjustments::adjust(db, &lada.fresh(db).expect("fresh"), old, &correction)
+        .await
+        .expect("asked");
+    let (is_held, done) = holds_before(
+        world,
+        old,
+        FREE,
+        adjustments::approve(db, &other.fresh(db).expect("fresh"), asked.id),
+    )
+    .await;
     done.expect("approved");
     assert!(!is_held, "as whoever merges");
     assert_eq!(held(db, old).await.0, 1_000_000_00);
     // What went over with an account meanwhile is given to whom it went.
-    let asked = adjustments::adjust(db, &lada, old, &correction).await.expect("asked");
+    let asked = adjustments::adjust(db, &lada.fresh(db).expect("fresh"), old, &correction)
+        .await
+        .expect("asked");
     merge(world, anna, old).await.expect("merged");
-    adjustments::approve(db, &other, asked.id).await.expect("approved");
+    adjustments::approve(db, &other.fresh(db).expect("fresh"), asked.id)
+        .await
+        .expect("approved");
     assert_eq!(held(db, anna).await.0, 2_000_000_00);
     assert_books_agree(db).await;
 }
@@ -1135,7 +1149,9 @@ both_engines!(
                 note: "Извините".into(),
                 request,
             };
-            adjustments::adjust(db, &asker, of, &new).await.expect("asked")
+            adjustments::adjust(db, &asker.fresh(db).expect("fresh"), of, &new)
+                .await
+                .expect("asked")
         };
         let new = NewRequest {
             topic: "other".into(),
@@ -1147,7 +1163,7 @@ both_engines!(
         // Asked for before they became one: one is decided on meanwhile, the other after they parted.
         let (meanwhile, later) = (ask(old, 600_00, None).await, ask(old, 700_00, None).await);
         merge(world, kept, old).await.expect("merged");
-        let done = adjustments::approve(db, &decider, meanwhile.id)
+        let done = adjustments::approve(db, &decider.fresh(db).expect("fresh"), meanwhile.id)
             .await
             .expect("approved");
         assert_eq!(done.customer_id, kept.id(), "whose account it is by now");
@@ -1168,7 +1184,9 @@ both_engines!(
         let of = adjustments::requests(&mut conn, kept, &moved).await.expect("read");
         drop(conn);
         assert!(of.is_empty(), "no number of somebody else's request: {of:?}");
-        let done = adjustments::approve(db, &decider, later.id).await.expect("approved");
+        let done = adjustments::approve(db, &decider.fresh(db).expect("fresh"), later.id)
+            .await
+            .expect("approved");
         assert_eq!(done.customer_id, old.id());
         assert_eq!((held(db, kept).await, held(db, old).await), ((601_00, 0), (700_00, 0)));
         assert_books_agree(db).await;

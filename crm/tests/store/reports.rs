@@ -987,7 +987,7 @@ crm::both_engines!(the_time_to_a_solution_ends_with_the_first_closing, async |wo
 
 crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, async |world| {
     let db = ready(world).await;
-    let (mara, support, lead) = (marketer(world).await, agent(world).await, people::lead(world).await);
+    let (mara, support) = (marketer(world).await, agent(world).await);
     let anna = customer(db).await;
     let club = program(db, "club").await;
     join(db, anna, "club", start() - days(1)).await;
@@ -1044,13 +1044,13 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
         note: "За ошибку кассы".into(),
         request: None,
     };
-    adjustments::adjust(db, &support, card, &correction(50_00))
+    adjustments::adjust(db, &support.fresh(db).expect("fresh"), card, &correction(50_00))
         .await
         .expect("given");
-    let asked = adjustments::adjust(db, &support, card, &correction(200_00)).await;
+    let asked = adjustments::adjust(db, &support.fresh(db).expect("fresh"), card, &correction(200_00)).await;
     let asked = asked.expect("asked");
     assert_eq!(asked.state, AdjustmentState::Awaiting, "more than an agent gives alone");
-    let taken = adjustments::adjust(db, &support, card, &correction(-1_00)).await;
+    let taken = adjustments::adjust(db, &support.fresh(db).expect("fresh"), card, &correction(-1_00)).await;
     assert!(
         matches!(taken, Err(SpendError::Crm(Error::Forbidden))),
         "goodwill takes nothing: {taken:?}"
@@ -1083,7 +1083,10 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
         (column(agents, Figure::Corrections), column(agents, Figure::Adjusted)),
         (1, 50_00)
     );
-    adjustments::approve(db, &lead, asked.id).await.expect("consented");
+    let lead = people::lead(world).await;
+    adjustments::approve(db, &lead.fresh(db).expect("fresh"), asked.id)
+        .await
+        .expect("consented");
     let told = report(db, &mara, Kind::Points, &ask).await;
     let agents = table(&told, By::Agent);
     for (figure, value) in [

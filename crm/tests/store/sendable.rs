@@ -125,8 +125,8 @@ fn a_server_can_await_these(
         who::staff(&db, &Token::random(), &Visitor::default()).await?;
         outbox::deliver_to_inbox(&db, &system).await?;
         outbox::inbox(&db, 1).await?;
-        drop(adjustments::adjust(&db, &agent, customer.me(), &adjustment).await);
-        drop(adjustments::approve(&db, &agent, AdjustmentId::new()).await);
+        drop(adjustments::adjust(&db, &agent.fresh(&db)?, customer.me(), &adjustment).await);
+        drop(adjustments::approve(&db, &agent.fresh(&db)?, AdjustmentId::new()).await);
         drop(adjustments::refuse(&db, &agent, AdjustmentId::new()).await);
         adjustments::awaiting(&db, &agent, None, 1).await?;
         let (receipt, correction) = ((CustomerId::new(), PurchaseId::new()), ReceiptCorrectionId::new());
@@ -150,7 +150,7 @@ fn a_server_can_await_these(
         cards::secret(&db, &customer, CardId::new()).await?;
         cards::block(&db, &customer.fresh(&db)?, CardId::new()).await?;
         cards::bind(&db, &customer.fresh(&db)?, "").await?;
-        transfers::reverse(&db, &agent, TransferId::new(), "").await?;
+        transfers::reverse(&db, &agent.fresh(&db)?, TransferId::new(), "").await?;
         drop(void(&db, &system, "", "").await);
         db.key_answer("", "").await?;
         db.store_answer("", "", "").await?;

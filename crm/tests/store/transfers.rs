@@ -16,7 +16,7 @@ use crm::request::mention;
 use crm::staff::Role;
 use crm::staff::approval::Step;
 use crm::testing::{World, start};
-use crm::who::{self, Reason, Staff, Subject, Visitor};
+use crm::who::{self, Reason, Staff, Subject};
 
 /// Two customers since long ago, the first with 10.00 and 10.00 points, the second with a card.
 pub(crate) struct Pair {
@@ -469,7 +469,6 @@ both_engines!(a_statement_names_the_other_side_of_a_transfer, async |world| {
     let pair = pair(world).await;
     const NAME: &str = "UPDATE customers SET name = 'Борис' WHERE id = $1";
     execute!(db, NAME, pair.boris.id()).await.expect("named");
-    let lead = with_right(world, "lena", "administrator").await;
     let moved = async |who| {
         let mut conn = db.read().await.expect("a connection");
         let all = store::history(&mut conn, who, None, 20).await.expect("a history");
@@ -487,7 +486,10 @@ both_engines!(a_statement_names_the_other_side_of_a_transfer, async |world| {
         .expect("back");
     let id = give(db, pair.anna, &pair.card, pair.family, 2_00).await.expect("sent");
     run_due(world, start() + days(12)).await;
-    transfers::reverse(db, &lead, id, "fraud").await.expect("back");
+    let lead = with_right(world, "lena", "administrator").await;
+    transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "fraud")
+        .await
+        .expect("back");
     let of = |points: i64, name: &str, is_back| (points, name.to_owned(), is_back);
     let mut of_anna = moved(pair.anna).await;
     of_anna.sort_unstable();
@@ -536,7 +538,7 @@ both_engines!(
     }
 );
 
-/// A member of staff with the right and a role of their own.
+/// A member of staff with the right and a role of their own, moments after they came in.
 async fn with_right(world: &World, login: &str, role: &str) -> Staff {
     let db = &world.db;
     let id = agent(world, login).await.id();
@@ -545,17 +547,7 @@ async fn with_right(world: &World, login: &str, role: &str) -> Staff {
     let role = role.to_owned();
     let role = role.as_str();
     execute!(db, ROLE, id, role).await.expect("a role");
-    const SESSION: &str = "INSERT INTO sessions (id, token_hash, staff_id, device, network, created_at, seen_at, expires_at) \
-                           VALUES ($1, $2, $3, '', '', $4, $4, $5)";
-    let token = who::Token::random();
-    let (hash, now) = (&token.hash(), db.now());
-    execute!(db, SESSION, crm::id::SessionId::new(), hash, id, now, now + days(1))
-        .await
-        .expect("a session");
-    who::staff(db, &token, &Visitor::default())
-        .await
-        .expect("no error")
-        .expect("signed in")
+    people::again(world, id).await
 }
 
 async fn logged(db: &Db, action: &str) -> Vec<(crm::id::CustomerId, String)> {
@@ -568,13 +560,15 @@ async fn logged(db: &Db, action: &str) -> Vec<(crm::id::CustomerId, String)> {
 both_engines!(what_ended_on_its_way_is_nobodys_debt, async |world| {
     let db = &world.db;
     let pair = pair(world).await;
-    let lead = with_right(world, "lena", "administrator").await;
     // It arrives half an hour after its end.
     world.clock.set(start() + days(90) - Duration::minutes(30));
     let id = give(db, pair.anna, &pair.card, pair.family, 10_00).await.expect("sent");
     run_due(world, start() + days(91)).await;
     assert_eq!(held(db, pair.boris).await, (0, 0));
-    transfers::reverse(db, &lead, id, "fraud").await.expect("back");
+    let lead = with_right(world, "lena", "administrator").await;
+    transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "fraud")
+        .await
+        .expect("back");
     assert_eq!(held(db, pair.boris).await, (0, 0), "they never had it");
     assert_eq!(held(db, pair.anna).await, (20_00, 0));
     assert_books_agree(db).await;
@@ -585,25 +579,25 @@ both_engines!(staff_bring_a_transfer_back_with_a_reason, async |world| {
     let pair = pair(world).await;
     let own = lots(db, pair.anna).await;
     let lead = with_right(world, "lena", "administrator").await;
-    let nobody = agent(world, "oleg").await;
+    let nobody = people::again(world, agent(world, "oleg").await.id()).await;
     let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
-    let told = transfers::reverse(db, &nobody, id, "fraud").await;
+    let told = transfers::reverse(db, &nobody.fresh(db).expect("fresh"), id, "fraud").await;
     assert!(matches!(told, Err(Error::Forbidden)), "{told:?}");
     for reason in ["", "  "] {
-        let told = transfers::reverse(db, &lead, id, reason).await;
+        let told = transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, reason).await;
         assert!(
             matches!(&told, Err(Error::Invalid(flaws)) if flaws[..] == [("reason".into(), Flaw::Missing)]),
             "{told:?}"
         );
     }
-    let told = transfers::reverse(db, &lead, TransferId::new(), "fraud").await;
+    let told = transfers::reverse(db, &lead.fresh(db).expect("fresh"), TransferId::new(), "fraud").await;
     assert!(matches!(told, Err(Error::NotFound)), "{told:?}");
     // On its way.
-    transfers::reverse(db, &lead, id, "the account was taken over")
+    transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "the account was taken over")
         .await
         .expect("brought back");
     assert_eq!(lots(db, pair.anna).await, own);
-    let told = transfers::reverse(db, &lead, id, "again").await;
+    let told = transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "again").await;
     assert!(matches!(told, Err(Error::Stale)), "{told:?}");
     assert_books_agree(db).await;
 
@@ -613,7 +607,8 @@ both_engines!(staff_bring_a_transfer_back_with_a_reason, async |world| {
     run_due(world, start() + days(12)).await;
     spend(db, pair.boris, pair.family, 11_00).await;
     world.clock.set(start() + days(80));
-    transfers::reverse(db, &lead, id, "the account was taken over")
+    let lead = people::again(world, lead.id()).await;
+    transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "the account was taken over")
         .await
         .expect("brought back");
     assert_eq!(held(db, pair.boris).await, (-8_00, 0));
@@ -634,13 +629,13 @@ both_engines!(
     async |world| {
         let db = &world.db;
         let pair = pair(world).await;
-        let lead = with_right(world, "lena", "administrator").await;
         let id = give(db, pair.anna, &pair.card, pair.family, 12_00).await.expect("sent");
         fund(db, pair.boris, 3_00, start() + days(11)).await;
         // Of what arrived ten points end on day 90, two on day 100.
         run_due(world, start() + days(95)).await;
         assert_eq!(held(db, pair.boris).await, (5_00, 0));
-        transfers::reverse(db, &lead, id, "the account was taken over")
+        let lead = with_right(world, "lena", "administrator").await;
+        transfers::reverse(db, &lead.fresh(db).expect("fresh"), id, "the account was taken over")
             .await
             .expect("brought back");
         assert_eq!(held(db, pair.boris).await, (3_00, 0), "their own are theirs");
@@ -676,12 +671,18 @@ both_engines!(a_correction_that_waits_is_not_booked_for_who_is_gone, async |worl
         with_right(world, "mira", "lead").await,
     );
     let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
-    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 4_00)).await;
+    let asked = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 4_00),
+    )
+    .await;
     let asked = asked.expect("asked");
     assert_eq!(asked.state, AdjustmentState::Awaiting);
     const ERASED: &str = "UPDATE customers SET erased_at = $2 WHERE id = $1";
     execute!(db, ERASED, pair.anna.id(), db.now()).await.expect("erased");
-    let told = adjustments::approve(db, &other, asked.id).await;
+    let told = adjustments::approve(db, &other.fresh(db).expect("fresh"), asked.id).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Stale))), "{told:?}");
     assert_eq!(held(db, pair.anna).await, (20_00, 0));
 });
@@ -733,11 +734,18 @@ both_engines!(
             request: Some(number),
             ..correction(pair.family, 500_01)
         };
-        let asked = adjustments::adjust(db, &lead, anna, &new).await.expect("asked");
-        assert_eq!(asked.request, Some(number));
-        adjustments::adjust(db, &lead, anna, &correction(pair.family, 1_00))
+        let asked = adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &new)
             .await
-            .expect("within the cap: nobody is asked");
+            .expect("asked");
+        assert_eq!(asked.request, Some(number));
+        adjustments::adjust(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            anna,
+            &correction(pair.family, 1_00),
+        )
+        .await
+        .expect("within the cap: nobody is asked");
         for who in [&other, &third] {
             assert_eq!(inbox(world, who).await, [(Some(Step::Asked), Some(500_01), number)]);
             assert_eq!(waits_for(world, who).await, (1, 1));
@@ -762,8 +770,10 @@ both_engines!(
             "read, and it waits all the same"
         );
         world.clock.set(db.now() + Duration::seconds(1));
-        adjustments::approve(db, &third, asked.id).await.expect("approved");
-        let late = adjustments::approve(db, &other, asked.id).await;
+        adjustments::approve(db, &third.fresh(db).expect("fresh"), asked.id)
+            .await
+            .expect("approved");
+        let late = adjustments::approve(db, &other.fresh(db).expect("fresh"), asked.id).await;
         assert!(matches!(late, Err(SpendError::Crm(Error::Stale))), "{late:?}");
         assert_eq!(inbox(world, &other).await, []);
         assert_eq!(waits_for(world, &other).await, (0, 0));
@@ -790,9 +800,14 @@ both_engines!(
 
         // A refusal is told likewise, and each bell rings.
         world.clock.set(db.now() + Duration::seconds(1));
-        let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 600_00))
-            .await
-            .expect("asked");
+        let asked = adjustments::adjust(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            anna,
+            &correction(pair.family, 600_00),
+        )
+        .await
+        .expect("asked");
         adjustments::refuse(db, &other, asked.id).await.expect("refused");
         assert_eq!(
             inbox(world, &lead).await,
@@ -807,9 +822,14 @@ both_engines!(
         }
 
         // Whoever may not consent any more sees nothing of what waits.
-        adjustments::adjust(db, &lead, anna, &correction(pair.family, 700_00))
-            .await
-            .expect("asked");
+        adjustments::adjust(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            anna,
+            &correction(pair.family, 700_00),
+        )
+        .await
+        .expect("asked");
         assert_eq!(waits_for(world, &other).await.0, 1);
         let id = other.id();
         execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", id)
@@ -832,7 +852,7 @@ both_engines!(a_correction_is_for_a_request_of_its_customer, async |world| {
             request: Some(number),
             ..correction(pair.family, 1_00)
         };
-        let told = adjustments::adjust(db, &lead, anna, &new).await;
+        let told = adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &new).await;
         let is_told = matches!(&told, Err(SpendError::Crm(Error::Invalid(flaws)))
             if flaws == &[("request".to_owned(), Flaw::NoSuchNumber)]);
         assert!(is_told, "{told:?}");
@@ -854,11 +874,11 @@ both_engines!(many_small_corrections_need_consent_as_a_large_one_does, async |wo
     );
     let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
     // At once, from two pages: of three times four, two are booked.
-    let four = &correction(pair.family, 4_00);
+    let (four, fresh) = (&correction(pair.family, 4_00), &lead.fresh(db).expect("fresh"));
     let all = tokio::join!(
-        adjustments::adjust(db, &lead, anna, four),
-        adjustments::adjust(db, &lead, anna, four),
-        adjustments::adjust(db, &lead, anna, four),
+        adjustments::adjust(db, fresh, anna, four),
+        adjustments::adjust(db, fresh, anna, four),
+        adjustments::adjust(db, fresh, anna, four),
     );
     let all = [all.0, all.1, all.2].map(|done| done.expect("booked or asked"));
     let booked = all.iter().filter(|one| one.state == AdjustmentState::Booked);
@@ -872,15 +892,30 @@ both_engines!(many_small_corrections_need_consent_as_a_large_one_does, async |wo
     assert_eq!(left(&lead).await, (2_00, 4_00, 2_00));
     assert_eq!(left(&other).await, (10_00, 12_00, 10_00), "each for themselves");
     // What is taken counts as what is given does, and what a colleague consented to does not.
-    let taken = adjustments::adjust(db, &lead, anna, &correction(pair.family, -2_00)).await;
+    let taken = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, -2_00),
+    )
+    .await;
     assert_eq!(taken.expect("taken").state, AdjustmentState::Booked);
     let waits = all.iter().find(|one| one.state == AdjustmentState::Awaiting);
     let waits = waits.expect("one waits").id;
-    adjustments::approve(db, &other, waits).await.expect("approved");
+    adjustments::approve(db, &other.fresh(db).expect("fresh"), waits)
+        .await
+        .expect("approved");
     assert_eq!(left(&lead).await, (0, 2_00, 0));
     world.clock.set(db.now() + days(1));
     assert_eq!(left(&lead).await, (10_00, 2_00, 2_00));
-    let more = adjustments::adjust(db, &lead, anna, &correction(pair.family, 2_01)).await;
+    let lead = people::again(world, lead.id()).await;
+    let more = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 2_01),
+    )
+    .await;
     assert_eq!(
         more.expect("asked").state,
         AdjustmentState::Awaiting,
@@ -907,14 +942,24 @@ both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
         note: " ".into(),
         ..correction(pair.family, 1_00)
     };
-    let told = adjustments::adjust(db, &lead, anna, &mute).await;
+    let told = adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &mute).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Invalid(_)))), "{told:?}");
-    adjustments::adjust(db, &lead, anna, &correction(pair.family, -1_50))
-        .await
-        .expect("taken");
-    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 600_00))
-        .await
-        .expect("asked");
+    adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, -1_50),
+    )
+    .await
+    .expect("taken");
+    let asked = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 600_00),
+    )
+    .await
+    .expect("asked");
     let told = async || {
         let mut conn = db.read().await.expect("a connection");
         let all = crm::notification::list(&mut conn, anna, None, 20).await.expect("read");
@@ -927,7 +972,9 @@ both_engines!(the_customer_is_told_of_a_correction_and_why, async |world| {
     };
     let taken = (Some(-1_50), "за ошибку кассы".to_owned());
     assert_eq!(told().await, std::slice::from_ref(&taken), "what waits is not told yet");
-    adjustments::approve(db, &other, asked.id).await.expect("approved");
+    adjustments::approve(db, &other.fresh(db).expect("fresh"), asked.id)
+        .await
+        .expect("approved");
     assert_eq!(told().await, [taken, (Some(600_00), "за ошибку кассы".to_owned())]);
     const BODIES: &str = "SELECT COUNT(*) FROM outbox WHERE template = 'points_corrected' AND address = 'anna@example.com' \
                           AND body LIKE '%за ошибку кассы%' AND (body LIKE '%−1,50%' OR body LIKE '%+600%') \
@@ -944,24 +991,41 @@ both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
     let lead = with_right(world, "lena", "lead").await;
     let nobody = people::moments_after(world, "oleg", "Олег", "marketer").await;
     let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
-    let told = adjustments::adjust(db, &nobody, anna, &correction(pair.family, 1_00)).await;
+    let told = adjustments::adjust(
+        db,
+        &nobody.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 1_00),
+    )
+    .await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
-    let nothing = adjustments::adjust(db, &lead, anna, &correction(pair.family, 0)).await;
+    let nothing = adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &correction(pair.family, 0)).await;
     assert!(matches!(nothing, Err(SpendError::Amount)), "{nothing:?}");
     for points in [1_00, 5_000_00] {
-        let nowhere = adjustments::adjust(db, &lead, anna, &correction(ProgramId::new(), points)).await;
+        let nowhere = adjustments::adjust(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            anna,
+            &correction(ProgramId::new(), points),
+        )
+        .await;
         assert!(matches!(nowhere, Err(SpendError::Crm(Error::NotFound))), "{nowhere:?}");
     }
     let mute = NewAdjustment {
         reason: " ".into(),
         ..correction(pair.family, 1_00)
     };
-    let told = adjustments::adjust(db, &lead, anna, &mute).await;
+    let told = adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &mute).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Invalid(_)))), "{told:?}");
 
-    let given = adjustments::adjust(db, &lead, anna, &correction(pair.family, 500_00))
-        .await
-        .expect("given");
+    let given = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 500_00),
+    )
+    .await
+    .expect("given");
     assert_eq!(
         (given.state, given.decided_by, &*given.reason),
         (AdjustmentState::Booked, None, "the till was broken")
@@ -973,11 +1037,22 @@ both_engines!(staff_correct_points_up_to_the_cap_of_their_role, async |world| {
         "as long as the program's own"
     );
     reserve(db, anna, pair.family, "1", 100_00).await.expect("reserved");
-    let told = adjustments::adjust(db, &lead, anna, &correction(pair.family, -420_01)).await;
+    let told = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, -420_01),
+    )
+    .await;
     assert!(matches!(told, Err(SpendError::NotEnough { missing: 1 })), "{told:?}");
-    adjustments::adjust(db, &lead, anna, &correction(pair.family, -420_00))
-        .await
-        .expect("taken");
+    adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, -420_00),
+    )
+    .await
+    .expect("taken");
     assert_eq!(held(db, anna).await, (100_00, 0));
     let mut conn = db.read().await.expect("a connection");
     let newest = store::history(&mut conn, anna, None, 2).await.expect("a history");
@@ -1002,18 +1077,28 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
         with_right(world, "lena", "lead").await,
         with_right(world, "mira", "clerk").await,
     );
-    let nobody = agent(world, "oleg").await;
+    let nobody = people::again(world, agent(world, "oleg").await.id()).await;
     let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
-    let asked = adjustments::adjust(db, &lead, anna, &correction(pair.family, 500_01))
-        .await
-        .expect("asked");
+    let asked = adjustments::adjust(
+        db,
+        &lead.fresh(db).expect("fresh"),
+        anna,
+        &correction(pair.family, 500_01),
+    )
+    .await
+    .expect("asked");
     assert_eq!(asked.state, AdjustmentState::Awaiting);
     assert_eq!(held(db, anna).await, (20_00, 0));
     // A role that is not named has no cap.
     let of_clerk = other.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
-    let small = adjustments::adjust(db, &other, of_clerk, &correction(pair.family, -1))
-        .await
-        .expect("asked");
+    let small = adjustments::adjust(
+        db,
+        &other.fresh(db).expect("fresh"),
+        of_clerk,
+        &correction(pair.family, -1),
+    )
+    .await
+    .expect("asked");
     assert_eq!(small.state, AdjustmentState::Awaiting);
 
     let (waiting, next) = adjustments::awaiting(db, &other, None, 10).await.expect("a list");
@@ -1031,7 +1116,7 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
     ));
 
     for (by, id) in [(&lead, asked.id), (&nobody, asked.id), (&other, small.id)] {
-        let told = adjustments::approve(db, by, id).await;
+        let told = adjustments::approve(db, &by.fresh(db).expect("fresh"), id).await;
         assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
         let told = adjustments::refuse(db, by, id).await;
         assert!(matches!(told, Err(SpendError::Crm(Error::Forbidden))), "{told:?}");
@@ -1041,7 +1126,8 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
         (refused.state, refused.decided_by),
         (AdjustmentState::Refused, Some(lead.id()))
     );
-    let all = (0..20).map(|_| adjustments::approve(db, &other, asked.id));
+    let fresh = &other.fresh(db).expect("fresh");
+    let all = (0..20).map(|_| adjustments::approve(db, fresh, asked.id));
     let done = futures::future::join_all(all).await;
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "once");
     assert!(
@@ -1052,7 +1138,7 @@ both_engines!(beyond_the_cap_somebody_else_consents, async |world| {
     assert_eq!(held(db, anna).await, (520_01, 0));
     let told = adjustments::refuse(db, &other, asked.id).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::Stale))), "{told:?}");
-    let told = adjustments::approve(db, &other, crm::id::AdjustmentId::new()).await;
+    let told = adjustments::approve(db, &other.fresh(db).expect("fresh"), crm::id::AdjustmentId::new()).await;
     assert!(matches!(told, Err(SpendError::Crm(Error::NotFound))), "{told:?}");
     let nothing = adjustments::awaiting(db, &other, None, 10).await.expect("a list");
     assert_eq!(nothing, (vec![], None));
@@ -1071,7 +1157,11 @@ both_engines!(
             // Two and two of the same moment.
             world.clock.set(start() + days(11) + Duration::minutes(n / 2));
             let new = correction(pair.family, 500_01 + n);
-            asked.push(adjustments::adjust(db, &lead, anna, &new).await.expect("asked"));
+            asked.push(
+                adjustments::adjust(db, &lead.fresh(db).expect("fresh"), anna, &new)
+                    .await
+                    .expect("asked"),
+            );
         }
         asked.sort_by_key(|one| (one.created_at, one.id));
         let (mut told, mut after) = (Vec::new(), None);
@@ -1100,9 +1190,14 @@ both_engines!(
         give(db, pair.anna, &pair.card, pair.family, 1_00).await.expect("sent");
         let lead = with_right(world, "lena", Role::ADMINISTRATOR).await;
         let anna = lead.open(db, pair.anna.id(), Reason::Card).await.expect("opened");
-        adjustments::adjust(db, &lead, anna, &correction(pair.family, 1_00))
-            .await
-            .expect("given");
+        adjustments::adjust(
+            db,
+            &lead.fresh(db).expect("fresh"),
+            anna,
+            &correction(pair.family, 1_00),
+        )
+        .await
+        .expect("given");
         assert_books_agree(db).await;
         for (spoil, mend, finds) in [
             (

@@ -364,7 +364,7 @@ async fn link(peer: &Peer, cx: &Cx, returned: &Returned, outside: &Outside) -> R
         Ok(Link::New) => Ok(format!("{PROFILE}?done=linked")),
         Ok(Link::Already) => Ok(format!("{PROFILE}?done=already")),
         Ok(Link::Others) => Ok(place(peer, cx, None, Told::Taken)),
-        // Somebody else is signed in here by now.
+        // Somebody else is signed in here by now, or the same customer anew.
         Err(crm::Error::Stale) => Ok(place(peer, cx, None, Told::Stale)),
         Err(e) => Err(e.into()),
     }

@@ -164,6 +164,27 @@ async fn of_files_it_sees_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn of_postgresql_it_says_what_it_does_not_look_at() {
+    let world = crm::testing::postgres().await;
+    let here = Installation::new().with("KABINET_DATABASE_URL", &world.url);
+    here.buy("1");
+    here.employ("olga");
+    std::fs::create_dir_all(here.path("site/pkg")).expect("a folder");
+    let _server = here.serve().await;
+    let found = complaints(&here);
+    let told: Vec<_> = found
+        .iter()
+        .map(|(check, state, _)| (check.as_str(), state.as_str()))
+        .collect();
+    assert_eq!(told, [("disk", "unseen"), ("backups", "unseen")], "{found:?}");
+    // It is no failure either.
+    let said = here.succeed(&["doctor"]);
+    for line in ["unseen   disk: not looked at", "unseen   backups: not looked at"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn of_a_server_that_stops_or_is_gone_it_says_so() {
     let here = healthy().with("KABINET_DRAIN_SECONDS", "300");
     let mut server = here.serve().await;

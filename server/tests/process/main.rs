@@ -1,5 +1,5 @@
 //! The program as it is run: what it does with signals, what it tells those who watch, what its commands say. Each test
-//! has an installation of its own, over SQLite in a folder that is gone afterwards.
+//! has an installation of its own, mostly over SQLite in a folder that is gone afterwards.
 
 mod clients;
 mod command_line;

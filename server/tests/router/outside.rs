@@ -816,6 +816,22 @@ async fn s19_somebody_elses_account_is_not_linked() {
         .insert("__Host-kabinet".into(), boris.cookies["__Host-kabinet"].clone());
     assert_eq!(mixed.get(&back).await.location(), "/profile/providers?outside=stale");
     assert_eq!(identities(&app).await, 1);
+    // Nor to herself in another session than the one that began it.
+    app.world.clock.set(start() + Duration::minutes(1));
+    peer.with(|inner| inner.now = start() + Duration::minutes(1));
+    let there = follow(&mut anna, "/sign-in/with/test?link=1")
+        .await
+        .location()
+        .to_owned();
+    let back = peer.agree(&there, &own);
+    let mut elsewhere = app.anybody();
+    elsewhere.prove(&anna.phone).await;
+    let mut mixed = anna.browser.clone();
+    mixed
+        .cookies
+        .insert("__Host-kabinet".into(), elsewhere.cookies["__Host-kabinet"].clone());
+    assert_eq!(mixed.get(&back).await.location(), "/profile/providers?outside=stale");
+    assert_eq!(identities(&app).await, 1);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::notification;
 use crate::on;
 use crate::staff::Right;
 use crate::staff::approval::{self, Step, What};
-use crate::who::{Staff, Subject};
+use crate::who::{Fresh, Staff, Subject};
 use chrono::{DateTime, Datelike as _};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -31,7 +31,12 @@ const MOST: i64 = 100_000_000_000;
 /// for a purchase of today, without the waiting. Taking more than can be spent is [`SpendError::NotEnough`], a program that is not there
 /// [`Error::NotFound`], a customer who is nobody any more [`Error::Stale`]. Fields: `reason`, `note`, `request`, which is to be one of
 /// the customer's.
-pub async fn adjust(db: &Db, by: &Staff, of: Subject, new: &NewAdjustment) -> Result<Adjustment, SpendError> {
+pub async fn adjust(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    of: Subject,
+    new: &NewAdjustment,
+) -> Result<Adjustment, SpendError> {
     const NEW: &str = "INSERT INTO adjustments (id, program_id, customer_id, points, reason, note, state, asked_by, \
                        created_at, request_id) VALUES ($1, $2, $3, $4, $5, $6, 'awaiting', $7, $8, $9)";
     if new.points < 0 || !by.has(Right::Goodwill) {
@@ -158,7 +163,7 @@ async fn tell(tx: &mut Tx, id: AdjustmentId, customer: CustomerId, points: i64, 
 
 /// Consents to a correction that somebody else asked for, and books it. One's own is [`Error::Forbidden`], one that was
 /// decided, or whose customer is gone since, [`Error::Stale`].
-pub async fn approve(db: &Db, by: &Staff, id: AdjustmentId) -> Result<Adjustment, SpendError> {
+pub async fn approve(db: &Db, by: &Fresh<'_, Staff>, id: AdjustmentId) -> Result<Adjustment, SpendError> {
     db.write(|tx| {
         scoped(async move {
             by.may(Right::Points)?;

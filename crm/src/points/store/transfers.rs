@@ -393,7 +393,7 @@ pub async fn cancel(db: &Db, by: &Customer, id: TransferId) -> Result<(), Error>
 /// Brings a transfer back, because something is wrong with it: the sender gets every point back, the receiver loses them,
 /// first out of what arrived, also what of it expired there, then out of other active points, then below zero whatever the floor. [`Error::Stale`] when it
 /// has come back already. Both are told by a message, the receiver if they had them. Field: `reason`.
-pub async fn reverse(db: &Db, by: &Staff, id: TransferId, reason: &str) -> Result<(), Error> {
+pub async fn reverse(db: &Db, by: &Fresh<'_, Staff>, id: TransferId, reason: &str) -> Result<(), Error> {
     const FIND: &str =
         "SELECT id, program_id, from_id, to_id, points, out_id, in_id, completes_at FROM transfers WHERE id = $1";
     const REVERSE: &str = "UPDATE transfers SET state = 'reversed', ended_at = $2, staff_id = $3, reason = $4 \
