@@ -90,7 +90,7 @@ impl Error {
     /// True where the database cannot be reached or has no room just now: nothing is wrong with what was asked, and it
     /// may be asked again. That is no connection in time, one that broke, a server that stops or starts (SQLSTATE class
     /// 57P), a lost connection (08), used up connections, disk or memory (53), a lock held by others for too long
-    /// (55P03); with SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be
+    /// (55P03), one that two held against each other or in no order however often it was tried (40P01, 40001); with SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be
     /// opened (14).
     pub fn is_outage(&self) -> bool {
         match self {
@@ -103,7 +103,7 @@ impl Error {
             ) => true,
             Self::Driver(sqlx::Error::Database(e)) => match e.code().as_deref() {
                 // Five characters are an SQLSTATE; SQLite's codes are shorter numbers.
-                Some("55P03") => true,
+                Some("55P03" | "40001" | "40P01") => true,
                 Some(state) if state.len() == 5 => ["57P", "08", "53"].iter().any(|class| state.starts_with(class)),
                 Some(code) => code
                     .parse::<i32>()

@@ -288,6 +288,14 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
             "the log says why; see docs/operations.md",
         ));
     }
+    lines.push(match checkup::returns_without_sale(db, by).await? {
+        (count, Some(document)) => warning(
+            "returns",
+            format!("{count} line(s) brought back have waited for their sale for over a day, the oldest for {document}"),
+            "ask at the till for the right number of the sale, void the return there and send it again; see docs/api.md",
+        ),
+        _ => ok("returns", "none has waited for its sale for over a day"),
+    });
     lines.push(text_messages(limits::sms_today(&mut db.read().await?).await?));
     lines.push(staff(config, checkup::managers(db, by).await?));
     if config.is_https() && crm::content::setting(db, demo::MARK).await?.is_some() {

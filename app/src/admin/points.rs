@@ -148,9 +148,11 @@ fn refused(error: SpendError) -> AppError {
     match error {
         SpendError::Amount => AppError::field("points", Flaw::NotPoints),
         SpendError::NotEnough { missing } => AppError::field("points", Flaw::NotEnoughPoints { missing }),
-        SpendError::TooMuch { .. } | SpendError::Frozen { .. } | SpendError::Reused | SpendError::Ended(_) => {
-            AppError::Stale
-        }
+        SpendError::TooMuch { .. }
+        | SpendError::Frozen { .. }
+        | SpendError::Reused
+        | SpendError::MadeAfter
+        | SpendError::Ended(_) => AppError::Stale,
         SpendError::Crm(e) => e.into(),
     }
 }

@@ -61,10 +61,11 @@ pub async fn void(db: &Db, by: &System, source: &str, document: &str) -> Result<
 
 /// The same, within a transaction.
 pub async fn void_in(tx: &mut Tx, _by: &System, source: &str, document: &str) -> Result<PurchaseId, VoidError> {
-    const VOID: &str = "UPDATE purchases SET voided_at = $3 WHERE source = $1 AND document = $2 AND voided_at IS NULL \
+    const VOID: &str = "UPDATE purchases SET voided_at = $3, receipt_code = NULL WHERE source = $1 AND document = $2 AND voided_at IS NULL \
          RETURNING id, customer_id, at";
     const KNOWN: &str = "SELECT id FROM purchases WHERE source = $1 AND document = $2";
     let now = tx.now();
+    // Its code is free again: the same paper is sent anew, under another number and as it should have been.
     let voided: Option<(PurchaseId, Option<CustomerId>, DateTime<Utc>)> = on!(tx, |c| sqlx::query_as(VOID)
         .bind(source)
         .bind(document)

@@ -21,7 +21,7 @@ use crate::quote::{Payable, Quote, earns, told};
 use crate::rule;
 use crate::rule::store::asking::{self, Deal};
 use crate::rule::store::timeline;
-use crate::till::Scope;
+use crate::till::{Scope, redeem};
 use crate::who::{Subject, Till};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::types::Json;
@@ -105,6 +105,8 @@ pub enum Problem {
     Unknown,
     /// A time that has not come yet.
     InFuture,
+    /// A time before tills had clocks: what counts it says nothing.
+    LongAgo,
     /// No code of a receipt.
     NotACode,
     /// Only where the receipt is somebody's.
@@ -201,6 +203,8 @@ pub struct Receipt {
     pub paid: Vec<Points>,
     /// What of points should have paid as well, and was gone when the receipt came late; in hundredths.
     pub unpaid: i64,
+    /// Of a return: how many of its lines name a sale that has not come, and take nothing back until it does.
+    pub waiting: i64,
     /// The code by which it may be claimed, as long as it is nobody's.
     pub code: Option<String>,
     /// How it was bought and paid, as it was told first.
@@ -260,6 +264,8 @@ impl NewReceipt {
         let mut fault = |pointer: String, problem| faults.push((pointer, problem));
         if self.at > now + AHEAD {
             fault("/at".into(), Problem::InFuture);
+        } else if self.at < DateTime::UNIX_EPOCH {
+            fault("/at".into(), Problem::LongAgo);
         }
         if self.customer.is_some() && self.card.is_some() {
             fault("/card".into(), Problem::Either);
@@ -394,6 +400,10 @@ pub async fn book_in(tx: &mut Tx, by: &Till, new: &NewReceipt) -> Result<Receipt
             allow(tx, &purchase).await?;
         }
         let subject = system.subject(customer);
+        // Known to the tills of its source alone.
+        if redeem::holder(tx, by, reservation).await?.id() != customer {
+            return Err(SpendError::Crm(Error::NotFound).into());
+        }
         let receipt = (booked.id, purchase.at);
         spending::capture_late(tx, &system, subject, reservation, points, receipt).await?;
         purchases::match_returns_of(tx, &purchase.document).await?;
@@ -529,6 +539,8 @@ struct HeadRow {
     unpaid: i64,
     /// Whether rules gave anything for it.
     is_given: bool,
+    /// How many of its lines wait for their sale.
+    waiting: i64,
 }
 
 /// A receipt of the till's source by its number. Fails with [`Error::NotFound`].
@@ -555,7 +567,9 @@ async fn read(
     const HEAD: &str = "SELECT p.id, p.document, p.customer_id, p.at, p.voided_at, p.receipt_code, p.channel, p.payments, \
         CAST(COALESCE((SELECT SUM(r.unpaid) FROM reservations r WHERE r.customer_id = p.customer_id \
         AND r.purchase_id = p.id), 0) AS BIGINT) AS unpaid, \
-        EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given FROM purchases p WHERE p.id = $1";
+        EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given, \
+        CASE WHEN p.kind = 'return' THEN (SELECT COUNT(*) FROM purchase_lines l JOIN waiting_returns w ON w.line_id = l.id \
+        WHERE l.purchase_id = p.id) ELSE 0 END AS waiting FROM purchases p WHERE p.id = $1";
     // Each program by the name that it has now.
     const SUMS: &str = "SELECT s.is_paid, g.code, v.name, CAST(SUM(s.points) AS BIGINT) FROM \
         (SELECT FALSE AS is_paid, a.program_id, a.points - a.taken_back AS points FROM purchase_lines l \
@@ -611,6 +625,7 @@ async fn read(
         earned,
         paid,
         unpaid: head.unpaid,
+        waiting: head.waiting,
         code: head.receipt_code.filter(|_| head.customer_id.is_none()),
         presented,
         coupons: given,

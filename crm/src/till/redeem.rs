@@ -61,7 +61,7 @@ pub async fn cancel(tx: &mut Tx, by: &Till, id: ReservationId) -> Result<Reserva
     spending::cancel_in(tx, &system, subject, id).await
 }
 
-async fn holder(conn: &mut Conn, by: &Till, id: ReservationId) -> Result<Subject, SpendError> {
+pub(super) async fn holder(conn: &mut Conn, by: &Till, id: ReservationId) -> Result<Subject, SpendError> {
     const SQL: &str = "SELECT customer_id FROM reservations WHERE id = $1 AND source = $2";
     let system = by.with(Scope::Points)?;
     let found: Option<CustomerId> = on!(conn, |c| sqlx::query_scalar(SQL)

@@ -354,6 +354,62 @@ both_engines!(what_expired_after_a_sale_pays_for_it_all_the_same, async |world| 
     assert_books_agree(db).await;
 });
 
+both_engines!(a_sale_of_before_its_reservation_is_not_paid_under_it, async |world| {
+    let db = ready(world).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let anna = rich(db).await;
+    world.clock.set(start() + minutes(60));
+    let promised = hold(db, &till, anna, "points-1", 10_00).await;
+    let before = receipt::book(db, &till, &paying("S-1", anna, start() + minutes(49), &promised, 10_00)).await;
+    assert!(
+        matches!(before, Err(ReceiptError::Spend(SpendError::MadeAfter))),
+        "{before:?}"
+    );
+    // Within what clocks are apart it may have been after all.
+    let sold = paying("S-1", anna, start() + minutes(51), &promised, 10_00);
+    assert_eq!(points(&receipt::book(db, &till, &sold).await.expect("booked")), 10_00);
+});
+
+both_engines!(a_reservation_pays_at_the_tills_of_its_source_alone, async |world| {
+    let db = ready(world).await;
+    let one = till(db, "one", "shop", &Scope::ALL).await;
+    let other = till(db, "other", "market", &Scope::ALL).await;
+    let anna = rich(db).await;
+    let promised = hold(db, &one, anna, "points-1", 10_00).await;
+    let there = receipt::book(db, &other, &paying("S-1", anna, db.now(), &promised, 10_00)).await;
+    assert!(
+        matches!(there, Err(ReceiptError::Spend(SpendError::Crm(Error::NotFound)))),
+        "{there:?}"
+    );
+    let here = receipt::book(db, &one, &paying("S-1", anna, db.now(), &promised, 10_00)).await;
+    assert_eq!(points(&here.expect("booked")), 10_00);
+});
+
+both_engines!(
+    the_code_of_a_voided_receipt_is_free_for_the_one_in_its_place,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        let anna = customer(db).await;
+        join(db, anna, "club", start()).await;
+        let of = |document: &str| NewReceipt {
+            code: Some("ABCD-1234-EFGH".into()),
+            ..sale(document)
+        };
+        receipt::book(db, &till, &of("S-1")).await.expect("booked");
+        let twice = receipt::book(db, &till, &of("S-2")).await;
+        assert!(matches!(twice, Err(ReceiptError::CodeTaken)), "{twice:?}");
+        db.write(|tx| scoped(void_in(tx, &BY, "shop", "S-1")))
+            .await
+            .expect("voided");
+        receipt::book(db, &till, &of("S-2")).await.expect("in its place");
+        let anna = sign_in(db, anna).await;
+        let claimed = claim(db, &anna, "ABCD-1234-EFGH").await.expect("claimed");
+        let document = one!(world, String, "SELECT document FROM purchases WHERE id = $1", claimed);
+        assert_eq!(document, "S-2");
+    }
+);
+
 both_engines!(
     what_brought_points_that_were_over_and_paid_takes_them_back,
     async |world| {

@@ -52,8 +52,9 @@ pub(super) async fn book(call: Call, once: Once, sent: Sent<Batch>) -> Result<An
             }
             Err(e) => {
                 let problem = Problem::from(e);
-                // Nothing is wrong with the receipt: the batch is to be sent again.
-                if problem.details().status >= 500 {
+                // Nothing is wrong with the receipt: the batch is to be sent again. What fails for any other reason would fail
+                // again, and what comes after it would never be booked.
+                if problem.details().status == 503 {
                     return Err(problem);
                 }
                 result.rejected += 1;

@@ -4,7 +4,7 @@ use super::problem::{Details, Problem};
 use super::shapes::{Liability, Owed, Posted, Postings};
 use super::{Call, Query};
 use axum::Json;
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use crm::points::store::exports;
 use crm::till::Scope;
 use serde::Deserialize;
@@ -34,6 +34,10 @@ pub(super) async fn postings(call: Call, Query(days): Query<Days>) -> Result<Jso
             "not_a_span",
             format!("{count} days; 1 to {} can be told", exports::DAYS_MAX),
         ));
+    }
+    // Years that no calendar of a shop has are none of the databases' either.
+    if !(1970..=9999).contains(&days.from.year()) || days.to.year() > 9999 {
+        return Err(Problem::invalid().at("/from", "not_a_span", "The years 1970 to 9999 can be told".to_owned()));
     }
     let mut conn = call.app.db.read().await?;
     if let Some(until) = exports::open_until(&conn, days.from, days.to) {

@@ -340,6 +340,7 @@ impl From<SpendError> for Problem {
                 problem
             }
             SpendError::Reused => Self::conflict("reused", "It was asked for otherwise before"),
+            SpendError::MadeAfter => Self::conflict("made_after", "The reservation was made after the sale"),
             SpendError::Ended(state) => Self::conflict("reservation_ended", "The reservation has ended")
                 .detail(format!("It is {state:?}").to_lowercase()),
             SpendError::Crm(e) => e.into(),
@@ -404,6 +405,10 @@ impl Problem {
             Flaw::InFuture => (
                 "in_future",
                 "The time has not come yet; is the till's clock right".to_owned(),
+            ),
+            Flaw::LongAgo => (
+                "long_ago",
+                "The time is before 1970; is the till's clock right".to_owned(),
             ),
             Flaw::NotACode => ("not_a_code", "It is no code of a receipt".to_owned()),
             Flaw::NeedsCustomer => (

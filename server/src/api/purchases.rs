@@ -65,7 +65,7 @@ pub(super) async fn quote(call: Call, sent: Sent<NewQuote>) -> Result<Json<Quote
         (status = 200, description = "It was there before", body = Receipt),
         (status = 404, description = "`card_unknown`, or no such reservation", body = Details),
         (status = 409, description = "`document_conflict`, `code_taken`, `card_blocked`, `card_blank`, `identify_first`, \
-            `not_enough_points`, `too_much`, `reservation_ended`, `reused`, `key_reused`", body = Details)))]
+            `not_enough_points`, `too_much`, `reservation_ended`, `made_after`, `reused`, `key_reused`", body = Details)))]
 pub(super) async fn book(call: Call, once: Once, sent: Sent<NewPurchase>) -> Result<Answer, Problem> {
     let new = sent.body.clone().into();
     book_receipt(&call, &once, &sent, &new).await

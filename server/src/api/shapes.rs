@@ -712,6 +712,10 @@ pub struct Receipt {
     /// What points should have paid as well, by `redeem`: the receipt came after the reservation had lapsed, and they were gone.
     #[schema(example = 0)]
     pub unpaid: i64,
+    /// Of a return: how many of its lines name a sale that has not come. They take no points back until it does: where it is
+    /// none of a till that is cut off, the number is wrong.
+    #[schema(example = 0)]
+    pub waiting: i64,
     /// The code by which it may be claimed in the cabinet, as long as it is nobody's.
     pub code: Option<String>,
     /// In which way it was bought, as it was told first.
@@ -823,6 +827,7 @@ impl From<receipt::Receipt> for Receipt {
             earned: receipt.earned.into_iter().map(Into::into).collect(),
             paid: receipt.paid.into_iter().map(Into::into).collect(),
             unpaid: receipt.unpaid,
+            waiting: receipt.waiting,
             code: receipt.code,
             channel: receipt.way.channel,
             payments: receipt.way.payments,

@@ -491,6 +491,84 @@ async fn of_two_batches_one_counts(app: &TestApp) {
     assert_eq!(problems, [(Some(409), Some("document_conflict")); 10]);
 }
 
+/// A receipt that cannot be booked, whatever the reason, keeps nobody else out; and of times that no database of ours has none
+/// comes that far.
+#[tokio::test]
+async fn a_receipt_that_fails_stops_nothing_of_its_batch() {
+    const POISON: &str = "CREATE TRIGGER poison BEFORE INSERT ON purchases WHEN NEW.document = 'poison' \
+                          BEGIN SELECT RAISE(ABORT, 'for a test'); END";
+    let app = TestApp::new().await;
+    app.execute(POISON).await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let sale = |document: &str| {
+        json!({
+            "document": document, "at": app.world.db.now(), "lines": [{"article": "tea", "quantity": 1, "price": 100}],
+        })
+    };
+    let batch = json!({"purchases": [sale("S-1"), sale("poison"), sale("S-2")]});
+    let done = read(&till.post("/purchases/batch", &batch).await);
+    assert_eq!(
+        (
+            &done["booked"],
+            &done["rejected"],
+            &done["receipts"][1]["problem"]["status"]
+        ),
+        (&json!(2), &json!(1), &json!(500)),
+        "{done}"
+    );
+}
+
+#[tokio::test]
+async fn times_that_no_till_has_are_refused() {
+    for app in [TestApp::new().await, TestApp::on_postgres().await] {
+        let till = till(&app, "till-1", &Scope::ALL).await;
+        for at in ["-9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"] {
+            let sale = json!({"document": "S-1", "at": at, "lines": [{"article": "tea", "quantity": 1, "price": 100}]});
+            let said = problem(
+                &till.post("/purchases", &sale).await,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid",
+            );
+            assert_eq!(pointers(&said), [("/at", "long_ago")], "{at}");
+        }
+        for days in [
+            "from=-9999-01-01&to=-9999-01-01",
+            "from=%2B20000-01-01&to=%2B20000-01-01",
+            "from=1969-12-31&to=1970-01-01",
+        ] {
+            let told = till.get(&format!("/exports/postings?{days}")).await;
+            assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY, "{days}: {}", told.body);
+        }
+        let told = till.get("/exports/postings?from=9999-12-31&to=9999-12-31").await;
+        assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    }
+}
+
+/// A return that names a sale that is not there says so, until the sale comes.
+#[tokio::test]
+async fn a_return_says_whether_its_sale_is_there() {
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let now = app.world.db.now();
+    let tea = json!({"article": "tea", "quantity": 1, "price": 100});
+    let back = json!({"article": "tea", "quantity": 1, "price": 100, "original": {"document": "S-1", "line": 1}});
+    let returned = till
+        .post("/returns", &json!({"document": "R-1", "at": now, "lines": [back]}))
+        .await;
+    assert_eq!(read(&returned)["waiting"], 1, "{}", returned.body);
+    let late = app.world.db.now() + Duration::days(1) + Duration::minutes(1);
+    app.world.clock.set(late);
+    let found = crm::checkup::returns_without_sale(&app.world.db, &BY).await;
+    assert_eq!(found.expect("asked"), (1, Some("S-1".to_owned())), "told by the doctor");
+    let sold = till
+        .post("/purchases", &json!({"document": "S-1", "at": now, "lines": [tea]}))
+        .await;
+    assert_eq!(read(&sold)["waiting"], 0);
+    assert_eq!(read(&till.get("/purchases/R-1").await)["waiting"], 0);
+    let found = crm::checkup::returns_without_sale(&app.world.db, &BY).await;
+    assert_eq!(found.expect("asked"), (0, None));
+}
+
 #[tokio::test]
 async fn a_return_of_a_known_number_that_names_another_line_is_refused() {
     let app = TestApp::new().await;

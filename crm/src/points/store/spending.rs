@@ -50,6 +50,9 @@ pub enum SpendError {
     /// The reservation has ended, in this state.
     #[error("the reservation has ended")]
     Ended(ReservationState),
+    /// What was sold before the reservation was made is not paid under it.
+    #[error("the reservation was made after the sale")]
+    MadeAfter,
     /// Everything else.
     #[error(transparent)]
     Crm(#[from] Error),
@@ -211,6 +214,7 @@ pub(crate) async fn capture_late(
     let is_within = is_promised && sold_at < held.expires_at + rules::CLOCKS;
     let is_late = rules::is_late(sold_at, now);
     let is_sold = match held.state {
+        ReservationState::Held if is_late && !is_promised => return Err(SpendError::MadeAfter),
         ReservationState::Held => is_late,
         ReservationState::Expired => is_within || is_promised && is_late,
         // Who let the points go themselves, or has spent them on something else, says what cannot be.
