@@ -357,7 +357,8 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     const HOLD: &str = "UPDATE requests SET updated_at = updated_at WHERE id = $1 RETURNING assignee_id, updated_at";
     const WORKS: &str = "SELECT s.id FROM requests r JOIN staff s ON s.id = r.assignee_id \
                          WHERE r.id = $1 AND s.disabled_at IS NULL";
-    const RETURN: &str = "UPDATE requests SET assignee_id = NULL, updated_at = $2 WHERE id = $1";
+    const RETURN: &str = "UPDATE requests SET lost_by = assignee_id, lost_late = TRUE, assignee_id = NULL, updated_at = $2 \
+                          WHERE id = $1";
     let now = tx.now();
     let (mut assignee, updated_at): (Option<StaffId>, DateTime<Utc>) =
         on!(tx, |c| sqlx::query_as(HOLD).bind(request).fetch_one(c).await)?;
