@@ -699,6 +699,10 @@ crm::both_engines!(requests_are_given_to_who_may_open_them, async |world| {
         let is_given = assignee(world, number).await == Some(to);
         assert_eq!(is_given, to == vera);
     }
+    // Where nobody of those named is left, a lead names others; it is not everybody's by that.
+    sql!(world, "UPDATE staff SET role = 'reader' WHERE id = $1", vera);
+    assert_eq!(agents(Some(id)).await, []);
+    assert!(agents(None).await.contains(&lead.id()));
 });
 
 crm::both_engines!(a_queue_says_who_may_do_what, async |world| {

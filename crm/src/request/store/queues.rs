@@ -696,10 +696,12 @@ pub async fn agents(conn: &mut Conn, by: &Staff, queue: Option<QueueId>) -> Resu
         opens_requests!(),
         " WHERE s.disabled_at IS NULL ORDER BY s.name, s.id"
     );
+    const IS_NAMED: &str = "SELECT COUNT(*) FROM queue_agents WHERE queue_id = $1";
     by.may(Right::Requests)?;
-    let named: Vec<Colleague> = on!(conn, |c| sqlx::query_as(NAMED).bind(queue).fetch_all(c).await)?;
-    if !named.is_empty() {
-        return Ok(named);
+    // Whoever was named may have gone, or lost the right: it is not everybody's by that.
+    let named: i64 = on!(conn, |c| sqlx::query_scalar(IS_NAMED).bind(queue).fetch_one(c).await)?;
+    if named > 0 {
+        return Ok(on!(conn, |c| sqlx::query_as(NAMED).bind(queue).fetch_all(c).await)?);
     }
     Ok(on!(conn, |c| sqlx::query_as(EVERYBODY).fetch_all(c).await)?)
 }
