@@ -578,6 +578,10 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     assert_eq!(next().await.1, None);
     let nobody = queues::set_agent(&world.db, &lead, id, StaffId::new(), None, Some(1)).await;
     assert!(matches!(nobody, Err(Error::NotFound)));
+    // A closed queue gives nobody anything new, so that nobody is asked whether they are there for it.
+    assert_eq!(present(&igor).await, Some(false));
+    queues::set_open(&world.db, &lead, id, false).await.expect("closed");
+    assert_eq!(present(&igor).await, None);
 });
 
 crm::both_engines!(what_somebody_gave_back_goes_to_others_first, async |world| {

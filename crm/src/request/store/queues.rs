@@ -433,10 +433,11 @@ async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, prio
 
 // Who is there --------------------------------------------------------------------------------------------------------
 
-/// Whether somebody takes requests that are given in turn; none where no queue gives them any.
+/// Whether somebody takes requests that are given in turn; none where no open queue gives them any.
 pub async fn presence(conn: &mut Conn, by: &Staff) -> Result<Option<bool>, Error> {
     const SQL: &str = "SELECT s.takes_requests FROM staff s WHERE s.id = $1 AND EXISTS (SELECT 1 FROM queue_agents a \
-                       JOIN queues q ON q.id = a.queue_id WHERE a.staff_id = s.id AND q.mode = 'round_robin')";
+                       JOIN queues q ON q.id = a.queue_id WHERE a.staff_id = s.id AND q.mode = 'round_robin' \
+                       AND q.closed_at IS NULL)";
     by.may(Right::Requests)?;
     Ok(on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(by.id())
