@@ -79,9 +79,6 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::contact::change::run_due(&db, &system).await);
             round.end()
         }),
-        every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
-            crm::request::level::store::run_due(&db, &system).await
-        }),
         every("catalogue", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
             crm::catalogue::run_due(&db, &system).await.map(drop)
         }),
@@ -184,6 +181,14 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         async move {
             let goes_on = || !*stopping.borrow();
             crm::find::store::fill(&db, &system, goes_on).await.map(drop)
+        }
+    }));
+    let stop_telling = stopping.clone();
+    jobs.push(every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_telling.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            crm::request::level::store::run_due(&db, &system, goes_on).await
         }
     }));
     let stop_exporting = stopping.clone();

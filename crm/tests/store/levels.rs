@@ -110,7 +110,10 @@ async fn told(world: &World, who: &Staff) -> Vec<String> {
 
 /// The job, on two nodes at once.
 async fn tend(world: &World) {
-    let (one, other) = tokio::join!(levels::run_due(&world.db, &SYSTEM), levels::run_due(&world.db, &SYSTEM));
+    let (one, other) = tokio::join!(
+        levels::run_due(&world.db, &SYSTEM, || true),
+        levels::run_due(&world.db, &SYSTEM, || true)
+    );
     one.and(other).expect("it runs");
 }
 
@@ -285,6 +288,33 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     tend(world).await;
     assert_eq!(told(world, &lead).await, ["escalation", "breach"]);
     assert_eq!(clocks(world, other).await, ["first_answer runs late", "solution runs"]);
+});
+
+crm::both_engines!(however_many_are_late_one_round_tells_of_all, async |world| {
+    topic(world, "card", 1).await;
+    let (lead, _) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    // More than are looked up at once.
+    for _ in 0..6 {
+        let customer = customer(world, "Anna", "K").await;
+        for _ in 0..18 {
+            write(world, &customer, "hello").await;
+        }
+    }
+    let late = async || {
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM request_clocks WHERE breached_at IS NOT NULL"
+        )
+    };
+    clock(world, 61);
+    levels::run_due(&world.db, &SYSTEM, || false).await.expect("it ends");
+    assert_eq!(late().await, 0, "the server stops");
+    levels::run_due(&world.db, &SYSTEM, || true).await.expect("it runs");
+    assert_eq!(late().await, 108);
+    assert_eq!(told(world, &lead).await.len(), 108, "each once");
 });
 
 crm::both_engines!(what_somebody_let_run_late_is_not_given_to_them_again, async |world| {
