@@ -1,4 +1,4 @@
-//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers and tasks fall due, what customers take
 //! home is packed, odd patterns are looked for, what staff bring in is gone through and what they take away is written, names are
 //! written down for the search, what is new of the audit log is sealed, what nobody needs any more goes. Every job can run late,
 //! twice or on several nodes with the same result.
@@ -138,6 +138,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         every("desk", WATCH_EVERY, db, stopping.clone(), move |db| async move {
             let mut round = Round::default();
             round.took(crm::request::store::queues::run_due(&db, &system).await);
+            round.took(crm::task::store::run_due(&db, &system).await);
             round.took(crm::request::store::index::run_due(&db, &system).await);
             round.end()
         }),
