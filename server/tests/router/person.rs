@@ -586,12 +586,12 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
     assert_eq!(page.form("purchase.note_purpose").get("purpose"), Some("gift"));
     let wrong = town
         .agent
-        .send(&at, "purchase.note_purpose", &[("purpose", "resale")])
+        .send(&at, "purchase.note_purpose", &[("seen", "gift"), ("purpose", "resale")])
         .await;
     assert_eq!(wrong.message("purchase.note_purpose", "purpose"), "Выберите из списка");
     let noted = town
         .agent
-        .send(&at, "purchase.note_purpose", &[("purpose", "work")])
+        .send(&at, "purchase.note_purpose", &[("seen", "gift"), ("purpose", "work")])
         .await;
     noted.assert_leads_to(&format!("{at}?done=purpose"));
     let page = town.anna.get("/profile/views").await.text();
