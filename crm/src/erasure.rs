@@ -85,6 +85,7 @@ const THEN: &[&str] = &[
     "DELETE FROM questions WHERE customer_id = $1",
     "DELETE FROM customer_notes WHERE customer_id = $1",
     "UPDATE interactions SET note = '' WHERE customer_id = $1",
+    "DELETE FROM task_notices WHERE task_id IN (SELECT id FROM tasks WHERE customer_id = $1)",
     "UPDATE tasks SET title = '' WHERE customer_id = $1",
     "DELETE FROM explanations WHERE customer_id = $1",
     "DELETE FROM message_wishes WHERE customer_id = $1",

@@ -730,7 +730,9 @@ pub async fn staff(db: &Db, token: &Token, visitor: &Visitor) -> Result<Option<S
                        + (SELECT COUNT(*) FROM level_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) ELSE 0 END \
                        + (SELECT COUNT(*) FROM approval_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL \
                        AND (n.kind <> 'asked' OR CAST(r.rights AS TEXT) \
-                       LIKE CASE WHEN n.promotion_id IS NULL THEN '%\"points\"%' ELSE '%\"rules\"%' END)) AS unread, \
+                       LIKE CASE WHEN n.promotion_id IS NULL THEN '%\"points\"%' ELSE '%\"rules\"%' END)) \
+                       + CASE WHEN CAST(r.rights AS TEXT) LIKE '%\"customers\"%' THEN \
+                       (SELECT COUNT(*) FROM task_notices n WHERE n.staff_id = p.id AND n.read_at IS NULL) ELSE 0 END AS unread, \
                        (SELECT COUNT(*) FROM adjustments a WHERE a.state = 'awaiting' AND a.asked_by <> p.id) \
                        + (SELECT COUNT(*) FROM receipt_corrections a WHERE a.state = 'awaiting' AND a.asked_by <> p.id) \
                        AS corrections_waiting, \

@@ -1,4 +1,4 @@
-//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers fall due, what customers take
+//! What runs by itself: messages leave, points activate and expire, tiers end, birthdays come, answers and tasks fall due, what customers take
 //! home is packed, odd patterns are looked for, what staff bring in is gone through and what they take away is written, names are
 //! written down for the search, what is new of the audit log is sealed, what nobody needs any more goes. Every job can run late,
 //! twice or on several nodes with the same result.
@@ -79,9 +79,6 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::contact::change::run_due(&db, &system).await);
             round.end()
         }),
-        every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
-            crm::request::level::store::run_due(&db, &system).await
-        }),
         every("catalogue", LEVELS_EVERY, db, stopping.clone(), move |db| async move {
             crm::catalogue::run_due(&db, &system).await.map(drop)
         }),
@@ -141,6 +138,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         every("desk", WATCH_EVERY, db, stopping.clone(), move |db| async move {
             let mut round = Round::default();
             round.took(crm::request::store::queues::run_due(&db, &system).await);
+            round.took(crm::task::store::run_due(&db, &system).await);
             round.took(crm::request::store::index::run_due(&db, &system).await);
             round.end()
         }),
@@ -184,6 +182,14 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
         async move {
             let goes_on = || !*stopping.borrow();
             crm::find::store::fill(&db, &system, goes_on).await.map(drop)
+        }
+    }));
+    let stop_telling = stopping.clone();
+    jobs.push(every("levels", LEVELS_EVERY, db, stopping.clone(), move |db| {
+        let stopping = stop_telling.clone();
+        async move {
+            let goes_on = || !*stopping.borrow();
+            crm::request::level::store::run_due(&db, &system, goes_on).await
         }
     }));
     let stop_exporting = stopping.clone();

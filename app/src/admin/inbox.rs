@@ -1,7 +1,8 @@
-//! The inbox of a member of staff: notes in which colleagues name them, requests that were given to them, those that run late,
-//! what waits for their consent, and what became of what they asked for. Looking at it reads all of it.
+//! The inbox of a member of staff: notes in which colleagues name them, requests that were given to them, those that run late, their
+//! tasks and those that they gave, what waits for their consent, and what became of what they asked for. Looking at it reads all of it.
 
 use super::points::APPROVALS;
+use super::tasks;
 use crate::cabinet::{back, more, place, show_place};
 use crate::cx::Cx;
 use crate::format;
@@ -13,6 +14,7 @@ use crm::request::level::Told;
 use crm::request::mention::{self, Notice};
 use crm::staff::Right;
 use crm::staff::approval::Step;
+use crm::task::News;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -57,12 +59,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 }
 
 fn row(cx: &Cx, one: &Notice) -> Html {
-    let (words, href) = match one.step {
-        Some(step) => consent(cx, one, step),
-        None => of_request(cx, one),
+    let (words, href) = match (one.task, one.step) {
+        (Some(news), _) => of_task(cx, one, news),
+        (None, Some(step)) => consent(cx, one, step),
+        (None, None) => of_request(cx, one),
     };
-    let about = one.step.filter(|_| one.number > 0);
-    let about = about.map(|_| view! { <small>{cx.t().admin_points.for_request(one.number)}</small> });
+    let is_beside = one.number > 0 && (one.task.is_some() || one.step.is_some());
+    let about = is_beside.then(|| view! { <small>{cx.t().admin_points.for_request(one.number)}</small> });
     let new = one
         .read_at
         .is_none()
@@ -98,6 +101,22 @@ fn of_request(cx: &Cx, one: &Notice) -> (String, String) {
     // The note stands in its conversation under this mark.
     let mark = one.message.map(|message| format!("#m-{message}")).unwrap_or_default();
     (words, format!("/admin/requests/{number}{mark}"))
+}
+
+/// What is told of a task, likewise: what is to be done stands among one's own, what a colleague ended in the history of the customer.
+fn of_task(cx: &Cx, one: &Notice, news: News) -> (String, String) {
+    let t = &cx.t().admin_desk;
+    let by = one.by_whom.clone().unwrap_or_default();
+    let words = match news {
+        News::Given => t.task_given(by),
+        News::Due => t.task_due.to_owned(),
+        News::Done => t.task_done(by),
+        News::Cancelled => t.task_cancelled(by),
+    };
+    let is_over = matches!(news, News::Done | News::Cancelled);
+    let history = one.customer.filter(|_| is_over);
+    let history = history.map(|id| format!("/admin/customers/{id}?kind=tasks#history"));
+    (words, history.unwrap_or_else(|| tasks::HERE.to_owned()))
 }
 
 /// What is told of a consent, likewise. It names no customer: whose points they are the page says that it leads to.

@@ -3,6 +3,7 @@
 use super::acts::amend as amending;
 use super::acts::receipt as correcting;
 use super::acts::why::{self, Card};
+use super::changes;
 use super::{full_name, store_name};
 use crate::cabinet::flash;
 use crate::cabinet::receipt::{paid_by, purpose_options};
@@ -12,6 +13,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head, Moment, Select, icon, pairs};
+use crm::audit::Last;
 use crm::customer::store as customers;
 use crm::id::{CustomerId, PurchaseId};
 use crm::lang::Localized;
@@ -23,9 +25,10 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-/// Writes down what the purchase at hand was for, as the customer told it.
+/// Writes down what the purchase at hand was for, as the customer told it. `seen` is what stood there.
 #[derive(Deserialize)]
 pub struct NotePurpose {
+    seen: String,
     purpose: String,
 }
 
@@ -34,7 +37,7 @@ impl Form for NotePurpose {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (id, purchase) = (cx.param("id")?, cx.param("purchase")?);
-        purposes::note(&cx.db, cx.staff()?, id, purchase, &self.purpose).await?;
+        purposes::note(&cx.db, cx.staff()?, (id, purchase), &self.seen, &self.purpose).await?;
         Ok(Next::to(format!("{}?done=purpose", cx.path)))
     }
 }
@@ -59,6 +62,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let shops = stores::list(&mut conn, cx.lang).await?;
     let amended = amend::of(&mut conn, subject, purchase).await?;
     drop(conn);
+    let quicker = changes::quicker(&cx, Last::Of(purchase.0)).await?;
     let here = format!("/admin/customers/{id}");
     let head = &receipt.head;
     let title = match head.kind {
@@ -80,6 +84,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
         {flash(&cx, &done)}
+        {quicker}
         <dl class="tiles-num">
             <div><dt>{t.total}</dt><dd>{cx.money(head.total)}</dd></div>
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
@@ -119,6 +124,7 @@ fn purpose(cx: &Cx, receipt: &Receipt, known: &[(String, Localized)]) -> Html {
         <section class="section narrow" aria-labelledby="about">
             <h2 id="about">{t.about}</h2>
             <FormBox<NotePurpose> labels=labels>
+                <input type="hidden" name="seen" value=told.clone()/>
                 <Select name="purpose" label=t.label hint=t.staff_hint options=options value=told optional=true/>
                 <button class="btn">{t.save}</button>
             </FormBox<NotePurpose>>

@@ -17,7 +17,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 /// The list.
-const HERE: &str = "/admin/tasks";
+pub(super) const HERE: &str = "/admin/tasks";
 /// Tasks on a page.
 const PAGE: usize = 50;
 
@@ -112,17 +112,19 @@ pub(super) fn done(cx: &Cx) -> [(&'static str, &'static str); 4] {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tab {
     Mine,
+    Given,
     All,
     Overdue,
     Ended,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::Mine, Self::All, Self::Overdue, Self::Ended];
+    const ALL: [Self; 5] = [Self::Mine, Self::Given, Self::All, Self::Overdue, Self::Ended];
 
     const fn code(self) -> &'static str {
         match self {
             Self::Mine => "mine",
+            Self::Given => "given",
             Self::All => "all",
             Self::Overdue => "overdue",
             Self::Ended => "ended",
@@ -142,6 +144,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let of: Option<StaffId> = cx.query("of").filter(|_| sees_all).and_then(|id| id.parse().ok());
     let (which, owner) = match tab {
         Tab::Mine => (Which::Open, me),
+        Tab::Given => (Which::Given, None),
         Tab::All => (Which::Open, of),
         Tab::Overdue => (Which::Overdue, if sees_all { of } else { me }),
         Tab::Ended => (Which::Ended, if sees_all { of } else { me }),
@@ -171,7 +174,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <div class="empty"><p>{t.none} " " {t.none_where}</p></div> }.into_html(),
         false => view! { <ul class="stack">{lines}</ul> {next} }.into_html(),
     };
-    let whose = of.filter(|_| tab != Tab::Mine).map(|of| {
+    let whose = of.filter(|_| !matches!(tab, Tab::Mine | Tab::Given)).map(|of| {
         let name = owners.iter().find(|(id, _)| *id == of).map(|(_, name)| name.clone());
         // Who is let in no more is not among those whom tasks are given to.
         let name = name.or_else(|| found.first().map(|task| task.owner.clone()));
@@ -202,6 +205,7 @@ fn tabs(cx: &Cx, tab: Tab, sees_all: bool, load: Load) -> Html {
         .map(|one| {
             let words = match one {
                 Tab::Mine => t.mine,
+                Tab::Given => t.given,
                 Tab::All => t.all,
                 Tab::Overdue => t.overdue,
                 Tab::Ended => t.ended,
@@ -209,7 +213,7 @@ fn tabs(cx: &Cx, tab: Tab, sees_all: bool, load: Load) -> Html {
             let count = match one {
                 Tab::Mine => load.open,
                 Tab::Overdue if !sees_all => load.overdue,
-                Tab::All | Tab::Overdue | Tab::Ended => 0,
+                Tab::Given | Tab::All | Tab::Overdue | Tab::Ended => 0,
             };
             let count = (count > 0).then(|| view! { " " <span class="badge">{format::integer(count)}</span> });
             let current = (one == tab).then_some("page");
@@ -418,7 +422,7 @@ fn write(place: Place) -> String {
 /// The place in this list that an address carries; none where it is unreadable.
 fn place(which: Which, text: &str) -> Option<Place> {
     match which {
-        Which::Open | Which::Overdue => {
+        Which::Open | Which::Overdue | Which::Given => {
             let (day, rest) = text.split_once('_')?;
             let (minute, id) = rest.split_once('_')?;
             let minute = minute.parse().ok()?;

@@ -544,6 +544,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("staff_notices", "which colleague a note between staff names"),
     (
+        "task_notices",
+        "which colleague was told of a task: the task itself is told",
+    ),
+    (
         "explanations",
         "on which day somebody looked at what the cabinet explains: counted and gone after two days",
     ),

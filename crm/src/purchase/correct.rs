@@ -171,17 +171,20 @@ async fn copy(tx: &mut Tx, purchase: PurchaseId) -> Result<(PurchaseId, String),
     Ok((new, document))
 }
 
-/// Corrects in which shop something was bought. What it earned stays as it is. Fields: `store`, with [`Flaw::NotAChoice`] for
+/// Corrects in which shop something was bought. What it earned stays as it is. `seen` is the one that stood there: [`Error::Stale`]
+/// where it is another one by now. Fields: `store`, with [`Flaw::NotAChoice`] for
 /// none and for the one that stands there; `reason`, which is written down. [`Error::NotFound`] for what is not theirs.
 pub async fn set_store(
     db: &Db,
     by: &Staff,
     (customer, purchase): (CustomerId, PurchaseId),
+    seen: Option<StoreId>,
     store: Option<StoreId>,
     reason: &str,
 ) -> Result<(), Error> {
-    const NOW: &str = "SELECT s.code FROM purchases p LEFT JOIN stores s ON s.id = p.store_id \
-                       WHERE p.id = $1 AND p.customer_id = $2 AND p.voided_at IS NULL";
+    // Nobody else corrects it meanwhile.
+    const HOLD: &str = "UPDATE purchases SET store_id = store_id \
+                        WHERE id = $1 AND customer_id = $2 AND voided_at IS NULL RETURNING store_id";
     const CODE: &str = "SELECT code FROM stores WHERE id = $1";
     const SET: &str = "UPDATE purchases SET store_id = $2 WHERE id = $1 RETURNING at";
     by.may(Right::Purchases)?;
@@ -194,14 +197,18 @@ pub async fn set_store(
     db.write(|tx| {
         scoped(async move {
             by.open_in(tx, customer, Reason::Card).await?;
-            let now: Option<Option<String>> = on!(tx, |c| sqlx::query_scalar(NOW)
+            let held: Option<Option<StoreId>> = on!(tx, |c| sqlx::query_scalar(HOLD)
                 .bind(purchase)
                 .bind(customer)
                 .fetch_optional(c)
                 .await)?;
-            let was = now.ok_or(Error::NotFound)?;
+            let held = held.ok_or(Error::NotFound)?;
+            if held != seen {
+                return Err(Error::Stale);
+            }
+            let was: Option<String> = on!(tx, |c| sqlx::query_scalar(CODE).bind(held).fetch_optional(c).await)?;
             let is: Option<String> = on!(tx, |c| sqlx::query_scalar(CODE).bind(store).fetch_optional(c).await)?;
-            let is = is.filter(|is| was.as_ref() != Some(is));
+            let is = is.filter(|_| held != Some(store));
             let is = is.ok_or(Error::field("store", Flaw::NotAChoice))?;
             let at: DateTime<Utc> = on!(tx, |c| sqlx::query_scalar(SET)
                 .bind(purchase)

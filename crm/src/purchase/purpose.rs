@@ -29,11 +29,28 @@ pub async fn tell(db: &Db, by: &Customer, id: PurchaseId, code: &str) -> Result<
     .await
 }
 
-/// Staff write it down for a customer, likewise.
-pub async fn note(db: &Db, by: &Staff, customer: CustomerId, id: PurchaseId, code: &str) -> Result<(), Error> {
+/// Staff write it down for a customer, likewise. `seen` is the code that stood there, or nothing: [`Error::Stale`] where it is another
+/// one by now.
+pub async fn note(
+    db: &Db,
+    by: &Staff,
+    (customer, id): (CustomerId, PurchaseId),
+    seen: &str,
+    code: &str,
+) -> Result<(), Error> {
+    // Nobody else says so meanwhile.
+    const HOLD: &str = "UPDATE purchases SET purpose = purpose WHERE id = $1 AND customer_id = $2 RETURNING purpose";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
+            let held: Option<Option<String>> = on!(tx, |c| sqlx::query_scalar(HOLD)
+                .bind(id)
+                .bind(customer)
+                .fetch_optional(c)
+                .await)?;
+            if held.ok_or(Error::NotFound)?.unwrap_or_default() != seen {
+                return Err(Error::Stale);
+            }
             set(tx, customer, id, code).await?;
             by.record(tx, "purchase.purpose", Some(customer), Some(id.0), "")
                 .await?;

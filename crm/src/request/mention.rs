@@ -1,6 +1,7 @@
 //! The inbox of a member of staff: notes that name them, for `@login` in a note puts a line into the inbox of whoever it is,
-//! requests that were given to them, what service levels say of requests ([`super::level`]), and what waits for their consent or
-//! what became of what they asked for ([`crate::staff::approval`]).
+//! requests that were given to them, what service levels say of requests ([`super::level`]), tasks that were given to them, whose hour
+//! has come, or that they gave and are over ([`crate::task`]), and what waits for their consent or what became of what they asked for
+//! ([`crate::staff::approval`]).
 
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -12,6 +13,7 @@ use crate::points::Before;
 use crate::request::level::Told;
 use crate::staff::Right;
 use crate::staff::approval::Step;
+use crate::task::News;
 use crate::who::Staff;
 use chrono::{DateTime, Duration, Utc};
 use sqlx::types::Json;
@@ -87,13 +89,16 @@ pub struct Notice {
     /// What is told of its service level, or that it was given to them.
     #[sqlx(default)]
     pub level: Option<Told>,
-    /// What is told of a consent; neither this nor a level: a note names somebody.
+    /// What is told of a task.
+    #[sqlx(default)]
+    pub task: Option<News>,
+    /// What is told of a consent; neither this nor a level nor a task: a note names somebody.
     #[sqlx(default)]
     pub step: Option<Step>,
     /// How many points are to be corrected, in hundredths.
     #[sqlx(default)]
     pub points: Option<i64>,
-    /// Whose.
+    /// Whose, or for whom the task is.
     #[sqlx(default)]
     pub customer: Option<CustomerId>,
     /// The promotion that waits, or waited.
@@ -106,10 +111,10 @@ pub struct Notice {
     /// The note.
     #[sqlx(default)]
     pub message: Option<MessageId>,
-    /// Who wrote it, or asked for consent, or decided.
+    /// Who wrote it, gave or ended the task, asked for consent, or decided.
     #[sqlx(default)]
     pub by_whom: Option<String>,
-    /// How it begins, or the reason of a correction: up to 160 characters.
+    /// How it begins, what is to be done, or the reason of a correction: up to 160 characters.
     #[sqlx(default)]
     pub beginning: String,
     /// When.
@@ -128,7 +133,12 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
     const LEVELS: &str = "SELECT n.id, r.number, n.kind AS level, n.at, n.read_at FROM level_notices n \
                           JOIN requests r ON r.id = n.request_id \
                           WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
-    // What somebody may not consent to any more is not told any more; of requests those hear who may open them.
+    const TASKS: &str = "SELECT n.id, COALESCE(r.number, 0) AS number, n.kind AS task, t.customer_id AS customer, \
+                         s.name AS by_whom, SUBSTR(t.title, 1, 160) AS beginning, n.at, n.read_at FROM task_notices n \
+                         JOIN tasks t ON t.id = n.task_id LEFT JOIN requests r ON r.id = t.request_id \
+                         LEFT JOIN staff s ON s.id = n.by_id \
+                         WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
+    // What somebody may not consent to any more is not told any more; of requests and tasks those hear who may open them.
     const APPROVALS: &str = "SELECT n.id, COALESCE(r.number, 0) AS number, n.kind AS step, a.points, a.customer_id AS customer, \
                              n.promotion_id AS promotion, p.title, s.name AS by_whom, \
                              COALESCE(SUBSTR(a.reason, 1, 160), '') AS beginning, n.at, n.read_at FROM approval_notices n \
@@ -152,7 +162,8 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
                 .fetch_all(c)
                 .await)?;
             let of_requests: &[&'static str] = if by.has(Right::Requests) { &[NOTES, LEVELS] } else { &[] };
-            for &sql in of_requests {
+            let of_tasks: &[&'static str] = if by.has(Right::Customers) { &[TASKS] } else { &[] };
+            for &sql in of_requests.iter().chain(of_tasks) {
                 let some: Vec<Notice> = on!(tx, |c| sqlx::query_as(sql)
                     .bind(by.id())
                     .bind(at)
@@ -176,6 +187,7 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
 pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), Error> {
     const NOTES: &str = "UPDATE staff_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
     const LEVELS: &str = "UPDATE level_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
+    const TASKS: &str = "UPDATE task_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3";
     const APPROVALS: &str = "UPDATE approval_notices SET read_at = $2 WHERE staff_id = $1 AND read_at IS NULL AND at <= $3 \
         AND (kind <> 'asked' OR (promotion_id IS NULL AND $4) OR (promotion_id IS NOT NULL AND $5))";
     by.may_be_told()?;
@@ -184,10 +196,11 @@ pub async fn mark_read(db: &Db, by: &Staff, until: DateTime<Utc>) -> Result<(), 
         true => &[NOTES, LEVELS],
         false => &[],
     };
+    let of_tasks: &[&'static str] = if by.has(Right::Customers) { &[TASKS] } else { &[] };
     db.write(|tx| {
         scoped(async move {
             let now = tx.now();
-            for sql in of_requests {
+            for sql in of_requests.iter().chain(of_tasks) {
                 on!(tx, |c| sqlx::query(*sql)
                     .bind(by.id())
                     .bind(now)

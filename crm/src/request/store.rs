@@ -74,6 +74,10 @@ pub(super) struct Held {
     merged_into: Option<RequestId>,
     /// When it was written or last opened again.
     since: DateTime<Utc>,
+    /// Who had it last and gave it back, or whose time ran out.
+    lost_by: Option<StaffId>,
+    /// It was their time that ran out.
+    lost_late: bool,
 }
 
 /// What there is to a step beside the step itself.
@@ -93,7 +97,8 @@ impl Held {
                            WHERE id = (SELECT COALESCE(m.merged_into, m.id) FROM requests m WHERE m.number = $1) \
                            AND customer_id = COALESCE($2, customer_id) \
                            RETURNING id, number, customer_id, topic_id, language, status, assignee_id, updated_at, \
-                           waiting_since, closed_at, merged_into, COALESCE(reopened_at, created_at) AS since";
+                           waiting_since, closed_at, merged_into, COALESCE(reopened_at, created_at) AS since, \
+                           lost_by, lost_late";
         // It may have gone into another one while it was waited for: then that one is held the second time.
         for _ in 0..2 {
             let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL)
@@ -118,12 +123,13 @@ impl Held {
     /// Takes a step. Fails with [`Error::Stale`] where it cannot be taken from here.
     pub(super) async fn take(&self, tx: &mut Tx, at: DateTime<Utc>, change: Change) -> Result<(), Error> {
         const SQL: &str = "UPDATE requests SET status = $2, assignee_id = $3, updated_at = $4, waiting_since = $5, \
-                           answered_at = COALESCE(answered_at, $6), closed_at = $7, reopened_at = COALESCE($8, reopened_at) \
-                           WHERE id = $1";
+                           answered_at = COALESCE(answered_at, $6), closed_at = $7, reopened_at = COALESCE($8, reopened_at), \
+                           lost_by = $9, lost_late = $10 WHERE id = $1";
         let status = self.status.after(change.step).ok_or(Error::Stale)?;
         let waiting_since = status.is_waiting_for_staff().then(|| self.waiting_since.unwrap_or(at));
         let closed_at = (status == Status::Closed).then(|| self.closed_at.unwrap_or(at));
         let is_reopened = self.status == Status::Closed && status != Status::Closed;
+        let (lost_by, lost_late) = self.lost_after(change);
         if is_reopened {
             note_step(tx, self.id, REOPENED, at).await?;
         } else if self.status != Status::Closed && status == Status::Closed {
@@ -138,10 +144,22 @@ impl Held {
             .bind(change.answered.then_some(at))
             .bind(closed_at)
             .bind(is_reopened.then_some(at))
+            .bind(lost_by)
+            .bind(lost_late)
             .execute(c)
             .await
             .map(drop))?;
         levels::follow(tx, self.id, at, change.answered).await
+    }
+
+    /// Who lost it last after a change, and whether their time ran out. It is forgotten once it is answered or somebody else's.
+    fn lost_after(&self, change: Change) -> (Option<StaffId>, bool) {
+        match (self.assignee_id, change.assignee) {
+            _ if change.answered => (None, false),
+            (Some(from), None) => (Some(from), false),
+            (_, Some(to)) if self.lost_by != Some(to) => (None, false),
+            _ => (self.lost_by, self.lost_late),
+        }
     }
 
     /// Takes a step that leaves the rest alone.

@@ -16,6 +16,7 @@ use crate::id::{SessionId, StaffId};
 use crate::lang::{Lang, Localized};
 use crate::on;
 use crate::outbox;
+use crate::request::live;
 use crate::request::store::bulk;
 use crate::signin::store::{StaffEntered, staff_proved};
 use crate::signin::{Device, password, strength};
@@ -209,6 +210,9 @@ pub async fn hand_over(db: &Db, by: &Staff, from: StaffId, to: &str) -> Result<H
                 let tasks = tasks::hand_over(tx, by, from, colleague.id).await?;
                 let told = format!("{tasks} tasks → {}", colleague.login);
                 by.record(tx, "staff.hand_over", None, Some(from.0), &told).await?;
+                if tasks > 0 && colleague.id != by.id() {
+                    live::ring_bells(tx, &[colleague.id]).await?;
+                }
                 Ok::<_, Error>((colleague, tasks))
             })
         })

@@ -120,7 +120,13 @@ impl Right {
     ];
 
     /// Whoever has one of these has an inbox: something may come into it.
-    pub const TOLD: [Self; 4] = [Self::Requests, Self::Points, Self::Goodwill, Self::Rules];
+    pub const TOLD: [Self; 5] = [
+        Self::Requests,
+        Self::Customers,
+        Self::Points,
+        Self::Goodwill,
+        Self::Rules,
+    ];
 
     /// As forms and the database name it.
     pub const fn as_str(self) -> &'static str {

@@ -1,4 +1,5 @@
-//! What a member of staff is to do for a customer until a day, or an hour of it: written down, watched, handed on, ended.
+//! What a member of staff is to do for a customer until a day, or an hour of it: written down, watched, handed on, ended. Whoever it is
+//! given to, and whoever gave it, is told in their inbox.
 
 use crate::id::{CustomerId, StaffId, TaskId};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike as _, Utc};
@@ -56,6 +57,24 @@ pub enum State {
     /// It was done.
     Done,
     /// It is not to be done any more.
+    Cancelled,
+}
+
+/// What of a task somebody is told in their inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum News {
+    /// A colleague gave it to them.
+    Given,
+    /// Its hour has come.
+    Due,
+    /// A colleague did what they had given.
+    Done,
+    /// A colleague called off what they had given.
     Cancelled,
 }
 
@@ -172,6 +191,8 @@ pub enum Which {
     Open,
     /// Of these, those whose day or hour is over.
     Overdue,
+    /// Open ones that one wrote down oneself and colleagues are to do.
+    Given,
     /// Those that ended, the last first.
     Ended,
 }

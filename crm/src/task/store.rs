@@ -1,20 +1,24 @@
 //! Tasks in the database. Whoever may work with customers writes tasks down, also for a colleague, and changes their own; with the
-//! right [`Right::Tasks`] also those of others.
+//! right [`Right::Tasks`] also those of others. What comes into an inbox by that [`crate::request::mention`] reads.
 
-use super::{ALL_DAY, End, Kind, Load, NewTask, OwnerLoad, Past, Place, State, TITLE_MAX, Task, Which, minute};
+use super::{ALL_DAY, End, Kind, Load, NewTask, News, OwnerLoad, Past, Place, State, TITLE_MAX, Task, Which, minute};
 use crate::customer::store as customers;
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
-use crate::id::{CustomerId, RequestId, StaffId, TaskId};
+use crate::id::{CustomerId, NoticeId, RequestId, StaffId, TaskId};
 use crate::on;
+use crate::request::live;
 use crate::staff::Right;
 use crate::who::{Staff, Subject, System};
+use crate::work::Round;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Utc};
 use std::collections::HashMap;
 
 /// A task is due within so many days.
 const AHEAD: Days = Days::new(3 * 366);
+/// How many tasks one round of the job tells of.
+const TOGETHER: i64 = 1_000;
 
 const SELECT: &str = "SELECT t.id, t.customer_id, c.name, c.surname, r.number AS request, t.title, t.due_on, t.due_minute, \
     t.kind, t.owner_id, s.name AS owner, t.state, t.changed_at, t.ended_at FROM tasks t JOIN customers c ON c.id = t.customer_id \
@@ -53,6 +57,7 @@ pub async fn add(db: &Db, by: &Staff, customer: CustomerId, new: &NewTask) -> Re
             };
             let id = enter(tx, &task, request).await?;
             by.record(tx, "task.add", Some(customer), Some(id.0), "").await?;
+            tell_by(tx, by, owner, News::Given, id).await?;
             Ok(id)
         })
     })
@@ -184,6 +189,7 @@ struct Held {
     id: TaskId,
     customer_id: CustomerId,
     owner_id: StaffId,
+    created_by: StaffId,
     state: State,
     changed_at: DateTime<Utc>,
 }
@@ -193,7 +199,7 @@ impl Held {
     /// [`Error::Stale`] where it is another one by now, or where the task has ended.
     async fn take(tx: &mut Tx, by: &Staff, id: TaskId, seen: DateTime<Utc>) -> Result<Self, Error> {
         const SQL: &str = "UPDATE tasks SET changed_at = changed_at WHERE id = $1 \
-                           RETURNING id, customer_id, owner_id, state, changed_at";
+                           RETURNING id, customer_id, owner_id, created_by, state, changed_at";
         let held: Option<Self> = on!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
         let held = held.ok_or(Error::NotFound)?;
         if held.owner_id != by.id() {
@@ -220,9 +226,9 @@ pub async fn end(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, end: End)
         scoped(async move {
             let held = Held::take(tx, by, id, seen).await?;
             let now = held.now(tx);
-            let state = match end {
-                End::Done => State::Done,
-                End::Cancelled => State::Cancelled,
+            let (state, news) = match end {
+                End::Done => (State::Done, News::Done),
+                End::Cancelled => (State::Cancelled, News::Cancelled),
             };
             on!(tx, |c| sqlx::query(SQL)
                 .bind(held.id)
@@ -236,7 +242,7 @@ pub async fn end(db: &Db, by: &Staff, id: TaskId, seen: DateTime<Utc>, end: End)
                 End::Done => by.record(tx, "task.done", customer, Some(id.0), "").await?,
                 End::Cancelled => by.record(tx, "task.cancel", customer, Some(id.0), "").await?,
             }
-            Ok(())
+            Ok(tell_by(tx, by, held.created_by, news, id).await?)
         })
     })
     .await
@@ -253,7 +259,9 @@ pub async fn assign(
     [day, time]: [&str; 2],
 ) -> Result<(), Error> {
     const NOW: &str = "SELECT due_on, due_minute FROM tasks WHERE id = $1";
-    const SQL: &str = "UPDATE tasks SET owner_id = $2, due_on = $3, due_minute = $4, changed_at = $5 WHERE id = $1";
+    // At another hour it is told anew.
+    const SQL: &str = "UPDATE tasks SET owner_id = $2, due_on = $3, due_minute = $4, changed_at = $5, \
+                       reminded_at = CASE WHEN due_on = $3 AND due_minute = $4 THEN reminded_at END WHERE id = $1";
     by.may(Right::Customers)?;
     db.write(|tx| {
         scoped(async move {
@@ -279,6 +287,9 @@ pub async fn assign(
                 .map(drop))?;
             by.record(tx, "task.assign", Some(held.customer_id), Some(id.0), "")
                 .await?;
+            if owner != held.owner_id {
+                tell_by(tx, by, owner, News::Given, id).await?;
+            }
             Ok(())
         })
     })
@@ -286,10 +297,10 @@ pub async fn assign(
 }
 
 /// Gives everything that somebody has to do to somebody else, and each task tells it as with [`assign`]; how many those were. Whether
-/// they may has been asked by whoever calls this.
+/// they may has been asked by whoever calls this, and [`live::ring_bells`] is to come last in the transaction.
 pub(crate) async fn hand_over(tx: &mut Tx, by: &Staff, from: StaffId, to: StaffId) -> Result<i64, Error> {
     const HOLD: &str = "UPDATE tasks SET changed_at = changed_at WHERE owner_id = $1 AND state = 'open' \
-                        RETURNING id, customer_id, owner_id, state, changed_at";
+                        RETURNING id, customer_id, owner_id, created_by, state, changed_at";
     const SQL: &str = "UPDATE tasks SET owner_id = $2, changed_at = $3 WHERE id = $1";
     let tasks: Vec<Held> = on!(tx, |c| sqlx::query_as(HOLD).bind(from).fetch_all(c).await)?;
     for held in &tasks {
@@ -303,9 +314,90 @@ pub(crate) async fn hand_over(tx: &mut Tx, by: &Staff, from: StaffId, to: StaffI
             .map(drop))?;
         by.record(tx, "task.assign", Some(held.customer_id), Some(held.id.0), "")
             .await?;
+        if to != by.id() {
+            put_notice(tx, to, News::Given, held.id, Some(by.id())).await?;
+        }
     }
     Ok(tasks.len() as i64)
 }
+
+// What staff are told -------------------------------------------------------------------------------------------------
+
+/// Tells somebody what a colleague did with a task, last in its transaction; whoever did it themselves knows.
+async fn tell_by(tx: &mut Tx, by: &Staff, to: StaffId, news: News, task: TaskId) -> Result<(), sqlx::Error> {
+    if to == by.id() {
+        return Ok(());
+    }
+    put_notice(tx, to, news, task, Some(by.id())).await?;
+    live::ring_bells(tx, &[to]).await
+}
+
+async fn put_notice(
+    tx: &mut Tx,
+    to: StaffId,
+    news: News,
+    task: TaskId,
+    by: Option<StaffId>,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str =
+        "INSERT INTO task_notices (id, staff_id, at, kind, task_id, by_id) VALUES ($1, $2, $3, $4, $5, $6)";
+    let (id, now) = (NoticeId::new(), tx.now());
+    on!(tx, |c| sqlx::query(SQL)
+        .bind(id)
+        .bind(to)
+        .bind(now)
+        .bind(news)
+        .bind(task)
+        .bind(by)
+        .execute(c)
+        .await
+        .map(drop))
+}
+
+/// Tells whoever has a task to do that its hour has come, once, on whichever node comes first. What has no hour is not told, nor what
+/// was over the day before: it stands among what is late.
+pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
+    const SQL: &str = "SELECT id FROM tasks WHERE state = 'open' AND reminded_at IS NULL AND due_minute < $1 AND due_on >= $2 \
+                       AND (due_on, due_minute) <= ($3, $4) ORDER BY due_on, due_minute, id LIMIT $5";
+    let local = db.shop().local(db.now());
+    let yesterday = local.date() - Days::new(1);
+    let mut conn = db.read().await?;
+    let due: Vec<TaskId> = on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(ALL_DAY)
+        .bind(yesterday)
+        .bind(local.date())
+        .bind(minute(local))
+        .bind(TOGETHER)
+        .fetch_all(c)
+        .await)?;
+    drop(conn);
+    let mut round = Round::default();
+    for task in due {
+        round.took(db.write(|tx| scoped(remind(tx, task))).await);
+    }
+    round.end()
+}
+
+/// Tells it of one, where it is still so.
+async fn remind(tx: &mut Tx, task: TaskId) -> Result<(), Error> {
+    const SQL: &str = "UPDATE tasks SET reminded_at = $2 WHERE id = $1 AND state = 'open' AND reminded_at IS NULL \
+                       AND due_minute < $3 AND (due_on, due_minute) <= ($4, $5) RETURNING owner_id";
+    let now = tx.now();
+    let local = tx.shop().local(now);
+    let owner: Option<StaffId> = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(task)
+        .bind(now)
+        .bind(ALL_DAY)
+        .bind(local.date())
+        .bind(minute(local))
+        .fetch_optional(c)
+        .await)?;
+    let Some(owner) = owner else { return Ok(()) };
+    put_notice(tx, owner, News::Due, task, None).await?;
+    Ok(live::ring_bells(tx, &[owner]).await?)
+}
+
+// What staff read -----------------------------------------------------------------------------------------------------
 
 /// The open tasks of a customer, whoever is to do them, what is due first first.
 pub async fn of(conn: &mut Conn, of: Subject) -> Result<Vec<Task>, Error> {
@@ -327,8 +419,8 @@ pub async fn titles(conn: &mut Conn, of: Subject, ids: &[TaskId]) -> Result<Hash
     Ok(rows.into_iter().collect())
 }
 
-/// A page of tasks with whom they are for, those after `after`: of one colleague, or with [`Right::Tasks`] of everybody (`None`).
-/// Written into the audit log.
+/// A page of tasks with whom they are for, those after `after`: of one colleague, or with [`Right::Tasks`] of everybody (`None`); those
+/// that one gave oneself are of everybody too. Written into the audit log.
 pub async fn list(
     db: &Db,
     by: &Staff,
@@ -338,15 +430,19 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Task>, Error> {
     by.may(Right::Customers)?;
-    if owner != Some(by.id()) {
+    if owner != Some(by.id()) && which != Which::Given {
         by.may(Right::Tasks)?;
     }
     let mut query = ListQuery::new(SELECT);
+    if which == Which::Given {
+        let me = || [Bind::Id(by.id().0)];
+        query = query.filter("t.created_by = ?", me()).filter("t.owner_id <> ?", me());
+    }
     if let Some(owner) = owner {
         query = query.filter("t.owner_id = ?", [Bind::Id(owner.0)]);
     }
     query = match which {
-        Which::Open | Which::Overdue => query.filter("t.state = 'open'", []),
+        Which::Open | Which::Overdue | Which::Given => query.filter("t.state = 'open'", []),
         Which::Ended => query.filter("t.state <> 'open'", []),
     };
     if which == Which::Overdue {
@@ -365,7 +461,7 @@ pub async fn list(
         Some(Place::Ended(at, id)) => query.filter("(t.ended_at, t.id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]),
     };
     let query = match which {
-        Which::Open | Which::Overdue => query.tail("ORDER BY t.due_on, t.due_minute, t.id"),
+        Which::Open | Which::Overdue | Which::Given => query.tail("ORDER BY t.due_on, t.due_minute, t.id"),
         Which::Ended => query.tail("ORDER BY t.ended_at DESC, t.id DESC"),
     };
     let mut conn = db.read().await?;

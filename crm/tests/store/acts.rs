@@ -485,16 +485,22 @@ both_engines!(the_shop_of_a_receipt_is_corrected, async |world| {
         .book(db)
         .await;
     let lead = lead(world).await;
-    let set =
-        async |store, reason: &'static str| receipts::set_store(db, &lead, (anna.id(), booked.id), store, reason).await;
+    let set = async |seen, store, reason: &'static str| {
+        receipts::set_store(db, &lead, (anna.id(), booked.id), seen, store, reason).await
+    };
     for same in [None, Some(tver), Some(crm::id::StoreId::new())] {
         assert!(
-            matches!(set(same, "ошиблись").await, Err(Error::Invalid(_))),
+            matches!(set(Some(tver), same, "ошиблись").await, Err(Error::Invalid(_))),
             "{same:?}"
         );
     }
-    assert!(matches!(set(Some(klin), "").await, Err(Error::Invalid(_))));
-    set(Some(klin), "Касса переехала").await.expect("set");
+    assert!(matches!(set(Some(tver), Some(klin), "").await, Err(Error::Invalid(_))));
+    set(Some(tver), Some(klin), "Касса переехала").await.expect("set");
+    // Who saw the shop before overwrites nobody, though they mean the same.
+    for to in [klin, tver] {
+        let late = set(Some(tver), Some(to), "ошиблись").await;
+        assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+    }
     let receipt = receipt(db, anna, booked.id).await;
     assert_eq!(receipt.head.store.map(|store| store.id), Some(klin));
     assert_eq!(

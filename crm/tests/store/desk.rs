@@ -1,7 +1,7 @@
 //! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, purchase, role, sql, staff, text, topic};
-use crate::common::requests::{answer, opened, write, write_about};
+use crate::common::requests::{answer, opened, queue, write, write_about};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
@@ -52,24 +52,6 @@ async fn assignee(world: &World, number: i64) -> Option<StaffId> {
         "SELECT assignee_id FROM requests WHERE number = $1",
         number
     )
-}
-
-/// A queue of one topic.
-async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Rules) -> QueueId {
-    let name = &text("billing");
-    let id = queues::create(&world.db, by, "billing", name).await.expect("a queue");
-    let mut conn = world.db.read().await.expect("a connection");
-    let (written, _) = queues::read(&mut conn, by, id).await.expect("a queue");
-    drop(conn);
-    let seen = written.changed_at;
-    queues::change(&world.db, by, id, seen, name, mode, rules)
-        .await
-        .expect("changed");
-    let (was, is) = ((None, Priority::Normal), (Some(id), Priority::Normal));
-    queues::set_beginnings(&world.db, by, &[(topic, was, is)])
-        .await
-        .expect("set");
-    id
 }
 
 crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| {
@@ -596,6 +578,53 @@ crm::both_engines!(requests_go_in_turn_to_who_is_there_and_has_the_fewest, async
     assert_eq!(next().await.1, None);
     let nobody = queues::set_agent(&world.db, &lead, id, StaffId::new(), None, Some(1)).await;
     assert!(matches!(nobody, Err(Error::NotFound)));
+    // A closed queue gives nobody anything new, so that nobody is asked whether they are there for it.
+    assert_eq!(present(&igor).await, Some(false));
+    queues::set_open(&world.db, &lead, id, false).await.expect("closed");
+    assert_eq!(present(&igor).await, None);
+});
+
+crm::both_engines!(what_somebody_gave_back_goes_to_others_first, async |world| {
+    let db = &world.db;
+    let card = topic(world, "card", 1).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, some_lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    let id = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    for agent in [&vera, &igor] {
+        queues::set_agent(db, &lead, id, agent.id(), None, Some(9))
+            .await
+            .expect("of the queue");
+    }
+    queues::set_presence(db, &igor, true).await.expect("there");
+    write(world, &anna, "his").await;
+    queues::set_presence(db, &vera, true).await.expect("there");
+    let number = write(world, &anna, "hers").await;
+    assert_eq!(assignee(world, number).await, Some(vera.id()), "she has none");
+    let give_back = async |by: &Staff| {
+        later(world, 1);
+        store::unassign(db, by, number, Some(by.id()))
+            .await
+            .expect("given back");
+        assert_eq!(assignee(world, number).await, None);
+        queues::run_due(db, &SYSTEM).await.expect("given");
+        assignee(world, number).await
+    };
+    let lost_by = async || {
+        let lost = "SELECT lost_by FROM requests WHERE number = $1";
+        one!(world, Option<StaffId>, lost, number)
+    };
+    assert_eq!(
+        give_back(&vera).await,
+        Some(igor.id()),
+        "though she has the fewest by now"
+    );
+    assert_eq!(lost_by().await, None, "somebody else has it");
+    assert_eq!(give_back(&igor).await, Some(vera.id()));
+    queues::set_presence(db, &igor, false).await.expect("away");
+    assert_eq!(give_back(&vera).await, Some(vera.id()), "nobody else is there");
+    assert_eq!(lost_by().await, Some(vera.id()));
+    answer(world, &vera, number, "there").await;
+    assert_eq!(lost_by().await, None, "whoever answers has it");
 });
 
 crm::both_engines!(whoever_is_signed_out_is_given_no_more, async |world| {
@@ -674,6 +703,10 @@ crm::both_engines!(requests_are_given_to_who_may_open_them, async |world| {
         let is_given = assignee(world, number).await == Some(to);
         assert_eq!(is_given, to == vera);
     }
+    // Where nobody of those named is left, a lead names others; it is not everybody's by that.
+    sql!(world, "UPDATE staff SET role = 'reader' WHERE id = $1", vera);
+    assert_eq!(agents(Some(id)).await, []);
+    assert!(agents(None).await.contains(&lead.id()));
 });
 
 crm::both_engines!(a_queue_says_who_may_do_what, async |world| {

@@ -1,21 +1,21 @@
 //! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
-use crate::common::requests::{answer, seen, write};
+use crate::common::requests::{answer, queue, seen, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::db::scoped;
 use crm::flaw::Flaw;
-use crm::id::{CalendarId, PolicyId};
+use crm::id::{CalendarId, PolicyId, StaffId};
 use crm::lang::Lang;
 use crm::outlook::{ANSWER_WITHIN, store as outlook};
-use crm::request::desk::Priority;
+use crm::request::desk::{Mode, Priority, Rules};
 use crm::request::level::managing::{self, NewCalendar, NewPolicy};
 use crm::request::level::store as levels;
 use crm::request::level::{Kind, Policy, Told};
 use crm::request::live::Listener;
 use crm::request::store::bulk::{self, Act};
-use crm::request::store::{Past, PastMessage};
+use crm::request::store::{Past, PastMessage, queues};
 use crm::request::{Filter, NewRequest, Row, Sort, Status, TakenDown, store};
 use crm::request::{mention, merge};
 use crm::testing::World;
@@ -110,7 +110,10 @@ async fn told(world: &World, who: &Staff) -> Vec<String> {
 
 /// The job, on two nodes at once.
 async fn tend(world: &World) {
-    let (one, other) = tokio::join!(levels::run_due(&world.db, &SYSTEM), levels::run_due(&world.db, &SYSTEM));
+    let (one, other) = tokio::join!(
+        levels::run_due(&world.db, &SYSTEM, || true),
+        levels::run_due(&world.db, &SYSTEM, || true)
+    );
     one.and(other).expect("it runs");
 }
 
@@ -285,6 +288,74 @@ crm::both_engines!(time_that_runs_out_is_told_once_and_in_steps, async |world| {
     tend(world).await;
     assert_eq!(told(world, &lead).await, ["escalation", "breach"]);
     assert_eq!(clocks(world, other).await, ["first_answer runs late", "solution runs"]);
+});
+
+crm::both_engines!(however_many_are_late_one_round_tells_of_all, async |world| {
+    topic(world, "card", 1).await;
+    let (lead, _) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    // More than are looked up at once.
+    for _ in 0..6 {
+        let customer = customer(world, "Anna", "K").await;
+        for _ in 0..18 {
+            write(world, &customer, "hello").await;
+        }
+    }
+    let late = async || {
+        one!(
+            world,
+            i64,
+            "SELECT COUNT(*) FROM request_clocks WHERE breached_at IS NOT NULL"
+        )
+    };
+    clock(world, 61);
+    levels::run_due(&world.db, &SYSTEM, || false).await.expect("it ends");
+    assert_eq!(late().await, 0, "the server stops");
+    levels::run_due(&world.db, &SYSTEM, || true).await.expect("it runs");
+    assert_eq!(late().await, 108);
+    assert_eq!(told(world, &lead).await.len(), 108, "each once");
+});
+
+crm::both_engines!(what_somebody_let_run_late_is_not_given_to_them_again, async |world| {
+    let db = &world.db;
+    clock(world, 0);
+    let card = topic(world, "card", 1).await;
+    role(world, "lead", r#"["requests", "levels", "desk"]"#).await;
+    let (anna, lead) = (customer(world, "Anna", "K").await, lead(world).await);
+    let (vera, igor) = (staff(world, "vera").await, staff(world, "igor").await);
+    set_up(world, &lead).await;
+    let id = queue(world, &lead, card, Mode::RoundRobin, &Rules::default()).await;
+    for agent in [&vera, &igor] {
+        queues::set_agent(db, &lead, id, agent.id(), None, Some(9))
+            .await
+            .expect("of the queue");
+    }
+    queues::set_presence(db, &vera, true).await.expect("there");
+    let number = write(world, &anna, "hello").await;
+    let assignee = async || {
+        let whose = "SELECT assignee_id FROM requests WHERE number = $1";
+        one!(world, Option<StaffId>, whose, number)
+    };
+    assert_eq!(assignee().await, Some(vera.id()));
+    // Both are still there when her time runs out.
+    clock(world, 100);
+    for agent in [&vera, &igor] {
+        again(world, agent.id()).await;
+    }
+    clock(world, 121);
+    tend(world).await;
+    assert_eq!(assignee().await, None);
+    queues::run_due(db, &SYSTEM).await.expect("done");
+    assert_eq!(assignee().await, None, "she alone is there");
+    queues::set_presence(db, &igor, true).await.expect("there");
+    queues::run_due(db, &SYSTEM).await.expect("given");
+    assert_eq!(assignee().await, Some(igor.id()));
+    // By hand it may be hers all the same.
+    store::assign_to_me(db, &vera, number, Some(igor.id()))
+        .await
+        .expect("taken");
+    assert_eq!(assignee().await, Some(vera.id()));
 });
 
 crm::both_engines!(what_runs_late_stands_in_an_inbox_until_it_is_read, async |world| {

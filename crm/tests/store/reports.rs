@@ -466,7 +466,7 @@ crm::both_engines!(reports_are_narrowed_by_tier_and_shop, async |world| {
 
     // Days later the second receipt was in the first shop after all, and she leaves.
     world.clock.set(start() + days(2));
-    correct::set_store(db, &lead, (anna.id(), second), Some(klin), "Ошиблись")
+    correct::set_store(db, &lead, (anna.id(), second), Some(tver), Some(klin), "Ошиблись")
         .await
         .expect("another shop");
     crm::program::store::leave(db, &anna, "club").await.expect("she left");
@@ -728,7 +728,7 @@ crm::both_engines!(a_receipt_that_staff_correct_is_counted_again, async |world| 
     }
     assert_counted(db).await;
     let lead = people::lead(world).await;
-    correct::set_store(db, &lead, (anna.id(), booked[0]), Some(klin), "Ошиблись")
+    correct::set_store(db, &lead, (anna.id(), booked[0]), Some(tver), Some(klin), "Ошиблись")
         .await
         .expect("another shop");
     assert_counted(db).await;

@@ -1,6 +1,6 @@
 //! Tasks: whose they are, what may be done with them and by whom, in what order they are read.
 
-use crate::common::people::{self, one, sql};
+use crate::common::people::{self, SYSTEM, one, sql};
 use crate::common::{customer, days, ready, sign_in};
 use crm::Error;
 use crm::db::Db;
@@ -8,11 +8,12 @@ use crm::flaw::Flaw;
 use crm::id::{CustomerId, StaffId, TaskId};
 use crm::lang::Localized;
 use crm::request::Status;
+use crm::request::mention;
 use crm::request::store::bulk::{self, Act};
 use crm::request::store::queues;
 use crm::staff::managing::{self, Handed};
 use crm::task::store::{self as tasks, add, assign, end, list};
-use crm::task::{End, Kind, NewTask, State, Task, Which};
+use crm::task::{End, Kind, NewTask, News, State, Task, Which};
 use crm::testing::start;
 use crm::who::{Staff, Subject};
 
@@ -113,6 +114,153 @@ crm::both_engines!(a_task_is_written_handed_on_and_ended, async |world| {
     let log =
         "SELECT COUNT(*) FROM audit WHERE customer_id = $1 AND action IN ('task.add', 'task.assign', 'task.done')";
     assert_eq!(one!(world, i64, log, who.id()), 3);
+});
+
+/// What stands of tasks in somebody's inbox, the oldest first: what is told, of what, and by whom.
+async fn told(db: &Db, who: &Staff) -> Vec<(News, String, Option<String>)> {
+    let all = mention::inbox(db, who, None, 50).await.expect("an inbox");
+    let of_tasks = all
+        .into_iter()
+        .rev()
+        .filter_map(|one| Some((one.task?, one.beginning, one.by_whom)));
+    of_tasks.collect()
+}
+
+fn line(news: News, title: &str, by: Option<&str>) -> (News, String, Option<String>) {
+    (news, title.to_owned(), by.map(str::to_owned))
+}
+
+crm::both_engines!(
+    who_is_given_a_task_is_told_and_who_gave_it_when_it_ends,
+    async |world| {
+        let db = ready(world).await;
+        let who = customer(db).await;
+        let (agent, lead) = (people::agent(world).await, people::lead(world).await);
+        let own = add(db, &lead, who.id(), &new("сама", "2026-11-25", &lead))
+            .await
+            .expect("added");
+        let id = add(db, &lead, who.id(), &new("Позвонить", "2026-11-25", &agent))
+            .await
+            .expect("added");
+        let other = add(db, &lead, who.id(), &new("Написать", "2026-11-24", &agent))
+            .await
+            .expect("added");
+        let mut expected = vec![
+            line(News::Given, "Позвонить", Some("Лада")),
+            line(News::Given, "Написать", Some("Лада")),
+        ];
+        assert_eq!(told(db, &agent).await, expected);
+        assert_eq!(people::again(world, agent.id()).await.unread(), 2, "the bell");
+        assert_eq!(told(db, &lead).await, [], "what one gives oneself one knows");
+        // The last that rang is for whoever was told.
+        let rung = "SELECT staff_id FROM request_changes ORDER BY id DESC LIMIT 1";
+        assert_eq!(one!(world, Option<StaffId>, rung), Some(agent.id()));
+        // Read is read.
+        mention::mark_read(db, &agent, db.now()).await.expect("read");
+        assert_eq!(people::again(world, agent.id()).await.unread(), 0);
+
+        // One sees what one gave to others, though one may not see all that they have to do.
+        assert_eq!(titles(db, &lead, Which::Given, None).await, ["Написать", "Позвонить"]);
+        assert_eq!(titles(db, &agent, Which::Given, None).await, Vec::<String>::new());
+        add(db, &agent, who.id(), &new("спросить", "2026-11-23", &lead))
+            .await
+            .expect("added");
+        assert_eq!(titles(db, &agent, Which::Given, None).await, ["спросить"]);
+
+        // Put off it stays theirs, and is not told; handed back by the agent it is.
+        let (mine, leads) = (agent.id().to_string(), lead.id().to_string());
+        let seen = async |id: TaskId| get(db, who, id).await.changed_at;
+        assign(db, &lead, other, seen(other).await, &mine, ["2026-11-26", ""])
+            .await
+            .expect("put off");
+        assert_eq!(told(db, &agent).await, expected);
+        world.clock.set(start() + chrono::TimeDelta::minutes(1));
+        assign(db, &agent, other, seen(other).await, &leads, ["2026-11-26", ""])
+            .await
+            .expect("handed on");
+        world.clock.set(start() + chrono::TimeDelta::minutes(2));
+        end(db, &agent, id, seen(id).await, End::Done).await.expect("done");
+        end(db, &lead, own, seen(own).await, End::Cancelled)
+            .await
+            .expect("called off");
+        let of_lead = [
+            line(News::Given, "спросить", Some("Агния")),
+            line(News::Given, "Написать", Some("Агния")),
+            line(News::Done, "Позвонить", Some("Агния")),
+        ];
+        assert_eq!(told(db, &lead).await, of_lead);
+        // Called off by a lead, it was the agent who had asked for it.
+        let asked = list(db, &agent, Which::Given, None, None, 1)
+            .await
+            .expect("a page")
+            .remove(0);
+        end(db, &lead, asked.id, asked.changed_at, End::Cancelled)
+            .await
+            .expect("called off");
+        expected.push(line(News::Cancelled, "спросить", Some("Лада")));
+        assert_eq!(told(db, &agent).await, expected);
+    }
+);
+
+crm::both_engines!(a_task_is_told_of_once_when_its_hour_has_come, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    let agent = people::agent(world).await;
+    let begin = db.now();
+    let local = db.shop().local(begin);
+    let today = local.date().to_string();
+    let at = |minutes: i64| {
+        (local + chrono::TimeDelta::minutes(minutes))
+            .format("%H:%M")
+            .to_string()
+    };
+    let clock = |minutes: i64| world.clock.set(begin + chrono::TimeDelta::minutes(minutes));
+    let run = async || {
+        // On two nodes at once.
+        let (one, other) = tokio::join!(tasks::run_due(db, &SYSTEM), tasks::run_due(db, &SYSTEM));
+        one.and(other).expect("it runs");
+        told(db, &agent).await.len()
+    };
+    let timed = NewTask {
+        time: at(10),
+        ..new("Перезвонить", &today, &agent)
+    };
+    let id = add(db, &agent, who.id(), &timed).await.expect("added");
+    add(db, &agent, who.id(), &new("за день", &today, &agent))
+        .await
+        .expect("added");
+    clock(9);
+    assert_eq!(run().await, 0, "not yet");
+    clock(10);
+    assert_eq!(run().await, 1);
+    assert_eq!(told(db, &agent).await, [line(News::Due, "Перезвонить", None)]);
+    clock(11);
+    assert_eq!(run().await, 1, "once");
+    // Put off it is told at its new hour.
+    let (mine, seen) = (agent.id().to_string(), get(db, who, id).await.changed_at);
+    assign(db, &agent, id, seen, &mine, [&today, &at(20)])
+        .await
+        .expect("put off");
+    assert_eq!(run().await, 1);
+    clock(20);
+    assert_eq!(run().await, 2);
+    // What ended is told no more, nor what nobody told for days, nor what has no hour.
+    let ended = NewTask {
+        time: at(30),
+        ..timed.clone()
+    };
+    let ended = add(db, &agent, who.id(), &ended).await.expect("added");
+    let seen = get(db, who, ended).await.changed_at;
+    end(db, &agent, ended, seen, End::Done).await.expect("done");
+    let old = NewTask {
+        time: at(40),
+        ..timed.clone()
+    };
+    add(db, &agent, who.id(), &old).await.expect("added");
+    clock(31);
+    assert_eq!(run().await, 2);
+    world.clock.set(begin + days(3));
+    assert_eq!(run().await, 2);
 });
 
 crm::both_engines!(tasks_of_others_are_seen_by_leads_alone, async |world| {
@@ -377,6 +525,12 @@ crm::both_engines!(what_somebody_has_who_is_gone_is_handed_over, async |world| {
         requests: 1,
     };
     assert_eq!(handed, expected);
+    let by_ada = Some("Ада");
+    let of_lead = [line(News::Given, "первое", by_ada), line(News::Given, "второе", by_ada)];
+    let mut found = told(db, &lead).await;
+    found.retain(|(news, ..)| *news == News::Given);
+    found.sort_by(|a, b| b.1.cmp(&a.1));
+    assert_eq!(found, of_lead);
     for (task, owner) in [(ids[0], lead.id()), (ids[1], lead.id()), (ids[3], other)] {
         assert_eq!(get(db, who, task).await.owner_id, owner);
     }

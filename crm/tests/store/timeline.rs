@@ -319,9 +319,16 @@ crm::both_engines!(
         assert!(matches!(foreign, Err(crm::Error::NotFound)), "{foreign:?}");
         let unknown = purpose::tell(db, &anna, id, "resale").await;
         assert!(matches!(unknown, Err(crm::Error::Invalid(_))), "{unknown:?}");
-        let forbidden = purpose::note(db, &marketer, who.id(), id, "work").await;
+        let forbidden = purpose::note(db, &marketer, (who.id(), id), "gift", "work").await;
         assert!(matches!(forbidden, Err(crm::Error::Forbidden)), "{forbidden:?}");
-        purpose::note(db, &agent, who.id(), id, "work").await.expect("noted");
+        purpose::note(db, &agent, (who.id(), id), "gift", "work")
+            .await
+            .expect("noted");
+        // Who saw what stood there before overwrites nobody.
+        let late = purpose::note(db, &agent, (who.id(), id), "gift", "").await;
+        assert!(matches!(late, Err(crm::Error::Stale)), "{late:?}");
+        let foreign = purpose::note(db, &agent, (other.id(), id), "work", "gift").await;
+        assert!(matches!(foreign, Err(crm::Error::NotFound)), "{foreign:?}");
         assert_eq!(told().await.as_deref(), Some("work"));
         purpose::tell(db, &anna, id, "").await.expect("taken back");
         assert_eq!(told().await, None);

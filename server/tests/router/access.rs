@@ -589,6 +589,7 @@ const OPENED_BY: &[(&str, &[&[Right]])] = &[
     (
         "/admin/inbox",
         &[
+            &[Right::Customers],
             &[Right::Goodwill],
             &[Right::Points],
             &[Right::Requests],

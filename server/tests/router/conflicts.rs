@@ -206,10 +206,6 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
         "each request tells what could not be done with it, and a minute long all of it goes back",
         &["request.bulk"],
     ),
-    (
-        "the log keeps what stood there beside the reason",
-        &["purchase.note_purpose", "purchase.store"],
-    ),
 ];
 
 /// Forms that are not sent as they stand on the page, each with the test that shows what becomes of the second.

@@ -385,6 +385,12 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     let put_off = put(&mut lead, "/admin/tasks", "task.assign", &[("time", "")]).await;
     put_off.assert_leads_to("/admin/tasks?done=task_assigned");
     assert!(!lead.get("/admin/tasks").await.text().contains("23:30"));
+    // The agent gave it, and sees what has become of it among the rest that they gave.
+    agent
+        .get("/admin/tasks?tab=given")
+        .await
+        .assert_says("Перезвонить <Анне>");
+    lead.get("/admin/tasks?tab=given").await.assert_says("Дел здесь нет.");
     // On the card the agent sees it, and does not end it any more: neither by a button nor without one.
     let page = agent.get(&at).await;
     assert!(
@@ -398,6 +404,13 @@ async fn a_task_goes_from_the_card_to_a_colleague_and_to_its_end() {
     refused.assert_says("Этого сделать нельзя");
     let done = put(&mut lead, "/admin/tasks", "task.end", &[("end", "done")]).await;
     done.assert_leads_to("/admin/tasks?done=task_done");
+    // That it is done the agent's bell tells, and where it stands.
+    agent.get("/admin/requests").await.assert_says("Уведомления, новых: 1");
+    let inbox = agent.get("/admin/inbox").await;
+    inbox.assert_says("ваше поручение выполнено");
+    inbox.assert_says("Перезвонить <Анне>");
+    assert!(leads(&inbox, &format!("{at}?kind=tasks#history")), "{}", inbox.body);
+    assert!(!agent.get("/admin/requests").await.text().contains("новых: 1"));
     let late = lead.send("/admin/tasks", "task.end", &sent).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     late.assert_says("Дело уже изменили");
@@ -573,12 +586,12 @@ async fn what_a_purchase_was_for_is_told_on_the_receipt() {
     assert_eq!(page.form("purchase.note_purpose").get("purpose"), Some("gift"));
     let wrong = town
         .agent
-        .send(&at, "purchase.note_purpose", &[("purpose", "resale")])
+        .send(&at, "purchase.note_purpose", &[("seen", "gift"), ("purpose", "resale")])
         .await;
     assert_eq!(wrong.message("purchase.note_purpose", "purpose"), "Выберите из списка");
     let noted = town
         .agent
-        .send(&at, "purchase.note_purpose", &[("purpose", "work")])
+        .send(&at, "purchase.note_purpose", &[("seen", "gift"), ("purpose", "work")])
         .await;
     noted.assert_leads_to(&format!("{at}?done=purpose"));
     let page = town.anna.get("/profile/views").await.text();

@@ -46,9 +46,10 @@ impl Form for DetachReceipt {
     }
 }
 
-/// Corrects in which shop it was.
+/// Corrects in which shop it was. `seen` is the one that stood there.
 #[derive(Deserialize)]
 pub struct SetShop {
+    seen: String,
     store: String,
     reason: String,
 }
@@ -58,8 +59,8 @@ impl Form for SetShop {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (id, purchase): (CustomerId, PurchaseId) = (cx.param("id")?, cx.param("purchase")?);
-        let store = self.store.parse().ok();
-        correct::set_store(&cx.db, cx.staff()?, (id, purchase), store, &self.reason).await?;
+        let (seen, store) = (self.seen.parse().ok(), self.store.parse().ok());
+        correct::set_store(&cx.db, cx.staff()?, (id, purchase), seen, store, &self.reason).await?;
         Ok(Next::to(format!(
             "/admin/customers/{id}/purchases/{purchase}?done=store"
         )))
@@ -114,6 +115,7 @@ pub(in crate::admin) fn section(cx: &Cx, head: &Purchase, shops: &[Store]) -> Op
                     <summary>{t.set_store}</summary>
                     <p class="hint">{t.set_store_hint}</p>
                     <FormBox<SetShop> labels=labels(t, &[("store", t.store)])>
+                        <input type="hidden" name="seen" value=now.clone()/>
                         <Select name="store" label=t.store options=options value=now/>
                         {reason(t)}
                         <button class="btn">{t.set_store}</button>

@@ -14,9 +14,10 @@ use crate::work::Round;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use std::collections::{BTreeSet, HashMap};
+use uuid::Uuid;
 
-/// How many clocks one round of the job looks after.
-const ROUND: i64 = 1_000;
+/// How many clocks the job looks up at once.
+const TOGETHER: i64 = 100;
 
 /// Every policy.
 pub(super) async fn policies(conn: &mut Conn) -> Result<Vec<Policy>, sqlx::Error> {
@@ -332,23 +333,37 @@ pub(super) async fn reckon_all(tx: &mut Tx) -> Result<(), sqlx::Error> {
 
 // What comes of time alone --------------------------------------------------------------------------------------------
 
-/// Warns where time runs out, and says where it is over, each once, on whichever node comes first.
-pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
-    const SQL: &str = "SELECT request_id FROM request_clocks WHERE next_at < $1 ORDER BY next_at, id LIMIT $2";
-    let mut conn = db.read().await?;
-    let now = conn.now();
-    let due: Vec<RequestId> = on!(conn, |c| sqlx::query_scalar(SQL)
-        .bind(now)
-        .bind(ROUND)
-        .fetch_all(c)
-        .await)?;
-    drop(conn);
+/// Warns where time runs out, and says where it is over, each once, on whichever node comes first; all of it, as long as `goes_on`:
+/// after a change of a policy every clock is looked after.
+pub async fn run_due(db: &Db, _by: &System, goes_on: impl Fn() -> bool) -> Result<(), Error> {
+    const SQL: &str = "SELECT next_at, id, request_id FROM request_clocks WHERE next_at < $1 AND (next_at, id) > ($2, $3) \
+                       ORDER BY next_at, id LIMIT $4";
+    let now = db.now();
     let mut round = Round::default();
-    // Two clocks of one request are looked after together.
-    for request in due.into_iter().collect::<BTreeSet<_>>() {
-        round.took(db.write(|tx| scoped(tend(tx, request))).await);
+    // What fails stays due, and nothing after it waits for that.
+    let mut place = (DateTime::UNIX_EPOCH, ClockId(Uuid::nil()));
+    loop {
+        let mut conn = db.read().await?;
+        let due: Vec<(DateTime<Utc>, ClockId, RequestId)> = on!(conn, |c| sqlx::query_as(SQL)
+            .bind(now)
+            .bind(place.0)
+            .bind(place.1)
+            .bind(TOGETHER)
+            .fetch_all(c)
+            .await)?;
+        drop(conn);
+        // Two clocks of one request are looked after together.
+        for request in due.iter().map(|(_, _, request)| *request).collect::<BTreeSet<_>>() {
+            if !goes_on() {
+                return round.end();
+            }
+            round.took(db.write(|tx| scoped(tend(tx, request))).await);
+        }
+        let Some((at, id, _)) = due.last() else {
+            return round.end();
+        };
+        place = (*at, *id);
     }
-    round.end()
 }
 
 /// Looks after one request.
@@ -357,7 +372,8 @@ async fn tend(tx: &mut Tx, request: RequestId) -> Result<(), Error> {
     const HOLD: &str = "UPDATE requests SET updated_at = updated_at WHERE id = $1 RETURNING assignee_id, updated_at";
     const WORKS: &str = "SELECT s.id FROM requests r JOIN staff s ON s.id = r.assignee_id \
                          WHERE r.id = $1 AND s.disabled_at IS NULL";
-    const RETURN: &str = "UPDATE requests SET assignee_id = NULL, updated_at = $2 WHERE id = $1";
+    const RETURN: &str = "UPDATE requests SET lost_by = assignee_id, lost_late = TRUE, assignee_id = NULL, updated_at = $2 \
+                          WHERE id = $1";
     let now = tx.now();
     let (mut assignee, updated_at): (Option<StaffId>, DateTime<Utc>) =
         on!(tx, |c| sqlx::query_as(HOLD).bind(request).fetch_one(c).await)?;

@@ -433,10 +433,11 @@ async fn put_beginning(tx: &mut Tx, topic: TopicId, queue: Option<QueueId>, prio
 
 // Who is there --------------------------------------------------------------------------------------------------------
 
-/// Whether somebody takes requests that are given in turn; none where no queue gives them any.
+/// Whether somebody takes requests that are given in turn; none where no open queue gives them any.
 pub async fn presence(conn: &mut Conn, by: &Staff) -> Result<Option<bool>, Error> {
     const SQL: &str = "SELECT s.takes_requests FROM staff s WHERE s.id = $1 AND EXISTS (SELECT 1 FROM queue_agents a \
-                       JOIN queues q ON q.id = a.queue_id WHERE a.staff_id = s.id AND q.mode = 'round_robin')";
+                       JOIN queues q ON q.id = a.queue_id WHERE a.staff_id = s.id AND q.mode = 'round_robin' \
+                       AND q.closed_at IS NULL)";
     by.may(Right::Requests)?;
     Ok(on!(conn, |c| sqlx::query_scalar(SQL)
         .bind(by.id())
@@ -512,8 +513,9 @@ macro_rules! there {
     };
 }
 
-/// Gives a request that came in to whoever is there and has the fewest that wait for them, of those the one who was given
-/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Who that is: it stands
+/// Gives a request to whoever is there and has the fewest that wait for them, of those the one who was given
+/// none for the longest; to nobody where all have as many as they take, or its queue gives nothing in turn. Whoever gave it back
+/// comes last, and whoever let its time run out gets it by hand alone. Who that is: it stands
 /// in their inbox, and [`live::ring`] is to tell them. Two requests of one queue are given one after the other; somebody of two
 /// queues may get one too many in the same moment.
 pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<StaffId>, Error> {
@@ -521,13 +523,16 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
                          AND id = (SELECT queue_id FROM requests WHERE id = $1) RETURNING id";
     const NEXT: &str = concat!(
         "SELECT staff_id FROM (SELECT a.staff_id, a.capacity, \
+         CASE WHEN a.staff_id = l.lost_by THEN 1 ELSE 0 END AS lost, \
          COALESCE(a.assigned_at, '1970-01-01T00:00:00+00:00') AS since, \
          (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = a.staff_id AND r.status <> 'closed' \
          AND r.status <> 'waiting') AS held FROM ",
         there!(),
-        " WHERE a.queue_id = $1) x WHERE x.held < x.capacity ORDER BY x.held, x.since, x.staff_id LIMIT 1"
+        " JOIN requests l ON l.id = $4 AND (NOT l.lost_late OR l.lost_by <> a.staff_id) \
+         WHERE a.queue_id = $1) x WHERE x.held < x.capacity ORDER BY x.lost, x.held, x.since, x.staff_id LIMIT 1"
     );
-    const GIVE: &str = "UPDATE requests SET assignee_id = $2 WHERE id = $1";
+    const GIVE: &str = "UPDATE requests SET assignee_id = $2, lost_late = FALSE, \
+                        lost_by = CASE WHEN lost_by = $2 THEN lost_by END WHERE id = $1";
     const GIVEN: &str = "UPDATE queue_agents SET assigned_at = $3 WHERE queue_id = $1 AND staff_id = $2";
     let queue: Option<QueueId> = on!(tx, |c| sqlx::query_scalar(QUEUE).bind(request).fetch_optional(c).await)?;
     let Some(queue) = queue else { return Ok(None) };
@@ -536,6 +541,7 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
         .bind(queue)
         .bind(now)
         .bind(now - STAFF_IDLE)
+        .bind(request)
         .fetch_optional(c)
         .await)?;
     let Some(staff) = next else { return Ok(None) };
@@ -558,13 +564,17 @@ pub(super) async fn hand_out(tx: &mut Tx, request: RequestId) -> Result<Option<S
 
 /// Gives what waits in queues and is nobody's to who is there by now and takes more, the most urgent first.
 pub async fn run_due(db: &Db, _by: &System) -> Result<(), Error> {
-    // Who takes more is asked once for a queue, however many wait in it.
+    // Who takes more is asked once for a queue, however many wait in it; for what somebody let run late, whether anybody else does.
     const SQL: &str = concat!(
         "SELECT r.number FROM requests r WHERE r.status <> 'closed' AND r.status <> 'waiting' \
          AND r.assignee_id IS NULL AND r.queue_id IN (SELECT q.id FROM queues q WHERE q.mode = 'round_robin' \
          AND EXISTS (SELECT 1 FROM ",
         there!(),
         " WHERE a.queue_id = q.id AND a.capacity > (SELECT COUNT(*) FROM requests h \
+         WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' AND h.status <> 'waiting'))) \
+         AND (NOT r.lost_late OR EXISTS (SELECT 1 FROM ",
+        there!(),
+        " WHERE a.queue_id = r.queue_id AND a.staff_id <> r.lost_by AND a.capacity > (SELECT COUNT(*) FROM requests h \
          WHERE h.assignee_id = a.staff_id AND h.status <> 'closed' AND h.status <> 'waiting'))) \
          ORDER BY CASE r.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, \
          r.created_at, r.id LIMIT $1"
@@ -687,10 +697,12 @@ pub async fn agents(conn: &mut Conn, by: &Staff, queue: Option<QueueId>) -> Resu
         opens_requests!(),
         " WHERE s.disabled_at IS NULL ORDER BY s.name, s.id"
     );
+    const IS_NAMED: &str = "SELECT COUNT(*) FROM queue_agents WHERE queue_id = $1";
     by.may(Right::Requests)?;
-    let named: Vec<Colleague> = on!(conn, |c| sqlx::query_as(NAMED).bind(queue).fetch_all(c).await)?;
-    if !named.is_empty() {
-        return Ok(named);
+    // Whoever was named may have gone, or lost the right: it is not everybody's by that.
+    let named: i64 = on!(conn, |c| sqlx::query_scalar(IS_NAMED).bind(queue).fetch_one(c).await)?;
+    if named > 0 {
+        return Ok(on!(conn, |c| sqlx::query_as(NAMED).bind(queue).fetch_all(c).await)?);
     }
     Ok(on!(conn, |c| sqlx::query_as(EVERYBODY).fetch_all(c).await)?)
 }

@@ -1,6 +1,10 @@
 //! Requests, as customers write them and staff answer.
 
+use super::people::text;
 use chrono::{DateTime, Utc};
+use crm::id::{QueueId, TopicId};
+use crm::request::desk::{Mode, Priority, Rules};
+use crm::request::store::queues;
 use crm::request::{NewRequest, StaffThread, Thread, store};
 use crm::testing::World;
 use crm::who::{Customer, Staff};
@@ -41,4 +45,22 @@ pub(crate) async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
     store::staff_answer(&world.db, by, number, text, &[], seen)
         .await
         .expect("answered");
+}
+
+/// A queue of one topic.
+pub(crate) async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode, rules: &Rules) -> QueueId {
+    let name = &text("billing");
+    let id = queues::create(&world.db, by, "billing", name).await.expect("a queue");
+    let mut conn = world.db.read().await.expect("a connection");
+    let (written, _) = queues::read(&mut conn, by, id).await.expect("a queue");
+    drop(conn);
+    let seen = written.changed_at;
+    queues::change(&world.db, by, id, seen, name, mode, rules)
+        .await
+        .expect("changed");
+    let (was, is) = ((None, Priority::Normal), (Some(id), Priority::Normal));
+    queues::set_beginnings(&world.db, by, &[(topic, was, is)])
+        .await
+        .expect("set");
+    id
 }
