@@ -458,7 +458,7 @@ pub(crate) async fn quote_with(
     for promotion in promotions {
         known.activated.entry(customer).or_default().push((*promotion, deal.at));
         let facts = known.facts(timeline, &rules, deal, conn);
-        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
         outcomes.push(outcome);
         known.activated.entry(customer).or_default().pop();
     }
