@@ -6,7 +6,8 @@
 //! database or a clock, so the till, the cabinet, the explanation of a past posting and the simulation of a new rule
 //! ask the same function.
 //!
-//! Money and points are hundredths, shares are hundredths of a percent ([`WHOLE`]). Sums saturate instead of overflowing.
+//! Money and points are hundredths, shares are hundredths of a percent ([`WHOLE`]). Sums saturate instead of overflowing, and
+//! an effect gives at most [`POINTS_MAX`] points on a line, so that the books can add up what receipts earned.
 //!
 //! # What happens to a basket
 //! 1. Rules are looked at by priority, the highest first, then by id. A rule *applies* when its occasion, its validity
@@ -64,7 +65,7 @@ pub mod words;
 #[cfg(feature = "store")]
 pub(crate) use ask::birthday;
 pub use check::{Fault, Problem, partner_key};
-pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
+pub use evaluate::{Decision, Given, Grant, Outcome, POINTS_MAX, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
 pub use target::Target;
 pub use tree::Tree;

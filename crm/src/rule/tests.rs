@@ -1312,8 +1312,29 @@ fn the_largest_numbers_saturate() {
     let shares = prepare(vec![rule_of("", &effects[4], "")]);
     assert_eq!(
         points(&ask(&shares, &basket(vec![line(1, 1, huge)]), &Facts::default())),
-        [huge]
+        [POINTS_MAX]
     );
+}
+
+#[test]
+fn what_a_line_earns_can_be_added_up() {
+    // The largest that a rule and a receipt may say.
+    let most = crate::purchase::AMOUNT_MAX;
+    let effect = format!(
+        r#"{{"points_fixed": {{"program": {}, "points": {most}, "each": "unit"}}}}"#,
+        id(1)
+    );
+    let rules = prepare(vec![rule_of("", &effect, "")]);
+    let lines = (1..=10).map(|n| line(n, most, 1)).collect();
+    let outcome = ask(&rules, &basket(lines), &Facts::default());
+    assert_eq!(points(&outcome), [POINTS_MAX; 10]);
+    assert_eq!(outcome.total.points, 10 * POINTS_MAX);
+    let given = outcome.grants.iter().map(|grant| value(grant).0);
+    assert_eq!(given.sum::<i64>(), 10 * POINTS_MAX, "the books add it up");
+    assert!(matches!(
+        outcome.decisions[0].verdict,
+        Verdict::Applied { value } if value == 10 * POINTS_MAX
+    ));
 }
 
 // Rules as JSON, and what is wrong with them.

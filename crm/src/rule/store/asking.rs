@@ -603,7 +603,8 @@ impl Answers {
         let mut earned: BTreeMap<ProgramId, BTreeMap<u32, i64>> = BTreeMap::new();
         for grant in &outcome.grants {
             if let (Given::Points { program, points }, Some(line)) = (grant.given, grant.line) {
-                *earned.entry(program).or_default().entry(line).or_default() += points;
+                let sum = earned.entry(program).or_default().entry(line).or_default();
+                *sum = sum.saturating_add(points);
             }
         }
         let lines = |lines: BTreeMap<u32, i64>| {
@@ -692,7 +693,8 @@ pub(crate) async fn ask(
             let mut facts = known.facts(timeline, &rules, &deal, tx);
             // Of what is claimed all lines are asked about once more.
             for (rule, _, value) in given.iter().filter(|_| sale.occasion == Occasion::Grown) {
-                facts.used.entry(*rule).or_default().purchase += value;
+                let used = &mut facts.used.entry(*rule).or_default().purchase;
+                *used = used.saturating_add(*value);
             }
             let outcome = evaluate(&rules, &basket, &facts, sale.at, &zone);
             let limited = outcome.decisions.iter().filter(|decision| {
@@ -716,7 +718,9 @@ pub(crate) async fn ask(
         let day = tx.shop().day(sale.at);
         let mut counted: BTreeMap<RuleId, i64> = BTreeMap::new();
         for grant in outcome.grants.iter().filter(|grant| is_kept(&rules, sale, grant)) {
-            *counted.entry(grant.by.id).or_default() += write(&mut answers, &rules, sale, grant, day);
+            let value = write(&mut answers, &rules, sale, grant, day);
+            let sum = counted.entry(grant.by.id).or_default();
+            *sum = sum.saturating_add(value);
         }
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
@@ -806,7 +810,8 @@ fn write(answers: &mut Answers, rules: &Rules, sale: &Sale, grant: &Grant, day: 
         .and_then(|published| published.rule.funded_by.as_ref());
     if let (Given::Points { program, points }, Some(line), Some(partner)) = (grant.given, line, partner) {
         let funded = answers.funded.entry((line.line, program)).or_default();
-        *funded.entry(partner.clone()).or_default() += points;
+        let sum = funded.entry(partner.clone()).or_default();
+        *sum = sum.saturating_add(points);
     }
     answers.grants.push([
         Bind::Id(id.0),
