@@ -267,7 +267,7 @@ pub enum Condition {
     Member(Vec<ProgramId>),
     /// Days since the customer registered, where the shop is.
     Tenure(Range),
-    /// How many purchases the customer made before, in a period.
+    /// How many purchases the customer made before, in a period, of which something is kept.
     PurchaseCount {
         /// The period.
         window: Window,
@@ -281,7 +281,7 @@ pub enum Condition {
         /// How much.
         sum: Range,
     },
-    /// Nothing else that the customer bought is booked, whatever its time.
+    /// Nothing else that the customer bought is booked, whatever its time and whatever came back of it.
     FirstPurchase,
     /// The customer registered by somebody's invitation.
     Invited,
@@ -820,7 +820,7 @@ pub struct Buyer {
     /// The promotions that they had switched on by then.
     #[serde(default)]
     pub activated: Vec<PromotionId>,
-    /// How many other purchases of theirs are booked, also with a later time; none: nobody counted.
+    /// How many other purchases of theirs are booked, also with a later time, and whatever came back; none: nobody counted.
     #[serde(default)]
     pub booked: Option<i64>,
 }
@@ -840,7 +840,7 @@ pub struct Membership {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// How many purchases.
+    /// How many purchases of which something is kept.
     pub count: i64,
     /// What was paid less what was given back, in minor units.
     pub sum: i64,

@@ -642,6 +642,33 @@ both_engines!(of_first_purchases_the_one_that_is_booked_first_counts, async |wor
     assert_books_agree(db).await;
 });
 
+both_engines!(what_came_back_entirely_is_no_purchase_before, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 2}}}"#;
+    publish(db, &rule("Third", third, &fixed(club, 50_00), "")).await;
+    publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 7_00), "")).await;
+    let bought = async |document: &str, hours: i64| {
+        let at = start() + Duration::hours(hours);
+        let sale = slip(document, anna, at).line("tea", 2, 50_00).book(db).await;
+        points(db, anna, sale.id).await - 3_00
+    };
+    let back = async |document: &str, of: &str, hours: i64| {
+        let slip = slip(document, anna, start() + Duration::hours(hours)).line("tea", -1, 50_00);
+        slip.of_line(of, 1).book(db).await;
+    };
+    assert_eq!(bought("1", 0).await, 7_00);
+    back("R-1", "1", 1).await;
+    back("R-2", "1", 2).await;
+    // The first one stays the first: else whoever brings it back could be given its gift again.
+    assert_eq!(bought("2", 3).await, 0);
+    // Half of it is kept.
+    back("R-3", "2", 4).await;
+    assert_eq!(bought("3", 5).await, 0, "one before it is kept");
+    assert_eq!(bought("4", 6).await, 50_00, "two are");
+    assert_books_agree(db).await;
+});
+
 both_engines!(many_first_purchases_at_once_are_one, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

@@ -33,6 +33,7 @@ struct Bought {
     id: PurchaseId,
     day: NaiveDate,
     is_sale: bool,
+    is_kept: bool,
     total: i64,
 }
 
@@ -238,6 +239,7 @@ impl Known {
                     id: one.id,
                     day: shop.day(one.at),
                     is_sale: one.is_sale,
+                    is_kept: one.is_kept,
                     total: one.total,
                 });
             }
@@ -291,6 +293,7 @@ impl Known {
                 so_far.extend(before().map(|one| tier::Bought {
                     day: one.day,
                     sum: one.total,
+                    is_kept: one.is_kept,
                 }));
                 so_far.sort_unstable_by_key(|one| one.day);
             }
@@ -305,7 +308,7 @@ impl Known {
                 let (first, last) = window.days(day);
                 let counted = before().filter(|one| (first..=last).contains(&one.day));
                 let sums = counted.fold(History::default(), |sums, one| History {
-                    count: sums.count + i64::from(one.is_sale),
+                    count: sums.count + i64::from(one.is_kept),
                     sum: sums.sum.saturating_add(one.total),
                 });
                 (*window, sums)
