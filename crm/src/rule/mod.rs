@@ -271,14 +271,14 @@ pub enum Condition {
     PurchaseCount {
         /// The period.
         window: Window,
-        /// How many.
+        /// How many. The most holds for what is booked by now as well, whatever its time.
         count: Range,
     },
     /// What the customer paid before, in a period, in minor units.
     PurchaseSum {
         /// The period.
         window: Window,
-        /// How much.
+        /// How much. The most holds for what is booked by now as well, whatever its time.
         sum: Range,
     },
     /// Nothing else that the customer bought is booked, whatever its time and whatever came back of it.
@@ -557,6 +557,12 @@ impl Window {
         };
         (first, today)
     }
+
+    /// Whether it still is the same period on a later day: what is bought on the first of them counts on the second.
+    pub fn lasts(self, day: NaiveDate, later: NaiveDate) -> bool {
+        let (first, last) = self.days(later);
+        day < later && first <= day && later <= last
+    }
 }
 
 /// What a rule gives.
@@ -814,6 +820,10 @@ pub struct Buyer {
     /// What they bought before, in the periods that [`Rules::windows`] asks for.
     #[serde(default)]
     pub history: Vec<(Window, History)>,
+    /// The same of all that is booked by now, also with a later time in the same period. A period that is not here has nothing
+    /// more.
+    #[serde(default)]
+    pub by_now: Vec<(Window, History)>,
     /// They registered by somebody's invitation.
     #[serde(default)]
     pub invited: bool,

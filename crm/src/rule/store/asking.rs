@@ -37,6 +37,16 @@ struct Bought {
     total: i64,
 }
 
+/// Which other purchases of a customer are booked when one is asked about.
+#[derive(Default)]
+enum Booked {
+    /// The earlier ones: whoever walks through the past goes by time.
+    #[default]
+    Earlier,
+    /// All that are there, but of these, which one transaction books, only the earlier ones.
+    ByNow(HashSet<PurchaseId>),
+}
+
 /// What rules ask about, as far as they ask.
 #[derive(Default)]
 pub(super) struct Known {
@@ -54,8 +64,7 @@ pub(super) struct Known {
     segments: HashMap<CustomerId, Vec<String>>,
     /// The series of the coupons that purchases used which are booked.
     coupons: HashMap<PurchaseId, Vec<String>>,
-    /// The purchases that are booked in one transaction: among them the earlier one is the first. None: all of them.
-    together: Option<HashSet<PurchaseId>>,
+    booked: Booked,
     /// By day.
     used: HashMap<(RuleId, CustomerId), BTreeMap<NaiveDate, Usage>>,
     pub(super) budgets: HashMap<RuleId, Usage>,
@@ -127,6 +136,14 @@ impl Wanted {
         });
         self.counted.extend(counted.map(|published| published.by.id));
     }
+}
+
+/// What some purchases come to.
+fn sums<'b>(of: impl Iterator<Item = &'b Bought>) -> History {
+    of.fold(History::default(), |sums, one| History {
+        count: sums.count + i64::from(one.is_kept),
+        sum: sums.sum.saturating_add(one.total),
+    })
 }
 
 fn ids<T: Copy>(part: &[T], id: impl Fn(T) -> Uuid) -> impl Iterator<Item = Bind> {
@@ -286,11 +303,16 @@ impl Known {
         let buyer = deal.customer.map(|id| {
             let (birthday, registered) = self.people.get(&id).copied().unwrap_or((None, deal.at));
             let all = self.bought.get(&id).map_or(&[][..], Vec::as_slice);
-            let this = (deal.at, deal.purchase);
-            let before = || all.iter().filter(move |one| (one.at, one.id) < this);
+            let is_earlier = |one: &Bought| (one.at, one.id) < (deal.at, deal.purchase);
+            let is_booked = |one: &Bought| match &self.booked {
+                Booked::Earlier => is_earlier(one),
+                Booked::ByNow(together) => one.id != deal.purchase && (!together.contains(&one.id) || is_earlier(one)),
+            };
+            let booked: Vec<&Bought> = all.iter().filter(|one| is_booked(one)).collect();
+            let before: Vec<&Bought> = booked.iter().copied().filter(|one| is_earlier(one)).collect();
             let mut so_far: Vec<tier::Bought> = Vec::new();
             if rules.asks().tiers {
-                so_far.extend(before().map(|one| tier::Bought {
+                so_far.extend(before.iter().map(|one| tier::Bought {
                     day: one.day,
                     sum: one.total,
                     is_kept: one.is_kept,
@@ -306,18 +328,14 @@ impl Known {
             };
             let history = rules.windows().iter().map(|window| {
                 let (first, last) = window.days(day);
-                let counted = before().filter(|one| (first..=last).contains(&one.day));
-                let sums = counted.fold(History::default(), |sums, one| History {
-                    count: sums.count + i64::from(one.is_kept),
-                    sum: sums.sum.saturating_add(one.total),
-                });
-                (*window, sums)
+                let is_in = |one: &Bought| (first..=last).contains(&one.day);
+                let earlier = before.iter().copied().filter(|one| is_in(one));
+                let by_now = booked.iter().copied();
+                let by_now = by_now.filter(|one| is_in(one) || window.lasts(day, one.day));
+                ((*window, sums(earlier)), (*window, sums(by_now)))
             });
-            let is_booked = |one: &&Bought| {
-                let by_time = self.together.as_ref().is_none_or(|together| together.contains(&one.id));
-                one.is_sale && one.id != deal.purchase && (!by_time || (one.at, one.id) < this)
-            };
-            let booked = all.iter().filter(is_booked).count();
+            let (history, by_now) = history.unzip();
+            let others = booked.iter().filter(|one| one.is_sale).count();
             // What was bought before is not given for it.
             let switched = self.activated.get(&id).map_or(&[][..], Vec::as_slice).iter();
             let activated = switched
@@ -329,10 +347,11 @@ impl Known {
                 registered: conn.shop().day(registered),
                 memberships: deal.member.iter().map(membership).collect(),
                 segments: self.segments.get(&id).cloned().unwrap_or_default(),
-                history: history.collect(),
+                history,
+                by_now,
                 invited: self.invited.contains(&id),
                 activated: activated.collect(),
-                booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
+                booked: Some(i64::try_from(others).unwrap_or(i64::MAX)),
             }
         });
         let limited = |asked: &&Published| {
@@ -428,7 +447,7 @@ pub(crate) async fn quote(conn: &mut Conn, timeline: &Timeline, deals: &[Deal]) 
         wanted.articles.extend(deal.lines.iter().map(|line| line.article));
     }
     let mut known = Known::load(conn, &wanted).await?;
-    known.together = Some(HashSet::new());
+    known.booked = Booked::ByNow(HashSet::new());
     let answer = |(deal, rules): (&Deal, Arc<Rules>)| {
         let facts = known.facts(timeline, &rules, deal, conn);
         let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
@@ -456,7 +475,7 @@ pub(crate) async fn quote_with(
     };
     wanted.add(&rules, conn.shop().day(deal.at));
     let mut known = Known::load(conn, &wanted).await?;
-    known.together = Some(HashSet::new());
+    known.booked = Booked::ByNow(HashSet::new());
     let mut outcomes = Vec::with_capacity(promotions.len());
     for promotion in promotions {
         known.activated.entry(customer).or_default().push((*promotion, deal.at));
@@ -663,7 +682,7 @@ pub(crate) async fn ask(
         lock(tx, &wanted.customers).await?;
     }
     let mut known = Known::load(tx, &wanted).await?;
-    known.together = Some(together.clone());
+    known.booked = Booked::ByNow(together.clone());
     let mut budgets = Budgets::default();
     for (sale, rules) in sales.iter().zip(rules) {
         let Some(rules) = rules else {
