@@ -34,6 +34,8 @@ struct Bought {
     day: NaiveDate,
     is_sale: bool,
     is_kept: bool,
+    /// When it was booked for the customer: [`booked_at`].
+    booked: Uuid,
     total: i64,
 }
 
@@ -45,6 +47,23 @@ enum Booked {
     Earlier,
     /// All that are there, but of these, which one transaction books, only the earlier ones.
     ByNow(HashSet<PurchaseId>),
+    /// Those that were booked before this, as [`booked_at`] tells it, whatever their time.
+    Before(Uuid),
+}
+
+/// When a purchase was booked for its customer, as an id that sorts by it: its own, or one of the moment at which it was claimed.
+fn booked_at(id: PurchaseId, claimed_at: Option<DateTime<Utc>>) -> Uuid {
+    claimed_at.map_or(id.0, |at| {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+    })
+}
+
+/// The moment that an id tells.
+fn moment(id: Uuid) -> DateTime<Utc> {
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |told| told.to_unix());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    DateTime::from_timestamp(seconds, nanos).unwrap_or_default()
 }
 
 /// What rules ask about, as far as they ask.
@@ -78,6 +97,8 @@ pub(super) struct Wanted {
     since: Option<NaiveDate>,
     /// Only what was given to customers before this purchase counts towards their caps; none: all of it.
     pub(super) before: Option<(DateTime<Utc>, PurchaseId)>,
+    /// The same, by when purchases were booked ([`booked_at`]), and rewards given; none: all of it.
+    booked_before: Option<(DateTime<Utc>, Uuid)>,
     counted: BTreeSet<RuleId>,
     pub(super) customers: BTreeSet<CustomerId>,
     pub(super) stores: BTreeSet<StoreId>,
@@ -257,6 +278,7 @@ impl Known {
                     day: shop.day(one.at),
                     is_sale: one.is_sale,
                     is_kept: one.is_kept,
+                    booked: booked_at(one.id, one.claimed_at),
                     total: one.total,
                 });
             }
@@ -266,6 +288,8 @@ impl Known {
             const SELECT: &str = "SELECT rule_id, customer_id, day, \
                 CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
                 COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants";
+            const BOOKED: &str = "purchase_id IS NULL AND at < ? OR EXISTS (SELECT 1 FROM purchases p \
+                WHERE p.id = grants.purchase_id AND (p.claimed_at IS NULL AND p.id < ? OR p.claimed_at < ?))";
             // What was given to an account counts for whom it went to.
             let heirs = merge::heirs(conn, part).await?;
             let all: Vec<CustomerId> = part.iter().chain(heirs.keys()).copied().collect();
@@ -274,6 +298,10 @@ impl Known {
                 .within("customer_id", ids(&all, |id| id.0));
             if let Some((at, id)) = wanted.before {
                 query = query.filter("(at, purchase_id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]);
+            }
+            if let Some((at, booked)) = wanted.booked_before {
+                let binds = [Bind::Time(at), Bind::Id(booked), Bind::Time(moment(booked))];
+                query = query.filter(BOOKED, binds);
             }
             let query = query.tail("GROUP BY rule_id, customer_id, day");
             for (rule, customer, day, value, times) in db::list::<Row>(conn, query).await? {
@@ -307,6 +335,7 @@ impl Known {
             let is_booked = |one: &Bought| match &self.booked {
                 Booked::Earlier => is_earlier(one),
                 Booked::ByNow(together) => one.id != deal.purchase && (!together.contains(&one.id) || is_earlier(one)),
+                Booked::Before(this) => one.id != deal.purchase && one.booked < *this,
             };
             let booked: Vec<&Bought> = all.iter().filter(|one| is_booked(one)).collect();
             let before: Vec<&Bought> = booked.iter().copied().filter(|one| is_earlier(one)).collect();
@@ -487,18 +516,22 @@ pub(crate) async fn quote_with(
     Ok(outcomes)
 }
 
-/// What a purchase that is booked would be given by the rules of its own time, by what is known now of the time before it.
-/// Budgets are left out: what was left of one at that moment is not kept. None where no rule counted then.
+/// What a purchase that is booked would be given by the rules of its own time, by what is known now of all that was booked before
+/// it, or before it was claimed: so the reason is told that there was then, although what came late is earlier. Of one import
+/// what is earlier was booked earlier. Budgets are left out: what was left of one at that moment is not kept. None where no
+/// rule counted then.
 pub(crate) async fn once_more(
     conn: &mut Conn,
     timeline: &Timeline,
     deal: &Deal,
+    claimed_at: Option<DateTime<Utc>>,
 ) -> Result<Option<Answer>, sqlx::Error> {
     let Some(rules) = timeline.at(deal.at) else {
         return Ok(None);
     };
+    let booked = booked_at(deal.purchase, claimed_at);
     let mut wanted = Wanted {
-        before: Some((deal.at, deal.purchase)),
+        booked_before: Some((deal.at, booked)),
         customers: deal.customer.into_iter().collect(),
         stores: deal.store.into_iter().collect(),
         purchases: BTreeSet::from([deal.purchase]),
@@ -507,7 +540,8 @@ pub(crate) async fn once_more(
     };
     wanted.add(&rules, conn.shop().day(deal.at));
     wanted.asks.budgets = false;
-    let known = Known::load(conn, &wanted).await?;
+    let mut known = Known::load(conn, &wanted).await?;
+    known.booked = Booked::Before(booked);
     let facts = known.facts(timeline, &rules, deal, conn);
     let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
     Ok(Some((rules, outcome)))
