@@ -290,6 +290,7 @@ fn customer() -> Facts {
                     },
                 ),
             ],
+            by_now: Vec::new(),
             invited: false,
             activated: Vec::new(),
         }),

@@ -680,7 +680,7 @@ pub(crate) async fn accrue(
 
     let now = tx.now();
     let mut book = Book::new();
-    let mut total = 0;
+    let mut total = 0_i64;
     let mut news: BTreeMap<CustomerId, i64> = BTreeMap::new();
     for (place, sale) in sales.iter().enumerate() {
         let Sale {
@@ -702,11 +702,13 @@ pub(crate) async fn accrue(
             let Some((version, terms)) = programs.terms(program, *at) else {
                 continue;
             };
-            let points: i64 = earned.iter().map(|(_, points)| points).sum();
+            let points = earned
+                .iter()
+                .fold(0_i64, |sum, (_, points)| sum.saturating_add(*points));
             if points == 0 {
                 continue;
             }
-            total += points;
+            total = total.saturating_add(points);
             for (line, _) in &earned {
                 for (partner, points) in answers.funded.get(&(*line, program)).into_iter().flatten() {
                     *book.funded.entry(partner.clone()).or_default() += points;

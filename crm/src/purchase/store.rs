@@ -293,6 +293,10 @@ pub(crate) struct Counted {
     pub(crate) at: DateTime<Utc>,
     pub(crate) id: PurchaseId,
     pub(crate) is_sale: bool,
+    /// It is a sale, and not all of it came back.
+    pub(crate) is_kept: bool,
+    /// When its customer claimed it, if it was nobody's before.
+    pub(crate) claimed_at: Option<DateTime<Utc>>,
     /// What was paid, in minor units; of what came back below zero.
     pub(crate) total: i64,
 }
@@ -304,13 +308,17 @@ pub(crate) async fn counted(
     of: &[CustomerId],
     since: Option<DateTime<Utc>>,
 ) -> Result<Vec<Counted>, sqlx::Error> {
-    const RECEIPTS: &str = "SELECT p.customer_id, p.at, p.id, p.kind = 'sale' AS is_sale, p.total FROM purchases p";
-    const BY_OTHERS: &str = "SELECT s.customer_id, p.at, p.id, FALSE AS is_sale, l.amount AS total FROM purchases s \
-        JOIN purchase_lines o ON o.purchase_id = s.id AND o.returned > 0 \
+    // Of most receipts nothing came back, and an index of what did says so.
+    const RECEIPTS: &str = "SELECT p.customer_id, p.at, p.id, p.kind = 'sale' AS is_sale, p.kind = 'sale' AND \
+        (NOT EXISTS (SELECT 1 FROM purchase_lines b WHERE b.purchase_id = p.id AND b.returned > 0) OR \
+        EXISTS (SELECT 1 FROM purchase_lines k WHERE k.purchase_id = p.id AND k.quantity > k.returned)) AS is_kept, \
+        p.claimed_at, p.total FROM purchases p";
+    const BY_OTHERS: &str = "SELECT s.customer_id, p.at, p.id, FALSE AS is_sale, FALSE AS is_kept, p.claimed_at, \
+        l.amount AS total FROM purchases s JOIN purchase_lines o ON o.purchase_id = s.id AND o.returned > 0 \
         JOIN purchase_lines l ON l.original_line_id = o.id \
         JOIN purchases p ON p.id = l.purchase_id AND (p.customer_id IS NULL OR p.customer_id <> s.customer_id)";
-    const OF_OTHERS: &str = "SELECT p.customer_id, p.at, p.id, FALSE AS is_sale, -l.amount AS total FROM purchases p \
-        JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL \
+    const OF_OTHERS: &str = "SELECT p.customer_id, p.at, p.id, FALSE AS is_sale, FALSE AS is_kept, p.claimed_at, \
+        -l.amount AS total FROM purchases p JOIN purchase_lines l ON l.purchase_id = p.id AND l.original_line_id IS NOT NULL \
         JOIN purchase_lines o ON o.id = l.original_line_id \
         JOIN purchases s ON s.id = o.purchase_id AND (s.customer_id IS NULL OR s.customer_id <> p.customer_id)";
     let of = || of.iter().map(|id| Bind::Id(id.0));

@@ -1,5 +1,5 @@
 //! What became of every program and every rule that counted when a customer bought something. What they gave is told as it was
-//! written down then; why rules gave nothing is asked once more, with what is known now of the time before.
+//! written down then; why rules gave nothing is asked once more, with what is known now of all that was booked before.
 
 use super::told;
 use crate::db::Conn;
@@ -102,7 +102,7 @@ pub async fn why(conn: &mut Conn, of: Subject, id: PurchaseId) -> Result<Why, Er
         points_used: head.points_used,
     };
     let shares = shares(conn, &timeline, &deal).await?;
-    let Some((rules, outcome)) = asking::once_more(conn, &timeline, &deal).await? else {
+    let Some((rules, outcome)) = asking::once_more(conn, &timeline, &deal, head.claimed_at).await? else {
         let rules = Vec::new();
         return Ok(Why { shares, rules });
     };

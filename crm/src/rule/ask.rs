@@ -2,7 +2,7 @@
 
 use super::explain::{Capped, Failure, Found};
 use super::prepare::{Bits, Gate, Node, Prepared, Step, Test, channels, days, payments};
-use super::{Basket, Buyer, Facts, History, Rules, Used, Whose};
+use super::{Basket, Buyer, Facts, History, Rules, Used, Whose, Window};
 use crate::id::ProgramId;
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use std::ops::Range;
@@ -42,7 +42,8 @@ pub(super) struct View<'a> {
     coupons: Vec<u32>,
     payments: Bits,
     channel: Bits,
-    history: Vec<Option<History>>,
+    /// What was bought before, and what is booked by now.
+    history: Vec<Option<(History, History)>>,
     own: Birthdays,
     children: Birthdays,
 }
@@ -84,12 +85,13 @@ impl<'a> View<'a> {
         let codes = |codes: &[String]| codes.iter().filter_map(|code| names.code(code)).collect();
         let nobody = Buyer::default();
         let buyer = facts.buyer.as_ref().unwrap_or(&nobody);
-        let history = |window| {
-            buyer
-                .history
-                .iter()
-                .find(|(known, _)| known == window)
-                .map(|(_, sums)| *sums)
+        let of = |known: &[(Window, History)], window: &Window| {
+            let found = known.iter().find(|(known, _)| known == window);
+            found.map(|(_, sums)| *sums)
+        };
+        let history = |window: &Window| {
+            let before = of(&buyer.history, window)?;
+            Some((before, of(&buyer.by_now, window).unwrap_or(before)))
         };
         Self {
             facts,
@@ -123,6 +125,13 @@ impl<'a> View<'a> {
     fn gate(&self, gate: &Gate) -> Result<(), Found> {
         let buyer = || self.facts.buyer.as_ref().ok_or(Found::Nobody);
         let number = |range: &super::Range, n| if range.holds(n) { Ok(()) } else { Err(Found::Number(n)) };
+        // What comes late was not there when others were told how many there are: a third purchase is the third once.
+        let up_to_now = |range: &super::Range, before, by_now| {
+            number(range, before)?;
+            range
+                .at_most
+                .map_or(Ok(()), |most| number(&super::Range::up_to(most), by_now))
+        };
         let any = |held: bool| if held { Ok(()) } else { Err(Found::Missing) };
         match gate {
             Gate::BasketSum(range) => number(range, self.sum),
@@ -201,11 +210,13 @@ impl<'a> View<'a> {
             Gate::Activated(promotions) => any(buyer()?.activated.iter().any(|one| promotions.contains(one))),
             Gate::Count(window, range) => {
                 buyer()?;
-                number(range, self.history[*window].ok_or(Found::Unknown)?.count)
+                let (before, by_now) = self.history[*window].ok_or(Found::Unknown)?;
+                up_to_now(range, before.count, by_now.count)
             }
             Gate::Sum(window, range) => {
                 buyer()?;
-                number(range, self.history[*window].ok_or(Found::Unknown)?.sum)
+                let (before, by_now) = self.history[*window].ok_or(Found::Unknown)?;
+                up_to_now(range, before.sum, by_now.sum)
             }
             Gate::First => match buyer()?.booked.ok_or(Found::Unknown)? {
                 0 => Ok(()),

@@ -9,9 +9,14 @@ use super::prepare::{Discount, Points, Prepared, Prize};
 use super::split::{part_of, share_of, split, sum};
 use super::{Basket, Each, Facts, RuleVersion, Rules, WHOLE};
 use crate::id::{ArticleId, ProgramId};
+use crate::purchase::AMOUNT_MAX;
 use chrono::{DateTime, TimeZone, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+
+/// The most points that an effect gives on a line, in hundredths: what the largest share and the largest multiple give on the
+/// largest line. An amount for each unit of very many units stops there. Sums of ten million such lines still fit.
+pub const POINTS_MAX: i64 = 100 * AMOUNT_MAX;
 
 /// What a basket is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -443,6 +448,7 @@ impl<'r> Run<'r> {
                 })),
             },
         }
+        parts.iter_mut().for_each(|part| *part = (*part).min(POINTS_MAX));
     }
 
     /// Fixed points of an occasion without lines.

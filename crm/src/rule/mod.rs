@@ -6,7 +6,8 @@
 //! database or a clock, so the till, the cabinet, the explanation of a past posting and the simulation of a new rule
 //! ask the same function.
 //!
-//! Money and points are hundredths, shares are hundredths of a percent ([`WHOLE`]). Sums saturate instead of overflowing.
+//! Money and points are hundredths, shares are hundredths of a percent ([`WHOLE`]). Sums saturate instead of overflowing, and
+//! an effect gives at most [`POINTS_MAX`] points on a line, so that the books can add up what receipts earned.
 //!
 //! # What happens to a basket
 //! 1. Rules are looked at by priority, the highest first, then by id. A rule *applies* when its occasion, its validity
@@ -64,7 +65,7 @@ pub mod words;
 #[cfg(feature = "store")]
 pub(crate) use ask::birthday;
 pub use check::{Fault, Problem, partner_key};
-pub use evaluate::{Decision, Given, Grant, Outcome, Sums, Verdict, evaluate};
+pub use evaluate::{Decision, Given, Grant, Outcome, POINTS_MAX, Sums, Verdict, evaluate};
 pub use prepare::{Asks, Rules, Unfit};
 pub use target::Target;
 pub use tree::Tree;
@@ -266,21 +267,21 @@ pub enum Condition {
     Member(Vec<ProgramId>),
     /// Days since the customer registered, where the shop is.
     Tenure(Range),
-    /// How many purchases the customer made before, in a period.
+    /// How many purchases the customer made before, in a period, of which something is kept.
     PurchaseCount {
         /// The period.
         window: Window,
-        /// How many.
+        /// How many. The most holds for what is booked by now as well, whatever its time.
         count: Range,
     },
     /// What the customer paid before, in a period, in minor units.
     PurchaseSum {
         /// The period.
         window: Window,
-        /// How much.
+        /// How much. The most holds for what is booked by now as well, whatever its time.
         sum: Range,
     },
-    /// Nothing else that the customer bought is booked, whatever its time.
+    /// Nothing else that the customer bought is booked, whatever its time and whatever came back of it.
     FirstPurchase,
     /// The customer registered by somebody's invitation.
     Invited,
@@ -556,6 +557,12 @@ impl Window {
         };
         (first, today)
     }
+
+    /// Whether it still is the same period on a later day: what is bought on the first of them counts on the second.
+    pub fn lasts(self, day: NaiveDate, later: NaiveDate) -> bool {
+        let (first, last) = self.days(later);
+        day < later && first <= day && later <= last
+    }
 }
 
 /// What a rule gives.
@@ -813,13 +820,17 @@ pub struct Buyer {
     /// What they bought before, in the periods that [`Rules::windows`] asks for.
     #[serde(default)]
     pub history: Vec<(Window, History)>,
+    /// The same of all that is booked by now, also with a later time in the same period. A period that is not here has nothing
+    /// more.
+    #[serde(default)]
+    pub by_now: Vec<(Window, History)>,
     /// They registered by somebody's invitation.
     #[serde(default)]
     pub invited: bool,
     /// The promotions that they had switched on by then.
     #[serde(default)]
     pub activated: Vec<PromotionId>,
-    /// How many other purchases of theirs are booked, also with a later time; none: nobody counted.
+    /// How many other purchases of theirs are booked, also with a later time, and whatever came back; none: nobody counted.
     #[serde(default)]
     pub booked: Option<i64>,
 }
@@ -839,7 +850,7 @@ pub struct Membership {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// How many purchases.
+    /// How many purchases of which something is kept.
     pub count: i64,
     /// What was paid less what was given back, in minor units.
     pub sum: i64,

@@ -642,6 +642,35 @@ fn what_was_bought_before_in_a_period() {
     let sum = |range: &str| format!(r#"{{"purchase_sum": {{"window": {{"last": {{"months": 6}}}}, "sum": {range}}}}}"#);
     assert_eq!(asked(&sum(r#"{"at_least": 1000000}"#)), None);
     assert_eq!(asked(&sum(r#"{"at_least": 1000001}"#)), Some(Found::Number(10_000_00)));
+    // What came before has to be enough, and what is booked by now not too much.
+    let late = known(Buyer {
+        by_now: vec![(
+            Window::Ever,
+            History {
+                count: 13,
+                sum: 95_000_00,
+            },
+        )],
+        ..facts.buyer.clone().expect("somebody")
+    });
+    for (range, expected) in [
+        (r#"{"at_least": 12, "at_most": 12}"#, Some(Found::Number(13))),
+        (r#"{"at_least": 13}"#, Some(Found::Number(12))),
+        (r#"{"at_least": 12, "at_most": 13}"#, None),
+        (r#"{"at_most": 11}"#, Some(Found::Number(12))),
+    ] {
+        let count = format!(r#"{{"purchase_count": {{"window": "ever", "count": {range}}}}}"#);
+        assert_eq!(found(&count, &basket, &late, noon()), expected, "{range}");
+    }
+    assert_eq!(
+        found(
+            r#"{"purchase_sum": {"window": "ever", "sum": {"at_most": 9000000}}}"#,
+            &basket,
+            &late,
+            noon()
+        ),
+        Some(Found::Number(95_000_00))
+    );
     // Nobody summed that one up.
     assert_eq!(
         asked(r#"{"purchase_count": {"window": "month", "count": {"at_least": 0}}}"#),
@@ -714,6 +743,31 @@ fn windows_end_today() {
         to: day("2026-01-03"),
     };
     assert_eq!(days(campaign, "2020-01-01"), pair("2026-01-02", "2026-01-03"));
+}
+
+#[test]
+fn a_window_is_the_same_one_until_a_later_day() {
+    let month = Window::Last(Span::Months(1));
+    let campaign = Window::Between {
+        from: day("2026-01-02"),
+        to: day("2026-01-03"),
+    };
+    for (window, on, last) in [
+        (Window::Month, "2026-11-26", "2026-11-30"),
+        (Window::Year, "2026-11-26", "2026-12-31"),
+        (Window::Last(Span::Days(3)), "2026-11-26", "2026-11-28"),
+        (month, "2026-11-26", "2026-12-25"),
+        // The last of January is within a month of the last of February.
+        (month, "2026-01-31", "2026-02-28"),
+        (campaign, "2026-01-02", "2026-01-03"),
+    ] {
+        let (on, last) = (day(on), day(last));
+        assert!(window.lasts(on, last), "{window:?}");
+        assert!(!window.lasts(on, last.succ_opt().expect("a day")), "{window:?}");
+        assert!(!window.lasts(on, on) && !window.lasts(last, on), "{window:?}");
+    }
+    assert!(!campaign.lasts(day("2026-01-01"), day("2026-01-02")));
+    assert!(Window::Ever.lasts(day("2026-01-01"), day("2126-01-01")));
 }
 
 #[test]
@@ -1312,8 +1366,29 @@ fn the_largest_numbers_saturate() {
     let shares = prepare(vec![rule_of("", &effects[4], "")]);
     assert_eq!(
         points(&ask(&shares, &basket(vec![line(1, 1, huge)]), &Facts::default())),
-        [huge]
+        [POINTS_MAX]
     );
+}
+
+#[test]
+fn what_a_line_earns_can_be_added_up() {
+    // The largest that a rule and a receipt may say.
+    let most = crate::purchase::AMOUNT_MAX;
+    let effect = format!(
+        r#"{{"points_fixed": {{"program": {}, "points": {most}, "each": "unit"}}}}"#,
+        id(1)
+    );
+    let rules = prepare(vec![rule_of("", &effect, "")]);
+    let lines = (1..=10).map(|n| line(n, most, 1)).collect();
+    let outcome = ask(&rules, &basket(lines), &Facts::default());
+    assert_eq!(points(&outcome), [POINTS_MAX; 10]);
+    assert_eq!(outcome.total.points, 10 * POINTS_MAX);
+    let given = outcome.grants.iter().map(|grant| value(grant).0);
+    assert_eq!(given.sum::<i64>(), 10 * POINTS_MAX, "the books add it up");
+    assert!(matches!(
+        outcome.decisions[0].verdict,
+        Verdict::Applied { value } if value == 10 * POINTS_MAX
+    ));
 }
 
 // Rules as JSON, and what is wrong with them.
@@ -1761,6 +1836,13 @@ fn facts() -> impl Strategy<Value = Facts> {
                 (Window::Ever, History { count: sum % 7, sum }),
                 (Window::Year, History { count: 1, sum }),
             ],
+            by_now: vec![(
+                Window::Ever,
+                History {
+                    count: sum % 9,
+                    sum: sum + sum % 2,
+                },
+            )],
             booked: Some(sum % 3),
             activated: (0..sum % 2).map(|_| PromotionId(uuid(1))).collect(),
             ..buyer()

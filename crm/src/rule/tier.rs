@@ -55,7 +55,7 @@ pub struct Tier {
 pub enum Measure {
     /// What was paid less what was given back, in minor units.
     Sum,
-    /// How many purchases.
+    /// How many purchases of which something is kept.
     Count,
 }
 
@@ -78,6 +78,8 @@ pub struct Bought {
     pub day: NaiveDate,
     /// What was paid, in minor units.
     pub sum: i64,
+    /// Something was bought, and not all of it came back.
+    pub is_kept: bool,
 }
 
 /// Where a customer stands on a day.
@@ -284,7 +286,7 @@ impl<'a> Counted<'a> {
 
     fn add(&mut self, one: &Bought, sign: i64) {
         self.sum += i128::from(one.sum) * i128::from(sign);
-        if one.sum > 0 {
+        if one.is_kept && one.sum > 0 {
             self.count += sign;
         }
     }
@@ -389,6 +391,7 @@ mod tests {
             .map(|(on, sum)| Bought {
                 day: day(on),
                 sum: *sum,
+                is_kept: *sum > 0,
             })
             .collect()
     }
@@ -520,6 +523,13 @@ mod tests {
         assert_eq!(tiers.standing(&history, day("2026-01-02")).tier, Some(id(1)));
         tiers.measure = Measure::Count;
         assert_eq!(tiers.standing(&history, day("2026-01-02")).counted, 1);
+        let mut back = history;
+        back[0].is_kept = false;
+        assert_eq!(
+            tiers.standing(&back, day("2026-01-02")).counted,
+            0,
+            "all of it came back"
+        );
         let huge = bought(&[
             ("2026-01-01", i64::MAX),
             ("2026-01-01", i64::MAX),
@@ -583,6 +593,7 @@ mod tests {
                 .map(|(days, sum)| Bought {
                     day: first + chrono::Duration::days(days),
                     sum,
+                    is_kept: sum > 0,
                 })
                 .collect()
         })

@@ -646,6 +646,49 @@ crm::both_engines!(
     }
 );
 
+crm::both_engines!(
+    what_switching_on_would_bring_goes_by_the_clock_of_the_shop,
+    async |world| {
+        let db = ready(world).await;
+        let (anna, club) = member(db).await;
+        let (moscow, omsk) = (shop(world, "moscow").await, shop(world, "omsk").await);
+        sql!(world, "UPDATE stores SET time_zone = 'Asia/Omsk' WHERE code = 'omsk'");
+        let new = NewPromotion {
+            must_activate: true,
+            ..promotion("evening", -1, 24)
+        };
+        let id = put(world, &new).await;
+        // It is 15:00 in Moscow and 18:00 in Omsk.
+        let evening = format!(r#"{{"activated": ["{id}"]}}, {{"hours": {{"from": 1080, "to": 1440}}}}"#);
+        let asks = publish(db, &rule("Evening", &evening, &fixed(club, 50_00), ""))
+            .await
+            .id;
+        let linked = NewPromotion {
+            rules: vec![asks],
+            ..new
+        };
+        put(world, &linked).await;
+        let by = sign_in(db, anna).await;
+        let suggested = async |store: StoreId| {
+            let plan = crm::quote::what_if::Plan {
+                at: db.now(),
+                store: Some(store),
+                payment: None,
+                items: vec![crm::quote::what_if::Item {
+                    article: None,
+                    quantity: 1,
+                    price: 100_00,
+                }],
+            };
+            let told = crm::quote::what_if::forecast(db, by.me(), &plan).await.expect("told");
+            let offers = told.offers.into_iter();
+            offers.map(|one| (one.code, one.earns)).collect::<Vec<_>>()
+        };
+        assert_eq!(suggested(moscow).await, []);
+        assert_eq!(suggested(omsk).await, [("evening".to_owned(), 50_00)]);
+    }
+);
+
 crm::both_engines!(what_is_over_tells_what_it_brought, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

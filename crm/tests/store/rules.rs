@@ -103,6 +103,23 @@ fn item(article: &str, quantity: i64, price: i64) -> Item {
     }
 }
 
+/// What somebody bought without a card.
+fn loose(document: &str, at: DateTime<Utc>) -> NewReceipt {
+    NewReceipt {
+        kind: Kind::Sale,
+        document: document.into(),
+        at,
+        store: None,
+        customer: None,
+        card: None,
+        lines: vec![item("tea", 1, 100_00)],
+        redeem: None,
+        code: None,
+        way: Way::default(),
+        coupons: Vec::new(),
+    }
+}
+
 both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;
@@ -599,22 +616,11 @@ both_engines!(of_first_purchases_the_one_that_is_booked_first_counts, async |wor
 
     // What was bought without a card becomes somebody's when it is claimed.
     let (boris, _) = member(db).await;
-    let loose = |document: &str| NewReceipt {
-        kind: Kind::Sale,
-        document: document.into(),
-        at: start(),
-        store: None,
-        customer: None,
-        card: None,
-        lines: vec![item("tea", 1, 100_00)],
-        redeem: None,
-        code: None,
-        way: Way::default(),
-        coupons: Vec::new(),
-    };
     let mut codes = Vec::new();
     for document in ["L-1", "L-2"] {
-        let booked = receipt::book(db, &till, &loose(document)).await.expect("booked");
+        let booked = receipt::book(db, &till, &loose(document, start()))
+            .await
+            .expect("booked");
         codes.push(booked.code.expect("a code"));
     }
     let me = sign_in(db, boris).await;
@@ -639,6 +645,84 @@ both_engines!(of_first_purchases_the_one_that_is_booked_first_counts, async |wor
     crm::purchase::void::void(db, &BY, "till", "V-1").await.expect("voided");
     let next = slip("V-2", vera, start()).line("tea", 1, 100_00).book(db).await;
     assert_eq!(points(db, vera, next.id).await, 53_00);
+    assert_books_agree(db).await;
+});
+
+both_engines!(a_third_purchase_of_a_month_is_the_third_once, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let till = till(db).await;
+    world.clock.set(start() - days(60));
+    let third = r#"{"purchase_count": {"window": "month", "count": {"at_least": 2, "at_most": 2}}}"#;
+    publish(db, &rule("Third", third, &fixed(club, 50_00), "")).await;
+    let much = r#"{"purchase_sum": {"window": "month", "sum": {"at_least": 20000, "at_most": 29999}}}"#;
+    publish(db, &rule("Much", much, &fixed(club, 7_00), "")).await;
+    world.clock.set(start());
+    let at = |n: i64| start() - days(7 - n);
+    let given = async |id: PurchaseId| points(db, anna, id).await - 3_00;
+    // Six of them, and the third to the fifth without the card.
+    let mut codes = Vec::new();
+    for n in 3..=5 {
+        let receipt = loose(&format!("L-{n}"), at(n));
+        let booked = receipt::book(db, &till, &receipt).await.expect("booked");
+        codes.push(booked.code.expect("a code"));
+    }
+    for (n, expected) in [(1, 0), (2, 0), (6, 57_00)] {
+        let slip = slip(&n.to_string(), anna, at(n)).line("tea", 1, 100_00);
+        assert_eq!(given(slip.book(db).await.id).await, expected, "{n}");
+    }
+    // The newest first: each has two before it.
+    let me = sign_in(db, anna).await;
+    for code in codes.iter().rev() {
+        let id = claim(db, &me, code).await.expect("claimed");
+        assert_eq!(given(id).await, 0);
+    }
+
+    // The same for what a till tells of late, at once and one after the other.
+    let (boris, _) = member(db).await;
+    let of_boris = |document: &str, n: i64| slip(document, boris, at(n)).line("tea", 1, 100_00);
+    let given = async |id: PurchaseId| points(db, boris, id).await - 3_00;
+    let first = book(db, &[of_boris("B-1", 1), of_boris("B-2", 2), of_boris("B-6", 6)]).await;
+    assert_eq!(given(first[2].id).await, 57_00);
+    let late = [of_boris("B-5", 5), of_boris("B-4", 4)];
+    for booked in book(db, &late).await {
+        assert_eq!(given(booked.id).await, 0);
+    }
+    assert_eq!(given(of_boris("B-3", 3).book(db).await.id).await, 0);
+    // Of another month it is the third of that one.
+    let mut given_before = Vec::new();
+    for n in [-20, -19, -18] {
+        let booked = of_boris(&format!("B{n}"), n).book(db).await;
+        given_before.push(given(booked.id).await);
+    }
+    assert_eq!(given_before, [0, 0, 57_00]);
+    assert_books_agree(db).await;
+});
+
+both_engines!(what_came_back_entirely_is_no_purchase_before, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let third = r#"{"purchase_count": {"window": "ever", "count": {"at_least": 2}}}"#;
+    publish(db, &rule("Third", third, &fixed(club, 50_00), "")).await;
+    publish(db, &rule("First", r#""first_purchase""#, &fixed(club, 7_00), "")).await;
+    let bought = async |document: &str, hours: i64| {
+        let at = start() + Duration::hours(hours);
+        let sale = slip(document, anna, at).line("tea", 2, 50_00).book(db).await;
+        points(db, anna, sale.id).await - 3_00
+    };
+    let back = async |document: &str, of: &str, hours: i64| {
+        let slip = slip(document, anna, start() + Duration::hours(hours)).line("tea", -1, 50_00);
+        slip.of_line(of, 1).book(db).await;
+    };
+    assert_eq!(bought("1", 0).await, 7_00);
+    back("R-1", "1", 1).await;
+    back("R-2", "1", 2).await;
+    // The first one stays the first: else whoever brings it back could be given its gift again.
+    assert_eq!(bought("2", 3).await, 0);
+    // Half of it is kept.
+    back("R-3", "2", 4).await;
+    assert_eq!(bought("3", 5).await, 0, "one before it is kept");
+    assert_eq!(bought("4", 6).await, 50_00, "two are");
     assert_books_agree(db).await;
 });
 

@@ -730,6 +730,40 @@ both_engines!(what_comes_back_counts_for_whoever_bought_it, async |world| {
     assert_books_agree(db).await;
 });
 
+both_engines!(what_came_back_entirely_is_no_purchase_of_a_tier, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let (boris, _) = member(db).await;
+    let mut counting = two(Downgrade::Earned, None);
+    counting.measure = Measure::Count;
+    counting.tiers[0].threshold = 2;
+    counting.tiers[1].threshold = 3;
+    publish(db, club, &counting).await;
+    for n in 1..=3 {
+        let slip = slip(&n.to_string(), anna, start() - days(4 - n));
+        slip.line("tea", 2, 1_00).line("cup", 1, 1_00).book(db).await;
+    }
+    let counted = async |who: Subject| (kept(world, who).await.0, standing(db, who, club).await.counted);
+    assert_eq!(counted(anna).await, (Some(GOLD), 3));
+    // With something of it left it is a purchase.
+    let back = |document: &str, who: Subject, article: &str, quantity: i64, line: i64| {
+        let slip = slip(document, who, start()).line(article, -quantity, 1_00);
+        slip.of_line("3", line)
+    };
+    back("R-1", anna, "tea", 2, 1).book(db).await;
+    assert_eq!(counted(anna).await, (Some(GOLD), 3));
+    back("R-2", anna, "cup", 1, 2).book(db).await;
+    assert_eq!(counted(anna).await, (Some(SILVER), 2));
+    assert_books_agree(db).await;
+    void(db, &BY, "till", "R-2").await.expect("voided");
+    assert_eq!(counted(anna).await, (Some(GOLD), 3));
+    // Whoever brings back what somebody else bought has bought nothing by that.
+    back("R-3", boris, "cup", 1, 2).book(db).await;
+    assert_eq!(counted(anna).await, (Some(SILVER), 2));
+    assert_eq!(counted(boris).await, (None, 0));
+    assert_books_agree(db).await;
+});
+
 both_engines!(what_tiers_give_is_told_and_what_they_were_called, async |world| {
     let db = ready(world).await;
     let (anna, club) = member(db).await;

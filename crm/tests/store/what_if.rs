@@ -3,15 +3,20 @@
 
 use crate::common::*;
 use crate::rules::{TENTH, fixed, member, publish, rule, times};
+use crate::tills::{sale, till};
+use chrono::Duration;
 use crm::both_engines;
 use crm::db::Db;
 use crm::error::Error;
 use crm::id::PurchaseId;
+use crm::purchase::claim::claim;
 use crm::quote::what_if::{self, Change, Forecast, Item, Plan};
 use crm::quote::why::{Answer, Share, why};
 use crm::rule::store as rules;
 use crm::rule::{Channel, Payment};
 use crm::testing::start;
+use crm::till::Scope;
+use crm::till::receipt::{self as receipts, NewReceipt};
 use crm::who::{Customer, Subject};
 use std::collections::BTreeSet;
 
@@ -261,6 +266,63 @@ both_engines!(
         assert!(matches!(why(&mut conn, other, first.id).await, Err(Error::NotFound)));
     }
 );
+
+both_engines!(why_goes_by_what_was_booked_by_then_whatever_its_time, async |world| {
+    let db = ready(world).await;
+    let (anna, club) = member(db).await;
+    let till = till(db, "one", "shop", &Scope::ALL).await;
+    let count = |range: &str| format!(r#"{{"purchase_count": {{"window": "ever", "count": {range}}}}}"#);
+    let once = r#", "caps": {"customer": {"times": 1}}"#;
+    for (name, conditions, points, more) in [
+        ("First", r#""first_purchase""#.to_owned(), 50_00, ""),
+        ("Again", count(r#"{"at_least": 1}"#), 20_00, ""),
+        ("Third", count(r#"{"at_least": 2, "at_most": 2}"#), 30_00, ""),
+        ("Once", String::new(), 10_00, once),
+    ] {
+        publish(db, &rule(name, &conditions, &fixed(club, points), more)).await;
+    }
+    // What each rule gave, or a number of the reason why it did not.
+    let told = async |id: PurchaseId| {
+        let answers = reasons(db, anna, id)
+            .await
+            .into_iter()
+            .map(|(name, answer)| match answer {
+                Answer::Gave { points, .. } => format!("{name} {points}"),
+                Answer::Failed(words) => format!("{name}: {}", words.en),
+                Answer::Unclear => format!("{name}?"),
+            });
+        answers.collect::<Vec<_>>()
+    };
+    let bought = async |document: &str, at| slip(document, anna, at).line("tea", 1, 100_00).book(db).await.id;
+    let one = bought("13:00", start() + Duration::hours(1)).await;
+    let late = bought("12:00", start()).await;
+    let one = told(one).await;
+    assert_eq!((one[0].as_str(), one[3].as_str()), ("First 5000", "Once 1000"));
+    assert!(one[1].starts_with("Again:") && one[1].contains('0'), "{one:?}");
+    let late = told(late).await;
+    assert_eq!(late[0], "First: This is not the first purchase");
+    assert!(late[1].starts_with("Again:") && late[1].contains('0'), "{late:?}");
+    assert!(late[3].starts_with("Once:"), "{late:?}");
+
+    // One that is claimed was booked then. By the clock of ids, which is no test's, that has to be far ahead.
+    let now = start() + days(30_000);
+    world.clock.set(now);
+    let loose = NewReceipt { at: now, ..sale("L-1") };
+    let loose = receipts::book(db, &till, &loose).await.expect("booked");
+    let third = bought("3", now + Duration::hours(1)).await;
+    let me = sign_in(db, anna).await;
+    let claimed = claim(db, &me, &loose.code.expect("a code")).await.expect("claimed");
+    let third = told(third).await;
+    assert_eq!((third[1].as_str(), third[2].as_str()), ("Again 2000", "Third 3000"));
+    let claimed = told(claimed).await;
+    assert_eq!(claimed[0], "First: This is not the first purchase");
+    assert_eq!(claimed[1], "Again 2000");
+    assert!(
+        claimed[2].starts_with("Third:") && claimed[2].contains('3'),
+        "{claimed:?}"
+    );
+    assert!(claimed[3].starts_with("Once:"), "{claimed:?}");
+});
 
 both_engines!(
     what_a_program_gave_of_its_own_is_told_apart_from_what_rules_gave,

@@ -33,7 +33,37 @@ struct Bought {
     id: PurchaseId,
     day: NaiveDate,
     is_sale: bool,
+    is_kept: bool,
+    /// When it was booked for the customer: [`booked_at`].
+    booked: Uuid,
     total: i64,
+}
+
+/// Which other purchases of a customer are booked when one is asked about.
+#[derive(Default)]
+enum Booked {
+    /// The earlier ones: whoever walks through the past goes by time.
+    #[default]
+    Earlier,
+    /// All that are there, but of these, which one transaction books, only the earlier ones.
+    ByNow(HashSet<PurchaseId>),
+    /// Those that were booked before this, as [`booked_at`] tells it, whatever their time.
+    Before(Uuid),
+}
+
+/// When a purchase was booked for its customer, as an id that sorts by it: its own, or one of the moment at which it was claimed.
+fn booked_at(id: PurchaseId, claimed_at: Option<DateTime<Utc>>) -> Uuid {
+    claimed_at.map_or(id.0, |at| {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+    })
+}
+
+/// The moment that an id tells.
+fn moment(id: Uuid) -> DateTime<Utc> {
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |told| told.to_unix());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    DateTime::from_timestamp(seconds, nanos).unwrap_or_default()
 }
 
 /// What rules ask about, as far as they ask.
@@ -53,8 +83,7 @@ pub(super) struct Known {
     segments: HashMap<CustomerId, Vec<String>>,
     /// The series of the coupons that purchases used which are booked.
     coupons: HashMap<PurchaseId, Vec<String>>,
-    /// The purchases that are booked in one transaction: among them the earlier one is the first. None: all of them.
-    together: Option<HashSet<PurchaseId>>,
+    booked: Booked,
     /// By day.
     used: HashMap<(RuleId, CustomerId), BTreeMap<NaiveDate, Usage>>,
     pub(super) budgets: HashMap<RuleId, Usage>,
@@ -68,6 +97,8 @@ pub(super) struct Wanted {
     since: Option<NaiveDate>,
     /// Only what was given to customers before this purchase counts towards their caps; none: all of it.
     pub(super) before: Option<(DateTime<Utc>, PurchaseId)>,
+    /// The same, by when purchases were booked ([`booked_at`]), and rewards given; none: all of it.
+    booked_before: Option<(DateTime<Utc>, Uuid)>,
     counted: BTreeSet<RuleId>,
     pub(super) customers: BTreeSet<CustomerId>,
     pub(super) stores: BTreeSet<StoreId>,
@@ -126,6 +157,14 @@ impl Wanted {
         });
         self.counted.extend(counted.map(|published| published.by.id));
     }
+}
+
+/// What some purchases come to.
+fn sums<'b>(of: impl Iterator<Item = &'b Bought>) -> History {
+    of.fold(History::default(), |sums, one| History {
+        count: sums.count + i64::from(one.is_kept),
+        sum: sums.sum.saturating_add(one.total),
+    })
 }
 
 fn ids<T: Copy>(part: &[T], id: impl Fn(T) -> Uuid) -> impl Iterator<Item = Bind> {
@@ -238,6 +277,8 @@ impl Known {
                     id: one.id,
                     day: shop.day(one.at),
                     is_sale: one.is_sale,
+                    is_kept: one.is_kept,
+                    booked: booked_at(one.id, one.claimed_at),
                     total: one.total,
                 });
             }
@@ -247,6 +288,8 @@ impl Known {
             const SELECT: &str = "SELECT rule_id, customer_id, day, \
                 CAST(SUM(CASE WHEN kind IN ('discount', 'points') THEN amount ELSE 0 END) AS BIGINT), \
                 COUNT(DISTINCT COALESCE(purchase_id, reward_id, id)) FROM grants";
+            const BOOKED: &str = "purchase_id IS NULL AND at < ? OR EXISTS (SELECT 1 FROM purchases p \
+                WHERE p.id = grants.purchase_id AND (p.claimed_at IS NULL AND p.id < ? OR p.claimed_at < ?))";
             // What was given to an account counts for whom it went to.
             let heirs = merge::heirs(conn, part).await?;
             let all: Vec<CustomerId> = part.iter().chain(heirs.keys()).copied().collect();
@@ -255,6 +298,10 @@ impl Known {
                 .within("customer_id", ids(&all, |id| id.0));
             if let Some((at, id)) = wanted.before {
                 query = query.filter("(at, purchase_id) < (?, ?)", [Bind::Time(at), Bind::Id(id.0)]);
+            }
+            if let Some((at, booked)) = wanted.booked_before {
+                let binds = [Bind::Time(at), Bind::Id(booked), Bind::Time(moment(booked))];
+                query = query.filter(BOOKED, binds);
             }
             let query = query.tail("GROUP BY rule_id, customer_id, day");
             for (rule, customer, day, value, times) in db::list::<Row>(conn, query).await? {
@@ -284,13 +331,20 @@ impl Known {
         let buyer = deal.customer.map(|id| {
             let (birthday, registered) = self.people.get(&id).copied().unwrap_or((None, deal.at));
             let all = self.bought.get(&id).map_or(&[][..], Vec::as_slice);
-            let this = (deal.at, deal.purchase);
-            let before = || all.iter().filter(move |one| (one.at, one.id) < this);
+            let is_earlier = |one: &Bought| (one.at, one.id) < (deal.at, deal.purchase);
+            let is_booked = |one: &Bought| match &self.booked {
+                Booked::Earlier => is_earlier(one),
+                Booked::ByNow(together) => one.id != deal.purchase && (!together.contains(&one.id) || is_earlier(one)),
+                Booked::Before(this) => one.id != deal.purchase && one.booked < *this,
+            };
+            let booked: Vec<&Bought> = all.iter().filter(|one| is_booked(one)).collect();
+            let before: Vec<&Bought> = booked.iter().copied().filter(|one| is_earlier(one)).collect();
             let mut so_far: Vec<tier::Bought> = Vec::new();
             if rules.asks().tiers {
-                so_far.extend(before().map(|one| tier::Bought {
+                so_far.extend(before.iter().map(|one| tier::Bought {
                     day: one.day,
                     sum: one.total,
+                    is_kept: one.is_kept,
                 }));
                 so_far.sort_unstable_by_key(|one| one.day);
             }
@@ -303,18 +357,14 @@ impl Known {
             };
             let history = rules.windows().iter().map(|window| {
                 let (first, last) = window.days(day);
-                let counted = before().filter(|one| (first..=last).contains(&one.day));
-                let sums = counted.fold(History::default(), |sums, one| History {
-                    count: sums.count + i64::from(one.is_sale),
-                    sum: sums.sum.saturating_add(one.total),
-                });
-                (*window, sums)
+                let is_in = |one: &Bought| (first..=last).contains(&one.day);
+                let earlier = before.iter().copied().filter(|one| is_in(one));
+                let by_now = booked.iter().copied();
+                let by_now = by_now.filter(|one| is_in(one) || window.lasts(day, one.day));
+                ((*window, sums(earlier)), (*window, sums(by_now)))
             });
-            let is_booked = |one: &&Bought| {
-                let by_time = self.together.as_ref().is_none_or(|together| together.contains(&one.id));
-                one.is_sale && one.id != deal.purchase && (!by_time || (one.at, one.id) < this)
-            };
-            let booked = all.iter().filter(is_booked).count();
+            let (history, by_now) = history.unzip();
+            let others = booked.iter().filter(|one| one.is_sale).count();
             // What was bought before is not given for it.
             let switched = self.activated.get(&id).map_or(&[][..], Vec::as_slice).iter();
             let activated = switched
@@ -326,10 +376,11 @@ impl Known {
                 registered: conn.shop().day(registered),
                 memberships: deal.member.iter().map(membership).collect(),
                 segments: self.segments.get(&id).cloned().unwrap_or_default(),
-                history: history.collect(),
+                history,
+                by_now,
                 invited: self.invited.contains(&id),
                 activated: activated.collect(),
-                booked: Some(i64::try_from(booked).unwrap_or(i64::MAX)),
+                booked: Some(i64::try_from(others).unwrap_or(i64::MAX)),
             }
         });
         let limited = |asked: &&Published| {
@@ -425,7 +476,7 @@ pub(crate) async fn quote(conn: &mut Conn, timeline: &Timeline, deals: &[Deal]) 
         wanted.articles.extend(deal.lines.iter().map(|line| line.article));
     }
     let mut known = Known::load(conn, &wanted).await?;
-    known.together = Some(HashSet::new());
+    known.booked = Booked::ByNow(HashSet::new());
     let answer = |(deal, rules): (&Deal, Arc<Rules>)| {
         let facts = known.facts(timeline, &rules, deal, conn);
         let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
@@ -453,30 +504,34 @@ pub(crate) async fn quote_with(
     };
     wanted.add(&rules, conn.shop().day(deal.at));
     let mut known = Known::load(conn, &wanted).await?;
-    known.together = Some(HashSet::new());
+    known.booked = Booked::ByNow(HashSet::new());
     let mut outcomes = Vec::with_capacity(promotions.len());
     for promotion in promotions {
         known.activated.entry(customer).or_default().push((*promotion, deal.at));
         let facts = known.facts(timeline, &rules, deal, conn);
-        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &conn.shop().zone());
+        let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
         outcomes.push(outcome);
         known.activated.entry(customer).or_default().pop();
     }
     Ok(outcomes)
 }
 
-/// What a purchase that is booked would be given by the rules of its own time, by what is known now of the time before it.
-/// Budgets are left out: what was left of one at that moment is not kept. None where no rule counted then.
+/// What a purchase that is booked would be given by the rules of its own time, by what is known now of all that was booked before
+/// it, or before it was claimed: so the reason is told that there was then, although what came late is earlier. Of one import
+/// what is earlier was booked earlier. Budgets are left out: what was left of one at that moment is not kept. None where no
+/// rule counted then.
 pub(crate) async fn once_more(
     conn: &mut Conn,
     timeline: &Timeline,
     deal: &Deal,
+    claimed_at: Option<DateTime<Utc>>,
 ) -> Result<Option<Answer>, sqlx::Error> {
     let Some(rules) = timeline.at(deal.at) else {
         return Ok(None);
     };
+    let booked = booked_at(deal.purchase, claimed_at);
     let mut wanted = Wanted {
-        before: Some((deal.at, deal.purchase)),
+        booked_before: Some((deal.at, booked)),
         customers: deal.customer.into_iter().collect(),
         stores: deal.store.into_iter().collect(),
         purchases: BTreeSet::from([deal.purchase]),
@@ -485,7 +540,8 @@ pub(crate) async fn once_more(
     };
     wanted.add(&rules, conn.shop().day(deal.at));
     wanted.asks.budgets = false;
-    let known = Known::load(conn, &wanted).await?;
+    let mut known = Known::load(conn, &wanted).await?;
+    known.booked = Booked::Before(booked);
     let facts = known.facts(timeline, &rules, deal, conn);
     let outcome = evaluate(&rules, &known.basket(deal), &facts, deal.at, &known.zone(deal, conn));
     Ok(Some((rules, outcome)))
@@ -603,7 +659,8 @@ impl Answers {
         let mut earned: BTreeMap<ProgramId, BTreeMap<u32, i64>> = BTreeMap::new();
         for grant in &outcome.grants {
             if let (Given::Points { program, points }, Some(line)) = (grant.given, grant.line) {
-                *earned.entry(program).or_default().entry(line).or_default() += points;
+                let sum = earned.entry(program).or_default().entry(line).or_default();
+                *sum = sum.saturating_add(points);
             }
         }
         let lines = |lines: BTreeMap<u32, i64>| {
@@ -659,7 +716,7 @@ pub(crate) async fn ask(
         lock(tx, &wanted.customers).await?;
     }
     let mut known = Known::load(tx, &wanted).await?;
-    known.together = Some(together.clone());
+    known.booked = Booked::ByNow(together.clone());
     let mut budgets = Budgets::default();
     for (sale, rules) in sales.iter().zip(rules) {
         let Some(rules) = rules else {
@@ -692,7 +749,8 @@ pub(crate) async fn ask(
             let mut facts = known.facts(timeline, &rules, &deal, tx);
             // Of what is claimed all lines are asked about once more.
             for (rule, _, value) in given.iter().filter(|_| sale.occasion == Occasion::Grown) {
-                facts.used.entry(*rule).or_default().purchase += value;
+                let used = &mut facts.used.entry(*rule).or_default().purchase;
+                *used = used.saturating_add(*value);
             }
             let outcome = evaluate(&rules, &basket, &facts, sale.at, &zone);
             let limited = outcome.decisions.iter().filter(|decision| {
@@ -716,7 +774,9 @@ pub(crate) async fn ask(
         let day = tx.shop().day(sale.at);
         let mut counted: BTreeMap<RuleId, i64> = BTreeMap::new();
         for grant in outcome.grants.iter().filter(|grant| is_kept(&rules, sale, grant)) {
-            *counted.entry(grant.by.id).or_default() += write(&mut answers, &rules, sale, grant, day);
+            let value = write(&mut answers, &rules, sale, grant, day);
+            let sum = counted.entry(grant.by.id).or_default();
+            *sum = sum.saturating_add(value);
         }
         for Decision { by, .. } in &outcome.decisions {
             let Some(value) = counted.remove(&by.id) else { continue };
@@ -806,7 +866,8 @@ fn write(answers: &mut Answers, rules: &Rules, sale: &Sale, grant: &Grant, day: 
         .and_then(|published| published.rule.funded_by.as_ref());
     if let (Given::Points { program, points }, Some(line), Some(partner)) = (grant.given, line, partner) {
         let funded = answers.funded.entry((line.line, program)).or_default();
-        *funded.entry(partner.clone()).or_default() += points;
+        let sum = funded.entry(partner.clone()).or_default();
+        *sum = sum.saturating_add(points);
     }
     answers.grants.push([
         Bind::Id(id.0),

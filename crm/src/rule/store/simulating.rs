@@ -17,7 +17,8 @@
 //!   purchase is the first by its time.
 //! - A receipt that does not say how it was bought or paid holds no condition about that ([`Stop::Unknown`]).
 //! - What points paid earns nothing, as it did not then.
-//! - Returns are left out: what came back later counts as sold. Receipts that were voided are left out as well.
+//! - Returns are left out: what came back later counts as sold. Receipts that were voided are left out as well, and what came
+//!   back entirely is none of the earlier purchases of another one.
 //! - That people would have bought more because of the rule is nobody's to say.
 
 mod walk;

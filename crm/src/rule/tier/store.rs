@@ -278,8 +278,11 @@ async fn bought(conn: &mut Conn, of: &[CustomerId]) -> Result<HashMap<CustomerId
     let shop = conn.shop().clone();
     let mut bought: HashMap<CustomerId, Vec<Bought>> = HashMap::new();
     for one in purchases::counted(conn, of, None).await? {
-        let (day, sum) = (shop.day(one.at), one.total);
-        bought.entry(one.customer_id).or_default().push(Bought { day, sum });
+        bought.entry(one.customer_id).or_default().push(Bought {
+            day: shop.day(one.at),
+            sum: one.total,
+            is_kept: one.is_kept,
+        });
     }
     for list in bought.values_mut() {
         list.sort_unstable_by_key(|one| one.day);
@@ -348,7 +351,12 @@ fn place(tiers: Option<&Tiers>, bought: &[Bought], joined: NaiveDate, today: Nai
 fn since_joining(bought: &[Bought], joined: NaiveDate) -> Vec<Bought> {
     let place = bought.partition_point(|one| one.day < joined);
     let mut history = bought.to_vec();
-    history.insert(place, Bought { day: joined, sum: 0 });
+    let begin = Bought {
+        day: joined,
+        sum: 0,
+        is_kept: false,
+    };
+    history.insert(place, begin);
     history
 }
 
