@@ -79,6 +79,12 @@ impl State {
         }
     }
 
+    /// Whether a clock of this kind stands still here: the customer is waited for. Whoever has not been answered once was asked
+    /// nothing, whatever the status says, so the first answer does not wait for them.
+    fn stands(&self, kind: Kind) -> bool {
+        self.status == Status::Waiting && kind != Kind::FirstAnswer
+    }
+
     /// What is owed that no clock runs for yet, and since when.
     fn missing(&self, running: &[Clock]) -> Vec<(Kind, DateTime<Utc>)> {
         let runs = |is: fn(Kind) -> bool| running.iter().any(|clock| is(clock.kind));
@@ -264,7 +270,7 @@ pub(crate) async fn follow(tx: &mut Tx, request: RequestId, at: DateTime<Utc>, i
             clock.end(tx, at, End::Dropped).await?;
             continue;
         };
-        clock.reckon(policy, calendar, at, state.status == Status::Waiting);
+        clock.reckon(policy, calendar, at, state.stands(clock.kind));
         clock.put(tx, request, minutes).await?;
         due_at = [due_at, clock.due_at].into_iter().flatten().min();
     }
