@@ -1426,7 +1426,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
     .await
 }
 
-/// Takes a request, from a colleague too; a new one is open then. `from` is whose it was when it was read: fails with
+/// Takes a request, from a colleague too, who is told; a new one is open then. `from` is whose it was when it was read: fails with
 /// [`Error::Stale`] when it is somebody else's by now, so that of two who take it at once one does, and with
 /// [`Error::Forbidden`] where others work in its queue.
 pub async fn assign_to_me(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
@@ -1469,7 +1469,12 @@ async fn assign(
             )
             .await?;
             audit(tx, by, step, &held).await?;
-            Ok(live::note(tx, held.id, live::Kind::Inside).await?)
+            let lost = from.filter(|from| *from != by.id());
+            if let Some(staff) = lost {
+                levels::take(tx, held.id, staff).await?;
+            }
+            live::note(tx, held.id, live::Kind::Inside).await?;
+            Ok(live::ring(tx, held.id, lost.as_slice()).await?)
         })
     })
     .await

@@ -1,7 +1,7 @@
 //! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
-use crate::common::requests::{answer, seen, write};
+use crate::common::requests::{answer, change, seen, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::db::scoped;
@@ -516,7 +516,7 @@ crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |
     assert_eq!(first_due(world, number).await, Some(moment(15)), "no job has looked");
 
     clock(world, 11);
-    let closed = bulk::change(db, &agent, &[number], &[Act::Status(Status::Closed)]).await;
+    let closed = change(db, &agent, &[number], &[Act::Status(Status::Closed)]).await;
     assert_eq!(clocks(world, number).await, ["first_answer dropped", "solution met"]);
     assert_eq!(first_due(world, number).await, None);
     bulk::undo(db, &agent, closed.expect("closed")).await.expect("undone");

@@ -48,6 +48,8 @@ pub enum Told {
     Returned,
     /// It was given to them, in turn or by a colleague.
     Given,
+    /// A colleague took it from them, or gave it to others.
+    Taken,
 }
 
 impl Told {
@@ -59,6 +61,7 @@ impl Told {
             Self::Escalation => "escalation",
             Self::Returned => "returned",
             Self::Given => "given",
+            Self::Taken => "taken",
         }
     }
 }

@@ -505,11 +505,17 @@ pub(crate) async fn give(tx: &mut Tx, request: RequestId, to: StaffId) -> Result
     put_notice(tx, request, Told::Given, to).await
 }
 
-/// Takes back what [`give`] said since a moment, where nobody has read it: the request went back.
+/// Tells somebody of staff likewise that a request is theirs no more: a colleague took it, or gave it to others.
+pub(crate) async fn take(tx: &mut Tx, request: RequestId, from: StaffId) -> Result<(), sqlx::Error> {
+    put_notice(tx, request, Told::Taken, from).await
+}
+
+/// Takes back what [`give`] or [`take`] said since a moment, where nobody has read it: the request went back.
 pub(crate) async fn take_back(
     tx: &mut Tx,
     request: RequestId,
     from: StaffId,
+    told: Told,
     since: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "DELETE FROM level_notices WHERE request_id = $1 AND staff_id = $2 AND kind = $3 AND at >= $4 \
@@ -517,7 +523,7 @@ pub(crate) async fn take_back(
     on!(tx, |c| sqlx::query(SQL)
         .bind(request)
         .bind(from)
-        .bind(Told::Given)
+        .bind(told)
         .bind(since)
         .execute(c)
         .await

@@ -1,6 +1,12 @@
 //! Requests, as customers write them and staff answer.
 
+use super::people::SYSTEM;
 use chrono::{DateTime, Utc};
+use crm::Error;
+use crm::db::Db;
+use crm::id::BulkId;
+use crm::request::live;
+use crm::request::store::bulk::{self, Act};
 use crm::request::{NewRequest, StaffThread, Thread, store};
 use crm::testing::World;
 use crm::who::{Customer, Staff};
@@ -41,4 +47,10 @@ pub(crate) async fn answer(world: &World, by: &Staff, number: i64, text: &str) {
     store::staff_answer(&world.db, by, number, text, &[], seen)
         .await
         .expect("answered");
+}
+
+/// Does something with many requests, as who sees them as they are now.
+pub(crate) async fn change(db: &Db, by: &Staff, numbers: &[i64], acts: &[Act]) -> Result<BulkId, Error> {
+    let last = live::last(&mut db.read().await?, &SYSTEM).await?;
+    bulk::change(db, by, numbers, acts, last).await
 }
