@@ -3,7 +3,7 @@
 use super::queues::status_code;
 use super::sorting::{people_or_queues, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
-use super::view::View;
+use super::view::{View, all_topics};
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -90,10 +90,10 @@ impl Form for BulkRequests {
         let acts = self.acts(cx, &topics)?;
         let numbers = match self.all.as_str() {
             "yes" => {
-                let filter = view.filter(&topics);
+                let filter = view.filter(&all_topics(cx).await?);
                 // What the list was narrowed by may be gone by now: without it all would be more than was shown.
                 let is_gone = |name: &str, is_there: bool| !is_there && cx.query(name).is_some();
-                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic.is_some()) {
+                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic != Some(Topic::NONE)) {
                     return Err(AppError::Stale);
                 }
                 bulk::numbers(&cx.db, staff, &filter).await?

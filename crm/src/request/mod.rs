@@ -123,6 +123,11 @@ pub struct Topic {
     pub name: Localized,
 }
 
+impl Topic {
+    /// The id of none: nothing is about it.
+    pub const NONE: TopicId = TopicId(uuid::Uuid::nil());
+}
+
 /// A request as a form brings it; nothing of it is checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRequest {

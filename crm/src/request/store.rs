@@ -34,16 +34,36 @@ use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
+/// Topics by a condition of `t` and of `p` above it, which binds the moment as `$1`.
+macro_rules! topics {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.id, t.code, t.name, p.name FROM topics t LEFT JOIN topics p ON p.id = t.parent_id WHERE ",
+            $condition,
+            " ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, t.position, t.id"
+        )
+    };
+}
+
 /// The topics that a new request can be about, in the order the shop gave them: those below another one follow it, and are called
 /// by both names. What is below a topic that is closed is closed with it.
 pub async fn topics(conn: &mut Conn) -> Result<Vec<Topic>, Error> {
-    const SQL: &str = "SELECT t.id, t.code, t.name, p.name FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
-                       WHERE (t.closed_at IS NULL OR t.closed_at > $1) AND (p.closed_at IS NULL OR p.closed_at > $1) \
-                       ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, \
-                       t.position, t.id";
+    const OPEN: &str =
+        topics!("(t.closed_at IS NULL OR t.closed_at > $1) AND (p.closed_at IS NULL OR p.closed_at > $1)");
+    named(conn, OPEN).await
+}
+
+/// The other topics, likewise: nothing new is about them, and what was written is still found by them.
+pub async fn closed_topics(conn: &mut Conn, by: &Staff) -> Result<Vec<Topic>, Error> {
+    const CLOSED: &str = topics!("t.closed_at <= $1 OR p.closed_at <= $1");
+    by.may(Right::Requests)?;
+    named(conn, CLOSED).await
+}
+
+async fn named(conn: &mut Conn, sql: &'static str) -> Result<Vec<Topic>, Error> {
     type Found = (TopicId, String, Json<Localized>, Option<Json<Localized>>);
     let now = conn.now();
-    let found: Vec<Found> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
+    let found: Vec<Found> = on!(conn, |c| sqlx::query_as(sql).bind(now).fetch_all(c).await)?;
     let topic = |(id, code, Json(name), above): Found| Topic {
         id,
         code,

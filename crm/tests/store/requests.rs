@@ -156,9 +156,12 @@ crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
         [field("topic", Flaw::NotAChoice), field("text", Flaw::ControlCharacters)]
     );
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 0);
+    let agent = staff(world, "agent").await;
     let mut conn = world.db.read().await.expect("a connection");
     let topics = store::topics(&mut conn).await.expect("topics");
     assert_eq!(topics.iter().map(|t| t.code.as_str()).collect::<Vec<_>>(), ["card"]);
+    let closed = store::closed_topics(&mut conn, &agent).await.expect("topics");
+    assert_eq!(closed.iter().map(|t| t.code.as_str()).collect::<Vec<_>>(), ["old"]);
     drop(conn);
     write(world, &anna, &"я".repeat(4000)).await;
 });

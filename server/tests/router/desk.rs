@@ -708,6 +708,42 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_closed_since_still_narrows_the_list() {
+    let mut town = Town::new().await;
+    let other = ask(&mut town.anna, "other", "Где карта?").await;
+    let at = "/admin/requests?topic=other";
+    town.agent.send(at, "filter.save", &[("name", "Прочее")]).await;
+    town.app
+        .execute("UPDATE topics SET closed_at = '2020-01-01T00:00:00+00:00' WHERE code = 'other'")
+        .await;
+    let rows = |page: &Reply| -> Vec<String> {
+        let rows = tags(&page.body).into_iter().filter(|tag| tag.name == "tr");
+        rows.filter_map(|row| row.get("data-number").map(str::to_owned))
+            .collect()
+    };
+    let page = town.agent.get(LIST).await;
+    assert_eq!(rows(&page).len(), 2);
+    assert!(page.words().contains("Прочее 1"), "{}", page.words());
+    assert!(
+        page.body.contains("href=\"/admin/requests?topic=other\""),
+        "by the filter that is kept"
+    );
+    let page = town.agent.get(at).await;
+    assert_eq!(rows(&page), [other.clone()]);
+    page.assert_says("(закрыта)");
+    // What is done with all that is found is done with that alone.
+    let shown = seen(&mut town.agent, at).await;
+    let sent = [("all", "yes"), ("tag", "зима"), ("seen", shown.as_str())];
+    let done = town.agent.send(at, "request.bulk", &sent).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let tagged = "SELECT CAST(r.number AS TEXT) FROM request_tags g JOIN requests r ON r.id = g.request_id";
+    assert_eq!(town.app.texts(tagged).await, [other]);
+    // About a topic that nobody knows there is nothing.
+    let page = town.agent.get("/admin/requests?topic=gone").await;
+    assert_eq!((page.status, rows(&page).len()), (StatusCode::OK, 0));
+}
+
+#[tokio::test]
 async fn whatever_was_said_is_found_and_a_tag_is_called_otherwise() {
     let mut town = Town::new().await;
     let first = ask(&mut town.anna, "card", "Чайник протекает").await;
