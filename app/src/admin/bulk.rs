@@ -1,6 +1,5 @@
 //! Many requests at once: those whose boxes are ticked in the list, or all that it shows, page by page.
 
-use super::queues::status_code;
 use super::sorting::{people_or_queues, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
 use super::view::{View, all_topics};
@@ -78,7 +77,7 @@ impl BulkRequests {
 fn statuses() -> impl Iterator<Item = (&'static str, Status)> {
     [Status::Open, Status::Waiting, Status::Closed]
         .into_iter()
-        .map(|status| (status_code(status), status))
+        .map(|status| (status.code(), status))
 }
 
 impl Form for BulkRequests {

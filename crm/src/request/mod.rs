@@ -84,6 +84,16 @@ impl Status {
     /// All, in the order of a request's life.
     pub const ALL: [Self; 4] = [Self::New, Self::Open, Self::Waiting, Self::Closed];
 
+    /// As it is stored, and as forms and addresses call it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Open => "open",
+            Self::Waiting => "waiting",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The status after a step, or none where the step cannot be taken.
     pub fn after(self, step: Step) -> Option<Self> {
         match (step, self) {

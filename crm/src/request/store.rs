@@ -980,10 +980,32 @@ pub async fn queue(
     }
     let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
     drop(conn);
-    let reason = &format!("{} shown", rows.len());
+    let reason = &format!("{} shown{}", rows.len(), told(filter));
     db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "request.queue", None, None, reason).await?) }))
         .await?;
     Ok(rows)
+}
+
+/// What a filter narrows to, as the log tells it: ids and codes, and of what is looked for that there are words.
+fn told(filter: &Filter) -> String {
+    let assignee = match filter.assignee {
+        Assignee::Anyone => None,
+        Assignee::Me => Some("assignee me".to_owned()),
+        Assignee::Nobody => Some("assignee nobody".to_owned()),
+        Assignee::Of(id) => Some(format!("assignee {id}")),
+    };
+    let parts = [
+        filter.status.map(|status| format!("status {}", status.code())),
+        (filter.unclosed && !filter.overdue).then(|| "status unclosed".to_owned()),
+        filter.overdue.then(|| "status overdue".to_owned()),
+        assignee,
+        filter.topic.map(|id| format!("topic {id}")),
+        filter.queue.map(|id| format!("queue {id}")),
+        (!filter.tag.is_empty()).then(|| format!("tag {}", filter.tag)),
+        filter.priority.map(|priority| format!("priority {}", priority.code())),
+        (!filter.text.is_empty()).then(|| "find words".to_owned()),
+    ];
+    parts.into_iter().flatten().map(|part| format!(", {part}")).collect()
 }
 
 /// A query over requests, called `r`, narrowed to what a filter lets through.

@@ -908,6 +908,25 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
         ),
         3
     );
+    // What it was narrowed to stands there too, but no word that was looked for: it may be a name.
+    let told = {
+        let mut conn = world.db.read().await.expect("a connection");
+        let sql = "SELECT reason FROM audit WHERE action = 'request.queue'";
+        let told: Vec<String> = crm::on!(&mut conn, |c| sqlx::query_scalar(sql).fetch_all(c).await).expect("rows");
+        told
+    };
+    for reason in [
+        "1 shown, status waiting".to_owned(),
+        "3 shown, status unclosed".to_owned(),
+        "1 shown, assignee me".to_owned(),
+        format!("1 shown, assignee {}", colleague.id()),
+        format!("1 shown, topic {other}"),
+        format!("1 shown, status unclosed, assignee nobody, topic {card}"),
+        "2 shown, find words".to_owned(),
+    ] {
+        assert!(told.contains(&reason), "{reason}: {told:?}");
+    }
+    assert!(told.iter().all(|reason| !reason.contains("boris")), "{told:?}");
 });
 
 crm::both_engines!(pages_have_no_gap_and_nothing_twice, async |world| {

@@ -165,6 +165,9 @@ crm::both_engines!(tasks_of_others_are_seen_by_leads_alone, async |world| {
     drop(conn);
     // Whoever looked at a list is written down.
     assert!(one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'task.list'") >= 6);
+    let own =
+        "SELECT COUNT(*) FROM audit WHERE action = 'task.list' AND reason LIKE '% shown, tasks open, assignee me'";
+    assert!(one!(world, i64, own) > 0);
 });
 
 crm::both_engines!(a_task_is_due_at_an_hour_of_its_day, async |world| {

@@ -707,6 +707,28 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
     assert!(!other.get(LIST).await.text().contains("Ничьи <b>"));
 }
 
+/// What a list was narrowed to stands in the log as the page calls it, but never what was looked for.
+#[tokio::test]
+async fn the_log_tells_in_words_what_the_list_was_narrowed_to() {
+    let mut town = Town::new().await;
+    let at = "/admin/requests?status=waiting&assignee=nobody&topic=card&priority=high&tag=vip";
+    town.agent.get(at).await;
+    find(&mut town.agent, "Лебедева").await;
+    town.agent.get("/admin/tasks").await;
+    let mut chief = town.app.staff_as("chief", "administrator").await;
+    let log = chief.get("/admin/audit?action=request.queue").await.words();
+    for words in [
+        "показано 0 записей, Состояние: Ждём покупателя, Отвечает: Никто, Тема: ",
+        ", Метка: vip, Приоритет: Высокий",
+        ", искали слова",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains("Лебедева"), "{log}");
+    let log = chief.get("/admin/audit?action=task.list").await.words();
+    assert!(log.contains("открытые дела, Отвечает: сам сотрудник"), "{log}");
+}
+
 #[tokio::test]
 async fn a_topic_that_is_closed_since_still_narrows_the_list() {
     let mut town = Town::new().await;
