@@ -140,8 +140,11 @@ function arrange(now) {
     });
   }
   mark();
+  const seen = (box) => box.querySelector("[name=seen]");
   const settle = () => {
     body.onmouseleave = null;
+    // Where all rows say what they are by now, what is done with them goes by that.
+    if (order.length === fresh.length) seen(list).value = seen(now).value;
     const stays = rows(list);
     if (stays.length === order.length && stays.every((row, i) => row === order[i])) return;
     const held = body.contains(document.activeElement) ? document.activeElement : undefined;

@@ -140,6 +140,7 @@ pub fn start(db: &Db, has_inbox: bool, carriers: Vec<Carrier>, sender: webhooks:
             round.took(crm::request::store::queues::run_due(&db, &system).await);
             round.took(crm::task::store::run_due(&db, &system).await);
             round.took(crm::request::store::index::run_due(&db, &system).await);
+            round.took(crm::article::store::words::run_due(&db, &system).await);
             round.end()
         }),
     ];

@@ -179,6 +179,11 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
         true => crm::audience::choices(&mut cx.db.read().await?).await?,
         false => Choices::default(),
     };
+    let of_lists = |line: &Line| matches!(line.action.as_str(), "request.queue" | "task.list");
+    let names = match lines.iter().any(of_lists) {
+        true => log_words::names(cx).await?,
+        false => log_words::Names::default(),
+    };
     let more = lines.len() > PAGE;
     lines.truncate(PAGE);
     let next = lines.last().filter(|_| more).map(|line| (line.at, line.id.0));
@@ -189,7 +194,7 @@ async fn found(cx: &Cx, asked: &Asked, filter: &Filter, after: Option<Before>) -
     let rows = if lines.is_empty() {
         view! { <p class="muted">{t.none}</p> }.into_html()
     } else {
-        table(cx, &choices, &lines)
+        table(cx, &choices, &names, &lines)
     };
     let most = crate::format::integer(FILE_MAX as i64);
     let of_others = lines.iter().any(|line| line.customer_id != filter.customer);
@@ -265,7 +270,7 @@ fn way(name: &str, id: impl Display, shown: String) -> Html {
     view! { <a href=href title=whole><bdi>{shown}</bdi></a> }.into_html()
 }
 
-fn table(cx: &Cx, choices: &Choices, lines: &[Line]) -> Html {
+fn table(cx: &Cx, choices: &Choices, names: &log_words::Names, lines: &[Line]) -> Html {
     let t = &cx.t().admin_audit;
     let rows: Vec<_> = lines
         .iter()
@@ -283,7 +288,7 @@ fn table(cx: &Cx, choices: &Choices, lines: &[Line]) -> Html {
                 Some(words) => view! { <a href=alike>{words}</a> " " <small class="muted">{code}</small> }.into_html(),
                 None => view! { <a href=alike>{code}</a> }.into_html(),
             };
-            let reason = log_words::reason(cx, choices, &line.action, &line.reason);
+            let reason = log_words::reason(cx, choices, names, &line.action, &line.reason);
             view! {
                 <tr>
                     <td><Moment at=line.at shown=cx.moment(line.at)/></td>

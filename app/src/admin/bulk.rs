@@ -1,9 +1,8 @@
 //! Many requests at once: those whose boxes are ticked in the list, or all that it shows, page by page.
 
-use super::queues::status_code;
 use super::sorting::{people_or_queues, priorities, to_assignee, to_priority, to_topic, topics as topic_choice};
 use super::status_word;
-use super::view::View;
+use super::view::{View, all_topics};
 use crate::cx::Cx;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
@@ -25,6 +24,8 @@ const TOLD: usize = 20;
 /// Does something with many requests.
 #[derive(Deserialize)]
 pub struct BulkRequests {
+    /// The number of the last change when the list was shown.
+    seen: i64,
     #[serde(default)]
     numbers: Vec<i64>,
     #[serde(default)]
@@ -76,7 +77,7 @@ impl BulkRequests {
 fn statuses() -> impl Iterator<Item = (&'static str, Status)> {
     [Status::Open, Status::Waiting, Status::Closed]
         .into_iter()
-        .map(|status| (status_code(status), status))
+        .map(|status| (status.code(), status))
 }
 
 impl Form for BulkRequests {
@@ -88,17 +89,17 @@ impl Form for BulkRequests {
         let acts = self.acts(cx, &topics)?;
         let numbers = match self.all.as_str() {
             "yes" => {
-                let filter = view.filter(&topics);
+                let filter = view.filter(&all_topics(cx).await?);
                 // What the list was narrowed by may be gone by now: without it all would be more than was shown.
                 let is_gone = |name: &str, is_there: bool| !is_there && cx.query(name).is_some();
-                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic.is_some()) {
+                if is_gone("find", view.find.is_some()) || is_gone("topic", filter.topic != Some(Topic::NONE)) {
                     return Err(AppError::Stale);
                 }
                 bulk::numbers(&cx.db, staff, &filter).await?
             }
             _ => self.numbers,
         };
-        let id = bulk::change(&cx.db, staff, &numbers, &acts).await?;
+        let id = bulk::change(&cx.db, staff, &numbers, &acts, self.seen).await?;
         Ok(Next::to(format!("{}&bulk={id}", view.address(HERE, Some("bulk")))))
     }
 }
@@ -146,9 +147,11 @@ fn or_as_it_is(cx: &Cx, choices: Vec<ChoiceOption>) -> Vec<ChoiceOption> {
     std::iter::once(nothing).chain(choices).collect()
 }
 
-/// The list with what can be done with what is chosen in it.
+/// The list with what can be done with what is chosen in it. It says what the last change was before the list was read: whoever is
+/// quicker with a request is overwritten by nobody.
 pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Colleague], queues: &[Queue]) -> Html {
     let t = &cx.t().admin_desk;
+    let seen = cx.staff.as_ref().map(|staff| staff.last_change().to_string());
     let sent = cx.outcome.as_ref().filter(|outcome| outcome.form == BulkRequests::NAME);
     let was_sent = sent.is_some();
     let missing = |field: &str, words: &'static str| {
@@ -181,6 +184,7 @@ pub(super) fn around(cx: &Cx, list: Html, topics: &[Topic], colleagues: &[Collea
     let [numbers_id, acts_id] = ["numbers", "acts"].map(|field| format!("request-bulk-{field}"));
     view! {
         <FormBox<BulkRequests> class="stack" labels=labels>
+            <input type="hidden" name="seen" value=seen/>
             <div class="cards" id="request-bulk-numbers" tabindex="-1">{list}</div>
             <FieldMessage id=numbers_id message=numbers/>
             <details class="fold" open=was_sent>
@@ -241,6 +245,7 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
             Refused::Status => t.refused_status,
             Refused::Agent => t.refused_agent,
             Refused::Tags => t.refused_tags,
+            Refused::Changed => t.refused_changed,
         };
         let more = numbers.len().saturating_sub(TOLD);
         let more = match more {
@@ -251,10 +256,14 @@ fn told(cx: &Cx, id: BulkId, outcome: &Outcome) -> Html {
         let line = format!("{words}: {some}{more}");
         (!numbers.is_empty()).then(|| view! { <li>{line}</li> }.into_html())
     };
-    let reasons: Vec<_> = [Refused::Status, Refused::Agent, Refused::Tags, Refused::Same]
-        .into_iter()
-        .filter_map(reason)
-        .collect();
+    let all = [
+        Refused::Changed,
+        Refused::Status,
+        Refused::Agent,
+        Refused::Tags,
+        Refused::Same,
+    ];
+    let reasons: Vec<_> = all.into_iter().filter_map(reason).collect();
     let reasons = (!reasons.is_empty()).then(|| view! { <ul>{reasons}</ul> });
     let was_sent = cx.was_sent(UndoBulk::NAME);
     // The form stays to say that it came too late.

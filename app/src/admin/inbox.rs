@@ -96,6 +96,7 @@ fn of_request(cx: &Cx, one: &Notice) -> (String, String) {
         Some(Told::Escalation) => t.level_escalation(number),
         Some(Told::Returned) => t.level_returned(number),
         Some(Told::Given) => t.given_you(number),
+        Some(Told::Taken) => t.taken_from_you(number),
         None => t.named_you(one.by_whom.clone().unwrap_or_default(), number),
     };
     // The note stands in its conversation under this mark.

@@ -1,15 +1,15 @@
 //! Filters of requests that somebody keeps, with how many there are, and the form that keeps what is shown.
 
-use super::view::View;
+use super::view::{View, all_topics};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Form, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Check, Field, FormBox, pairs};
 use crm::id::FilterId;
+use crm::request::Topic;
 use crm::request::desk::{COUNT_MAX, SavedFilter};
 use crm::request::store::saved;
-use crm::request::{Topic, store as requests};
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
@@ -30,7 +30,7 @@ impl Form for SaveFilter {
 
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let view = View::of(cx).from(None);
-        let topics = requests::topics(&mut cx.db.read().await?).await?;
+        let topics = all_topics(cx).await?;
         let is_shared = self.shared == "yes";
         saved::save(&cx.db, cx.staff()?, &self.name, is_shared, &view.filter(&topics)).await?;
         Ok(Next::to(view.address(HERE, Some("kept"))))

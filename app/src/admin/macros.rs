@@ -1,7 +1,6 @@
 //! Macros as staff write them: their own, and with a right of its own those of everybody.
 
 use super::changes;
-use super::queues::status_code;
 use super::sorting::{priorities, priority_word};
 use super::versions::seen;
 use crate::cabinet::{back, flash};
@@ -339,7 +338,7 @@ fn fields(
     let may_share = cx.staff.as_ref().is_some_and(|staff| staff.has(Right::Macros));
     let variables = VARIABLES.map(|name| format!("{{{{{name}}}}}")).join(", ");
     let choice = |code: &str, words: &str| (code.to_owned(), words.to_owned());
-    let statuses = [Status::Open, Status::Waiting, Status::Closed].map(|to| choice(status_code(to), status_to(cx, to)));
+    let statuses = [Status::Open, Status::Waiting, Status::Closed].map(|to| choice(to.code(), status_to(cx, to)));
     let statuses: Vec<_> = std::iter::once(choice("", t.stays)).chain(statuses).collect();
     let assigns = choices.assigns(cx, one.as_ref());
     let topics = choices.topics(cx, one.as_ref());
@@ -351,7 +350,7 @@ fn fields(
         let digit = digit.map(|digit| digit.to_string()).unwrap_or_default();
         let is_shared = one.as_ref().is_none_or(|one| one.is_shared);
         let sends = one.as_ref().is_some_and(|one| one.sends);
-        let status = one.as_ref().and_then(|one| one.status).map_or("", status_code);
+        let status = one.as_ref().and_then(|one| one.status).map_or("", Status::code);
         let assign = match one.as_ref().map(|one| (one.assign, one.assignee, one.queue)) {
             Some((Some(Assign::Me), ..)) => "me".to_owned(),
             Some((Some(Assign::Nobody), ..)) => "nobody".to_owned(),

@@ -13,7 +13,6 @@ use crm::audit::Last;
 use crm::flaw::Flaw;
 use crm::id::{QueueId, StaffId, TopicId};
 use crm::lang::Localized;
-use crm::request::Status;
 use crm::request::desk::{self, Agent, Beginning, Mode, Move, Priority, Queue, Rules, Uses, Who};
 use crm::request::store::queues::{self, Begins};
 use crm::staff::Right;
@@ -194,19 +193,9 @@ impl Form for RemoveQueue {
     }
 }
 
-/// What forms call a status.
-pub(super) fn status_code(status: Status) -> &'static str {
-    match status {
-        Status::New => "new",
-        Status::Open => "open",
-        Status::Waiting => "waiting",
-        Status::Closed => "closed",
-    }
-}
-
 /// What forms call a step.
 fn step_code((from, to): Move) -> String {
-    format!("{}-{}", status_code(from), status_code(to))
+    format!("{}-{}", from.code(), to.code())
 }
 
 /// All queues, and what requests about each topic begin with.

@@ -183,6 +183,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let (subject, thread) = requests::open(&cx.db, staff, number(&cx)?).await?;
     let mut conn = cx.db.read().await?;
     let topics = requests::topics(&mut conn).await?;
+    let closed = requests::closed_topics(&mut conn, staff).await?;
     let receipt = match thread.purchase {
         Some(id) => Some(purchases::receipt(&mut conn, subject, id).await?),
         None => None,
@@ -204,7 +205,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let quicker = changes::quicker(&cx, Last::Of(thread.id.0)).await?;
     let belongs = sorting::section(&cx, &thread, &topics, &sorted).await?;
-    let neighbours = requests::queue(&cx.db, staff, &view.filter(&topics), view.sort, view.after, NEIGHBOURS).await?;
+    let filter = view.filter(&[topics, closed].concat());
+    let neighbours = requests::queue(&cx.db, staff, &filter, view.sort, view.after, NEIGHBOURS).await?;
     let panel = customer(&cx, subject, thread.number).await?;
     let title = t.title(thread.number, cx.pick(&thread.topic));
     let menu = prepared::menu(&cx, &all_macros, thread.language, &values, thread.updated_at);

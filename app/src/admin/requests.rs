@@ -88,6 +88,8 @@ impl Form for BePresent {
 /// What the page is narrowed by, to choose from.
 struct Choices {
     topics: Vec<Topic>,
+    /// Those that nothing new is about.
+    closed: Vec<Topic>,
     colleagues: Vec<Colleague>,
     /// Those of them who may be given requests.
     agents: Vec<Colleague>,
@@ -102,6 +104,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let mut conn = cx.db.read().await?;
     let choices = Choices {
         topics: requests::topics(&mut conn).await?,
+        closed: requests::closed_topics(&mut conn, staff).await?,
         colleagues: staff_store::colleagues(&mut conn, staff).await?,
         agents: queues::agents(&mut conn, staff, None).await?,
         queues: queues::list(&mut conn, staff).await?,
@@ -111,13 +114,13 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             .map(|(tag, _)| tag)
             .collect(),
     };
-    let topics = &choices.topics;
+    let all_topics = [choices.topics.as_slice(), &choices.closed].concat();
     let counts = requests::counts(&mut conn, staff).await?;
     let presence = queues::presence(&mut conn, staff).await?;
     let load = tasks::load(&mut conn, staff).await?;
     drop(conn);
     // One more than is shown tells whether there is another page.
-    let filter = view.filter(topics);
+    let filter = view.filter(&all_topics);
     let mut rows = requests::queue(&cx.db, staff, &filter, view.sort, view.after, PAGE as i64 + 1).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
@@ -130,9 +133,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         empty(&cx, &view)
     } else {
         let rows = table(&cx, &view, &rows, &owed);
-        bulk::around(&cx, rows, topics, &choices.agents, &choices.queues)
+        bulk::around(&cx, rows, &choices.topics, &choices.agents, &choices.queues)
     };
-    let (done, kept) = (bulk::done(&cx).await?, kept::section(&cx, &view, topics).await?);
+    let (done, kept) = (bulk::done(&cx).await?, kept::section(&cx, &view, &all_topics).await?);
     let words = [
         ("present", t.done_present),
         ("away", t.done_away),
@@ -281,11 +284,16 @@ fn filters(cx: &Cx, view: &View, choices: &Choices) -> Html {
             .collect()
     };
     let assignees = or(t.anyone, people(cx, &choices.colleagues));
-    let topics = choices
-        .topics
-        .iter()
-        .map(|topic| (topic.code.clone(), cx.pick(&topic.name)));
-    let topics = or(t.any_topic, topics.collect());
+    let open = choices.topics.iter();
+    let open = open.map(|topic| (topic.code.clone(), cx.pick(&topic.name)));
+    let closed = choices.closed.iter();
+    let closed = closed.map(|topic| (topic.code.clone(), t.closed_topic(cx.pick(&topic.name))));
+    let mut topics: Vec<_> = open.chain(closed).collect();
+    // One that is not there narrows to nothing, and is not to look like all of them.
+    if !view.topic.is_empty() && topics.iter().all(|(code, _)| *code != view.topic) {
+        topics.push((view.topic.clone(), view.topic.clone()));
+    }
+    let topics = or(t.any_topic, topics);
     let queues = choices
         .queues
         .iter()

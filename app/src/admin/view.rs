@@ -3,9 +3,9 @@
 
 use super::looked_for;
 use crate::cx::Cx;
-use crm::id::{QueueId, SearchId};
+use crm::id::{QueueId, SearchId, TopicId};
 use crm::request::desk::{self, Priority};
-use crm::request::{Assignee, Cursor, Filter, Sort, Status, Topic};
+use crm::request::{Assignee, Cursor, Filter, Sort, Status, Topic, store as requests};
 use islands::AppError;
 use std::collections::BTreeMap;
 
@@ -61,6 +61,14 @@ pub const SORTS: [(&str, Sort); 5] = [
     ("due", Sort::Due),
     ("priority", Sort::Priority),
 ];
+
+/// The topics that a list can be narrowed to: to those that are closed as well, after the others.
+pub(super) async fn all_topics(cx: &Cx) -> Result<Vec<Topic>, AppError> {
+    let mut conn = cx.db.read().await?;
+    let mut all = requests::topics(&mut conn).await?;
+    all.extend(requests::closed_topics(&mut conn, cx.staff()?).await?);
+    Ok(all)
+}
 
 /// What is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,7 +241,7 @@ impl View {
         self.address(&format!("/admin/requests/{number}"), None) + "#last"
     }
 
-    /// What the queue is asked for.
+    /// What the queue is asked for, by all topics that there are. About one that is not there nothing is.
     pub fn filter(&self, topics: &[Topic]) -> Filter {
         Filter {
             status: match self.which {
@@ -243,10 +251,10 @@ impl View {
             unclosed: matches!(self.which, Which::Unclosed | Which::Overdue),
             overdue: self.which == Which::Overdue,
             assignee: self.assignee,
-            topic: topics
-                .iter()
-                .find(|topic| topic.code == self.topic)
-                .map(|topic| topic.id),
+            topic: (!self.topic.is_empty()).then(|| {
+                let found = topics.iter().find(|topic| topic.code == self.topic);
+                found.map_or(Topic::NONE, |topic| topic.id)
+            }),
             queue: self.queue,
             tag: self.tag.clone(),
             priority: self.priority,
@@ -262,9 +270,12 @@ impl View {
             (None, false, true) => Which::Unclosed,
             (None, false, false) => Which::All,
         };
-        let topic = topics.iter().find(|topic| Some(topic.id) == filter.topic);
+        let code = |id: TopicId| {
+            let found = topics.iter().find(|topic| topic.id == id);
+            found.map_or_else(|| id.to_string(), |topic| topic.code.clone())
+        };
         Self {
-            topic: topic.map(|topic| topic.code.clone()).unwrap_or_default(),
+            topic: filter.topic.map(code).unwrap_or_default(),
             queue: filter.queue,
             tag: filter.tag.clone(),
             priority: filter.priority,

@@ -72,3 +72,11 @@ fn a_view_survives_being_kept() {
         assert_eq!(View::kept(&view.filter(&topics), &topics), view);
     }
 }
+
+#[test]
+fn a_topic_that_is_not_there_is_not_all_of_them() {
+    let gone = read("?topic=gone").filter(&[]);
+    assert_eq!(gone.topic, Some(Topic::NONE));
+    assert_eq!(read("").filter(&[]).topic, None);
+    assert_eq!(View::kept(&gone, &[]).filter(&[]), gone, "nor once it is kept");
+}

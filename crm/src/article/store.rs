@@ -1,6 +1,7 @@
 //! Articles in the database.
 
 pub mod managing;
+pub mod words;
 
 use crate::db::{self, Bind, Conn, ListQuery, Rows, Tx};
 use crate::error::Error;
@@ -179,11 +180,6 @@ pub struct Listed {
 /// Articles by their codes, as many as `limit` behind the code `after`; with `find` those whose name or code it is a part of.
 pub async fn list(conn: &mut Conn, by: &Staff, find: &str, after: &str, limit: i64) -> Result<Vec<Listed>, Error> {
     by.may(Right::Shops)?;
-    find_some(conn, find, after, limit).await
-}
-
-/// The same, whoever asks.
-pub(crate) async fn find_some(conn: &mut Conn, find: &str, after: &str, limit: i64) -> Result<Vec<Listed>, Error> {
     // No text holds the character that PostgreSQL takes in none.
     let [find, after] = [find, after].map(|text| text.replace('\0', ""));
     let mut query = ListQuery::new(

@@ -512,7 +512,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "level_notices",
-        "what staff are told of requests that run late or are given to them",
+        "what staff are told of requests that run late, are given to them or taken from them",
     ),
     (
         "request_tags",

@@ -6,7 +6,7 @@
 //! was there before they were, [`fill`] writes down.
 
 use super::{Hit, Probe, ReceiptHit, RequestHit, names, probes};
-use crate::article::store as articles;
+use crate::article::store::{self as articles, words as article_words};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Lock, Rows, Tx, scoped};
 use crate::error::Error;
 use crate::help::{self, Shown};
@@ -79,6 +79,8 @@ pub async fn everything(db: &Db, by: &Staff, query: &str) -> Result<Found, Error
     }
     let limit = SHOWN + 1;
     let probes = probes(query, &db.shop().country);
+    // What was named a moment ago is to be found, too.
+    article_words::refresh(db, article_words::BEFORE_A_SEARCH).await?;
     let mut conn = db.read().await?;
     let mut found = Found::default();
     if by.has(Right::Customers) {
@@ -103,7 +105,7 @@ pub async fn everything(db: &Db, by: &Staff, query: &str) -> Result<Found, Error
     }
     let text = query.trim();
     if text.chars().nth(1).is_some() {
-        found.articles = articles::find_some(&mut conn, text, "", limit as i64).await?;
+        found.articles = article_words::find(&mut conn, text, limit as i64).await?;
         let shown = help::store::shown(&mut conn).await?;
         let answers = help::search(&shown, by.language(), text).into_iter();
         found.help = answers.take(limit).cloned().collect();

@@ -103,6 +103,19 @@ async fn put(tx: &mut Tx, request: Option<RequestId>, kind: Kind, staff: Option<
         .map(drop))
 }
 
+/// Whether a request changed after that number, beside who looked at it. Pages that are older than changes are kept belong to
+/// sessions that are over.
+pub(super) async fn changed_since(tx: &mut Tx, request: RequestId, seen: i64) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM request_changes \
+                       WHERE request_id = $1 AND id > $2 AND staff_id IS NULL AND kind <> 'here'";
+    let later: i64 = on!(tx, |c| sqlx::query_scalar(SQL)
+        .bind(request)
+        .bind(seen)
+        .fetch_one(c)
+        .await)?;
+    Ok(later > 0)
+}
+
 /// The number of the last change.
 pub async fn last(conn: &mut Conn, _by: &System) -> Result<i64, Error> {
     const SQL: &str = "SELECT value FROM sequences WHERE name = $1";

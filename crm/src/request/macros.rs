@@ -654,10 +654,11 @@ pub async fn run(
                 return Err(Error::Forbidden);
             }
             let acts = prepared.acts(by);
-            let given = match bulk::carry_out(tx, by, &held, &acts).await? {
-                Ok(before) => bulk::given(by, &before, &acts),
-                Err(Refused::Same) => None,
+            let told = match bulk::carry_out(tx, by, &held, &acts).await? {
+                Ok(before) => bulk::told(by, &before, &acts),
+                Err(Refused::Same) => Vec::new(),
                 Err(Refused::Agent | Refused::Status | Refused::Tags) => return Err(Error::Forbidden),
+                Err(Refused::Changed) => return Err(Error::Stale),
             };
             let kind = if is_sent {
                 live::Kind::Answered
@@ -665,7 +666,7 @@ pub async fn run(
                 bulk::kind(&acts)
             };
             live::note(tx, request, kind).await?;
-            live::ring(tx, request, given.as_slice()).await?;
+            live::ring(tx, request, &told).await?;
             Ok(is_sent)
         })
     })

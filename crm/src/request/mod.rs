@@ -84,6 +84,16 @@ impl Status {
     /// All, in the order of a request's life.
     pub const ALL: [Self; 4] = [Self::New, Self::Open, Self::Waiting, Self::Closed];
 
+    /// As it is stored, and as forms and addresses call it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Open => "open",
+            Self::Waiting => "waiting",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The status after a step, or none where the step cannot be taken.
     pub fn after(self, step: Step) -> Option<Self> {
         match (step, self) {
@@ -121,6 +131,11 @@ pub struct Topic {
     /// Its name.
     #[cfg_attr(feature = "store", sqlx(json))]
     pub name: Localized,
+}
+
+impl Topic {
+    /// The id of none: nothing is about it.
+    pub const NONE: TopicId = TopicId(uuid::Uuid::nil());
 }
 
 /// A request as a form brings it; nothing of it is checked yet.

@@ -34,16 +34,36 @@ use crate::who::{Customer, Reason, Staff, Subject, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
+/// Topics by a condition of `t` and of `p` above it, which binds the moment as `$1`.
+macro_rules! topics {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.id, t.code, t.name, p.name FROM topics t LEFT JOIN topics p ON p.id = t.parent_id WHERE ",
+            $condition,
+            " ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, t.position, t.id"
+        )
+    };
+}
+
 /// The topics that a new request can be about, in the order the shop gave them: those below another one follow it, and are called
 /// by both names. What is below a topic that is closed is closed with it.
 pub async fn topics(conn: &mut Conn) -> Result<Vec<Topic>, Error> {
-    const SQL: &str = "SELECT t.id, t.code, t.name, p.name FROM topics t LEFT JOIN topics p ON p.id = t.parent_id \
-                       WHERE (t.closed_at IS NULL OR t.closed_at > $1) AND (p.closed_at IS NULL OR p.closed_at > $1) \
-                       ORDER BY COALESCE(p.position, t.position), COALESCE(p.id, t.id), t.parent_id IS NOT NULL, \
-                       t.position, t.id";
+    const OPEN: &str =
+        topics!("(t.closed_at IS NULL OR t.closed_at > $1) AND (p.closed_at IS NULL OR p.closed_at > $1)");
+    named(conn, OPEN).await
+}
+
+/// The other topics, likewise: nothing new is about them, and what was written is still found by them.
+pub async fn closed_topics(conn: &mut Conn, by: &Staff) -> Result<Vec<Topic>, Error> {
+    const CLOSED: &str = topics!("t.closed_at <= $1 OR p.closed_at <= $1");
+    by.may(Right::Requests)?;
+    named(conn, CLOSED).await
+}
+
+async fn named(conn: &mut Conn, sql: &'static str) -> Result<Vec<Topic>, Error> {
     type Found = (TopicId, String, Json<Localized>, Option<Json<Localized>>);
     let now = conn.now();
-    let found: Vec<Found> = on!(conn, |c| sqlx::query_as(SQL).bind(now).fetch_all(c).await)?;
+    let found: Vec<Found> = on!(conn, |c| sqlx::query_as(sql).bind(now).fetch_all(c).await)?;
     let topic = |(id, code, Json(name), above): Found| Topic {
         id,
         code,
@@ -978,10 +998,32 @@ pub async fn queue(
     }
     let rows: Vec<Row> = db::list(&mut conn, query.tail(tail).limit(limit)).await?;
     drop(conn);
-    let reason = &format!("{} shown", rows.len());
+    let reason = &format!("{} shown{}", rows.len(), told(filter));
     db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "request.queue", None, None, reason).await?) }))
         .await?;
     Ok(rows)
+}
+
+/// What a filter narrows to, as the log tells it: ids and codes, and of what is looked for that there are words.
+fn told(filter: &Filter) -> String {
+    let assignee = match filter.assignee {
+        Assignee::Anyone => None,
+        Assignee::Me => Some("assignee me".to_owned()),
+        Assignee::Nobody => Some("assignee nobody".to_owned()),
+        Assignee::Of(id) => Some(format!("assignee {id}")),
+    };
+    let parts = [
+        filter.status.map(|status| format!("status {}", status.code())),
+        (filter.unclosed && !filter.overdue).then(|| "status unclosed".to_owned()),
+        filter.overdue.then(|| "status overdue".to_owned()),
+        assignee,
+        filter.topic.map(|id| format!("topic {id}")),
+        filter.queue.map(|id| format!("queue {id}")),
+        (!filter.tag.is_empty()).then(|| format!("tag {}", filter.tag)),
+        filter.priority.map(|priority| format!("priority {}", priority.code())),
+        (!filter.text.is_empty()).then(|| "find words".to_owned()),
+    ];
+    parts.into_iter().flatten().map(|part| format!(", {part}")).collect()
 }
 
 /// A query over requests, called `r`, narrowed to what a filter lets through.
@@ -1444,7 +1486,7 @@ pub async fn set_status(db: &Db, by: &Staff, number: i64, to: Status, seen: Date
     .await
 }
 
-/// Takes a request, from a colleague too; a new one is open then. `from` is whose it was when it was read: fails with
+/// Takes a request, from a colleague too, who is told; a new one is open then. `from` is whose it was when it was read: fails with
 /// [`Error::Stale`] when it is somebody else's by now, so that of two who take it at once one does, and with
 /// [`Error::Forbidden`] where others work in its queue.
 pub async fn assign_to_me(db: &Db, by: &Staff, number: i64, from: Option<StaffId>) -> Result<(), Error> {
@@ -1487,7 +1529,12 @@ async fn assign(
             )
             .await?;
             audit(tx, by, step, &held).await?;
-            Ok(live::note(tx, held.id, live::Kind::Inside).await?)
+            let lost = from.filter(|from| *from != by.id());
+            if let Some(staff) = lost {
+                levels::take(tx, held.id, staff).await?;
+            }
+            live::note(tx, held.id, live::Kind::Inside).await?;
+            Ok(live::ring(tx, held.id, lost.as_slice()).await?)
         })
     })
     .await

@@ -197,6 +197,17 @@ pub enum Which {
     Ended,
 }
 
+impl Which {
+    /// As the log calls them.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Overdue => "overdue",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// Where a page of tasks ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -467,7 +467,12 @@ pub async fn list(
     let mut conn = db.read().await?;
     let tasks: Vec<Task> = db::list(&mut conn, query.limit(limit)).await?;
     drop(conn);
-    let reason = &format!("{} shown", tasks.len());
+    let whose = match owner {
+        Some(id) if id == by.id() => ", assignee me".to_owned(),
+        Some(id) => format!(", assignee {id}"),
+        None => String::new(),
+    };
+    let reason = &format!("{} shown, tasks {}{whose}", tasks.len(), which.code());
     db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "task.list", None, None, reason).await?) }))
         .await?;
     Ok(tasks)

@@ -1,13 +1,16 @@
 //! The desk: queues, priorities, tags, kept filters, changes of many requests at once, and how requests are found.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, purchase, role, sql, staff, text, topic};
-use crate::common::requests::{answer, opened, queue, write, write_about};
+use crate::common::requests::{answer, change, opened, queue, write, write_about};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::flaw::Flaw;
 use crm::id::{ArticleId, BulkId, LineId, QueueId, StaffId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules, Who};
+use crm::request::level::Told;
 use crm::request::link::{self, Chosen};
+use crm::request::live;
+use crm::request::mention;
 use crm::request::store::bulk::{self, Act, Refused, Undone};
 use crm::request::store::{self, index, queues, saved, tags};
 use crm::request::{Assignee, Cursor, Filter, NewRating, NewRequest, Row, Sort, Status, TakenDown, Upload};
@@ -100,11 +103,9 @@ crm::both_engines!(a_request_is_found_by_all_that_is_known_of_it, async |world| 
         .expect("said");
     assert_eq!(found(world, &agent, "übe").await, [second]);
     let acts = [Act::Tag("доставка завтра".into())];
-    bulk::change(&world.db, &agent, &[first, second], &acts)
-        .await
-        .expect("done");
+    change(&world.db, &agent, &[first, second], &acts).await.expect("done");
     assert_eq!(found(world, &agent, "завтра").await, [first, second]);
-    bulk::change(&world.db, &agent, &[second], &[Act::Untag("доставка завтра".into())])
+    change(&world.db, &agent, &[second], &[Act::Untag("доставка завтра".into())])
         .await
         .expect("done");
     assert_eq!(found(world, &agent, "завтра").await, [first]);
@@ -483,9 +484,7 @@ crm::both_engines!(a_closed_queue_gets_nothing_and_an_unused_one_goes, async |wo
     let used = queues::remove(db, &lead, own).await;
     assert!(matches!(used, Err(Error::Stale)), "{used:?}");
     // Undone after it went, a change leads into no queue.
-    let moved = bulk::change(db, &lead, &[first], &[Act::Queue(above)])
-        .await
-        .expect("moved");
+    let moved = change(db, &lead, &[first], &[Act::Queue(above)]).await.expect("moved");
     let nowhere = [(below, (Some(own), Priority::High), (None, Priority::High))];
     queues::set_beginnings(db, &lead, &nowhere).await.expect("set");
     queues::remove(db, &lead, own).await.expect("removed");
@@ -697,7 +696,7 @@ crm::both_engines!(requests_are_given_to_who_may_open_them, async |world| {
     }
     assert_eq!(agents(Some(id)).await, [vera], "named, and his role opens none");
     for to in [igor, vera] {
-        bulk::change(&world.db, &lead, &[number], &[Act::Assign(Some(to))])
+        change(&world.db, &lead, &[number], &[Act::Assign(Some(to))])
             .await
             .expect("done");
         let is_given = assignee(world, number).await == Some(to);
@@ -754,7 +753,7 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
     store::close(db, &anna, number).await.expect("closed");
     store::reopen(db, &anna, number).await.expect("open again");
     // Many at once are held to the same.
-    let id = bulk::change(db, &igor, &[number], &[Act::Status(Status::Closed)])
+    let id = change(db, &igor, &[number], &[Act::Status(Status::Closed)])
         .await
         .expect("tried");
     let mut conn = db.read().await.expect("a connection");
@@ -764,7 +763,7 @@ crm::both_engines!(a_queue_says_who_may_do_what, async |world| {
         (0, vec![(number, Refused::Status)], false)
     );
     drop(conn);
-    let id = bulk::change(db, &vera, &[number], &[Act::Assign(Some(igor.id()))])
+    let id = change(db, &vera, &[number], &[Act::Assign(Some(igor.id()))])
         .await
         .expect("tried");
     let mut conn = db.read().await.expect("a connection");
@@ -847,9 +846,9 @@ crm::both_engines!(a_request_has_so_many_tags_and_no_more, async |world| {
     let db = &world.db;
     let number = write(world, &anna, "x").await;
     let all: Vec<Act> = (0..20).map(|n| Act::Tag(format!("t{n}"))).collect();
-    bulk::change(db, &agent, &[number], &all).await.expect("done");
+    change(db, &agent, &[number], &all).await.expect("done");
     let told = async |acts: &[Act]| {
-        let id = bulk::change(db, &agent, &[number], acts).await.expect("tried");
+        let id = change(db, &agent, &[number], acts).await.expect("tried");
         let mut conn = db.read().await.expect("a connection");
         let told = bulk::outcome(&mut conn, &agent, id).await.expect("read");
         told.expect("there").refused
@@ -931,7 +930,7 @@ crm::both_engines!(
         }
         let (first, second, third) = (numbers[0], numbers[1], numbers[2]);
         store::close(db, &anna, third).await.expect("closed");
-        bulk::change(db, &agent, &[second], &[Act::Tag("old".into())])
+        change(db, &agent, &[second], &[Act::Tag("old".into())])
             .await
             .expect("done");
         later(world, 1);
@@ -950,7 +949,7 @@ crm::both_engines!(
         ];
         // A number twice, and one that nobody has.
         let chosen: Vec<i64> = numbers.iter().copied().chain([first, 99_999]).collect();
-        let id = bulk::change(db, &agent, &chosen, &acts).await.expect("done");
+        let id = change(db, &agent, &chosen, &acts).await.expect("done");
         let told = async |who: &Staff, id: BulkId| {
             let mut conn = db.read().await.expect("a connection");
             bulk::outcome(&mut conn, who, id).await.expect("read")
@@ -975,7 +974,7 @@ crm::both_engines!(
         let told_closed = async || one!(world, i64, "SELECT COUNT(*) FROM notifications WHERE kind = 'closed'");
         assert_eq!(told_closed().await, 229, "by staff, which customers are told");
         // The same once more changes nothing.
-        let again = bulk::change(db, &agent, &[first, second], &acts).await.expect("done");
+        let again = change(db, &agent, &[first, second], &acts).await.expect("done");
         let outcome = told(&agent, again).await.expect("there");
         assert_eq!(outcome.refused, [(first, Refused::Same), (second, Refused::Same)]);
 
@@ -997,7 +996,7 @@ crm::both_engines!(
         );
 
         // After a minute it is too late; after a day nothing tells of it.
-        let id = bulk::change(db, &agent, &[first], &[Act::Tag("late".into())])
+        let id = change(db, &agent, &[first], &[Act::Tag("late".into())])
             .await
             .expect("done");
         later(world, 60);
@@ -1008,7 +1007,7 @@ crm::both_engines!(
         assert_eq!(told(&agent, id).await, None);
         assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM request_bulk_items"), 0);
 
-        let flaws = async |numbers: &[i64], acts: &[Act]| match bulk::change(db, &agent, numbers, acts).await {
+        let flaws = async |numbers: &[i64], acts: &[Act]| match change(db, &agent, numbers, acts).await {
             Err(Error::Invalid(flaws)) => flaws,
             other => panic!("{other:?}"),
         };
@@ -1031,6 +1030,75 @@ crm::both_engines!(
         );
     }
 );
+
+crm::both_engines!(of_two_who_take_a_request_from_the_list_one_does, async |world| {
+    topic(world, "card", 1).await;
+    let (anna, olga, petr) = (
+        customer(world, "Anna", "K").await,
+        staff(world, "olga").await,
+        staff(world, "petr").await,
+    );
+    let db = &world.db;
+    let (first, second) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
+    let last = async || {
+        let mut conn = db.read().await.expect("a connection");
+        live::last(&mut conn, &SYSTEM).await.expect("the last")
+    };
+    let refused = async |by: &Staff, id: BulkId| {
+        let mut conn = db.read().await.expect("a connection");
+        let told = bulk::outcome(&mut conn, by, id).await.expect("read").expect("there");
+        (told.changed, told.refused)
+    };
+    let inbox = async |of: &Staff| {
+        let told = mention::inbox(db, of, None, 10).await.expect("an inbox");
+        told.iter().map(|one| (one.number, one.level)).collect::<Vec<_>>()
+    };
+    let (both, mine) = ([first, second], |by: &Staff| [Act::Assign(Some(by.id()))]);
+    // Both look at the list at the same moment. That somebody opens a request changes nothing of it.
+    let seen = last().await;
+    live::be_here(db, &petr, first, true).await.expect("here");
+    let id = bulk::change(db, &olga, &[first], &mine(&olga), seen)
+        .await
+        .expect("hers");
+    assert_eq!(refused(&olga, id).await, (1, vec![]));
+    let id = bulk::change(db, &petr, &both, &mine(&petr), seen).await.expect("tried");
+    assert_eq!(refused(&petr, id).await, (1, vec![(first, Refused::Changed)]));
+    assert_eq!(
+        (assignee(world, first).await, assignee(world, second).await),
+        (Some(olga.id()), Some(petr.id()))
+    );
+    // Nor is what a colleague or the customer said overwritten by a status.
+    let seen = last().await;
+    store::answer(db, &anna, second, "and yet", &[]).await.expect("said");
+    let close = [Act::Status(Status::Closed)];
+    let id = bulk::change(db, &petr, &[second], &close, seen).await.expect("tried");
+    assert_eq!(refused(&petr, id).await, (0, vec![(second, Refused::Changed)]));
+
+    // Whoever has seen whose it is may take it, and who had it is told; undone in time, it was never said.
+    later(world, 1);
+    let id = change(db, &petr, &[first], &mine(&petr)).await.expect("taken");
+    assert_eq!(assignee(world, first).await, Some(petr.id()));
+    assert_eq!(inbox(&olga).await, [(first, Some(Told::Taken))]);
+    bulk::undo(db, &petr, id).await.expect("undone");
+    assert_eq!(
+        (assignee(world, first).await, inbox(&olga).await),
+        (Some(olga.id()), vec![])
+    );
+    change(db, &petr, &[first], &[Act::Assign(None)])
+        .await
+        .expect("nobody's");
+    assert_eq!(inbox(&olga).await, [(first, Some(Told::Taken))]);
+    assert_eq!(inbox(&petr).await, [], "whoever did it knows");
+    // By the button of its page as well; whoever hands back their own knows.
+    store::assign_to_me(db, &olga, second, Some(petr.id()))
+        .await
+        .expect("taken over");
+    assert_eq!(inbox(&petr).await, [(second, Some(Told::Taken))]);
+    store::unassign(db, &olga, second, Some(olga.id()))
+        .await
+        .expect("handed back");
+    assert_eq!(inbox(&olga).await, [(first, Some(Told::Taken))]);
+});
 
 crm::both_engines!(a_request_is_sorted_by_who_has_read_it, async |world| {
     topic(world, "card", 1).await;
@@ -1107,7 +1175,7 @@ crm::both_engines!(a_request_is_put_into_another_queue_by_hand, async |world| {
     bulk::sort(db, &agent, number, &mine, seen().await)
         .await
         .expect("taken");
-    let id = bulk::change(db, &agent, &[number], &[Act::Queue(billing)])
+    let id = change(db, &agent, &[number], &[Act::Queue(billing)])
         .await
         .expect("changed");
     assert_eq!(stands().await, (Some(billing), None));
@@ -1124,10 +1192,10 @@ crm::both_engines!(tags_are_counted_and_called_otherwise, async |world| {
     );
     let db = &world.db;
     let (first, second) = (write(world, &anna, "x").await, write(world, &anna, "y").await);
-    bulk::change(db, &agent, &[first, second], &[Act::Tag("broken".into())])
+    change(db, &agent, &[first, second], &[Act::Tag("broken".into())])
         .await
         .expect("done");
-    bulk::change(db, &agent, &[second], &[Act::Tag("defect".into())])
+    change(db, &agent, &[second], &[Act::Tag("defect".into())])
         .await
         .expect("done");
     store::close(db, &anna, second).await.expect("closed");
@@ -1336,12 +1404,12 @@ crm::both_engines!(what_somebody_has_who_is_gone_is_handed_back, async |world| {
     }
     for number in &numbers[..3] {
         let act = [Act::Assign(Some(gone.id()))];
-        bulk::change(db, &lead, &[*number], &act).await.expect("given");
+        change(db, &lead, &[*number], &act).await.expect("given");
     }
     let act = [Act::Status(Status::Waiting)];
-    bulk::change(db, &lead, &numbers[1..2], &act).await.expect("waiting");
+    change(db, &lead, &numbers[1..2], &act).await.expect("waiting");
     let act = [Act::Status(Status::Closed)];
-    bulk::change(db, &lead, &numbers[2..3], &act).await.expect("closed");
+    change(db, &lead, &numbers[2..3], &act).await.expect("closed");
 
     let early = bulk::hand_back(db, &keeper, gone.id()).await;
     assert!(matches!(early, Err(Error::Stale)), "they work here: {early:?}");

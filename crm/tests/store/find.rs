@@ -307,6 +307,44 @@ crm::both_engines!(everything_is_found_that_one_has_the_right_to, async |world| 
     }
 });
 
+crm::both_engines!(an_article_is_found_by_the_beginnings_of_its_words, async |world| {
+    let agent = staff(world, "agent").await;
+    let db = &world.db;
+    for (code, name) in [("A-11", "Чайник Ёлка, 2 л"), ("4600000000015", "Чай \"Лесной\"")] {
+        sql!(
+            world,
+            "INSERT INTO articles (id, code, name, search) VALUES ($1, $2, $3, $4)",
+            crm::id::ArticleId::new(),
+            code,
+            name,
+            crm::lang::fold(name)
+        );
+    }
+    let codes = async |text: &str| {
+        let found = store::everything(db, &agent, text).await.expect("searched");
+        found.articles.into_iter().map(|one| one.code).collect::<Vec<_>>()
+    };
+    let (kettle, tea) = ("A-11".to_owned(), "4600000000015".to_owned());
+    assert_eq!(codes("чай").await, [tea.clone(), kettle.clone()], "by their names");
+    assert_eq!(codes("ЁЛКА чай").await, [kettle.clone()], "each word, in any order");
+    assert_eq!(codes("a-11").await, [kettle.clone()]);
+    assert_eq!(codes("4600000000015").await, [tea], "by what is printed on it");
+    for text in ["ник", "елка лесной", "чайники", "%%", "«»", "a_12\0"] {
+        assert_eq!(codes(text).await, [""; 0], "{text}");
+    }
+    // By another name as soon as it has one, and by the old one no more.
+    sql!(
+        world,
+        "UPDATE articles SET name = 'Самовар', search = 'самовар' WHERE code = 'A-11'"
+    );
+    assert_eq!(codes("самов").await, [kettle]);
+    assert_eq!(codes("елка").await, [""; 0]);
+    assert_eq!(
+        one!(world, i64, "SELECT COUNT(*) FROM article_words WHERE word = 'самовар'"),
+        1
+    );
+});
+
 crm::both_engines!(
     a_receipt_is_found_by_its_code_and_without_a_customer_too,
     async |world| {

@@ -1,7 +1,7 @@
 //! Service levels: the clocks of requests as they follow what happens and what comes of time, and what leads set up.
 
 use crate::common::people::{SYSTEM, again, customer, lead, one, role, sql, staff, topic};
-use crate::common::requests::{answer, queue, seen, write};
+use crate::common::requests::{answer, change, queue, seen, write};
 use chrono::{DateTime, TimeDelta, Utc};
 use crm::Error;
 use crm::db::scoped;
@@ -115,6 +115,13 @@ async fn tend(world: &World) {
         levels::run_due(&world.db, &SYSTEM, || true)
     );
     one.and(other).expect("it runs");
+}
+
+/// Says by hand that the customer is waited for.
+async fn wait(world: &World, by: &Staff, number: i64) {
+    let read = seen(world, by, number).await;
+    let set = store::set_status(&world.db, by, number, Status::Waiting, read).await;
+    set.expect("waiting");
 }
 
 /// What should have been done before now.
@@ -440,37 +447,42 @@ crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
     clock(world, 0);
     set_up(world, &lead).await;
     let (late, in_time) = (write(world, &anna, "hello").await, write(world, &anna, "hello").await);
-    let wait = async |number| {
-        let read = seen(world, &agent, number).await;
-        store::set_status(&world.db, &agent, number, Status::Waiting, read)
-            .await
-            .expect("waiting");
+    let say = async |number| {
+        let said = store::answer(&world.db, &anna, number, "well?", &[]).await;
+        said.expect("said");
     };
-    clock(world, 50);
-    wait(in_time).await;
-    clock(world, 61);
-    wait(late).await;
+    clock(world, 5);
+    for number in [late, in_time] {
+        answer(world, &agent, number, "hello").await;
+    }
+    clock(world, 10);
+    for number in [late, in_time] {
+        say(number).await;
+        assert_eq!(first_due(world, number).await, Some(moment(40)));
+    }
+    clock(world, 30);
+    wait(world, &agent, in_time).await;
+    clock(world, 41);
+    wait(world, &agent, late).await;
     clock(world, 500);
     tend(world).await;
     let numbers: Vec<i64> = overdue(world, &agent).await.iter().map(|row| row.number).collect();
     assert_eq!(numbers, [late]);
-    assert_eq!(first_due(world, late).await, Some(moment(60)));
+    assert_eq!(first_due(world, late).await, Some(moment(40)));
     assert_eq!(
         clocks(world, late).await,
-        ["first_answer stands late", "solution stands"]
+        ["first_answer met", "solution stands", "next_answer stands late"]
     );
     assert_eq!(first_due(world, in_time).await, None);
     // It goes on where it stood: ten minutes are left.
-    store::answer(&world.db, &anna, in_time, "well?", &[])
-        .await
-        .expect("said");
+    say(in_time).await;
     assert_eq!(first_due(world, in_time).await, Some(moment(510)));
 
     let mut conn = world.db.read().await.expect("a connection");
     let ids: Vec<_> = overdue(world, &agent).await.iter().map(|row| row.id).collect();
     let of = levels::of(&mut conn, &agent, &ids).await.expect("read");
     let shown: Vec<_> = of[&ids[0]].iter().map(|due| (due.kind, due.is_paused)).collect();
-    assert_eq!(shown, [(Kind::FirstAnswer, true), (Kind::Solution, true)]);
+    assert_eq!(shown, [(Kind::NextAnswer, true), (Kind::Solution, true)]);
     drop(conn);
 
     answer(world, &agent, late, "so it is").await;
@@ -480,7 +492,51 @@ crm::both_engines!(what_is_late_is_not_hidden_by_waiting, async |world| {
         .iter()
         .map(|line| (line.topic.en.as_str(), line.kind, line.kept, line.missed, line.dropped))
         .collect();
-    assert_eq!(figures, [("card", Kind::FirstAnswer, 1, 1, 0)]);
+    assert_eq!(
+        figures,
+        [
+            ("card", Kind::FirstAnswer, 2, 0, 0),
+            ("card", Kind::NextAnswer, 1, 1, 0)
+        ]
+    );
+});
+
+crm::both_engines!(the_first_answer_is_owed_whatever_the_status_says, async |world| {
+    topic(world, "card", 1).await;
+    let anna = customer(world, "Anna", "K").await;
+    let (lead, agent) = people(world).await;
+    clock(world, 0);
+    set_up(world, &lead).await;
+    let (first, other) = (write(world, &anna, "hello").await, write(world, &anna, "hello").await);
+    clock(world, 10);
+    wait(world, &agent, first).await;
+    assert_eq!(clocks(world, first).await, ["first_answer runs", "solution stands"]);
+    assert_eq!(first_due(world, first).await, Some(moment(60)));
+    // One that stood still, as it once did, runs on from the next round of the job.
+    wait(world, &agent, other).await;
+    sql!(
+        world,
+        "UPDATE request_clocks SET paused_at = $2, due_at = NULL, next_at = $2 WHERE kind = 'first_answer' \
+         AND request_id = (SELECT id FROM requests WHERE number = $1)",
+        other,
+        moment(10)
+    );
+    clock(world, 30);
+    tend(world).await;
+    assert_eq!(clocks(world, other).await, ["first_answer runs", "solution stands"]);
+    assert_eq!(
+        first_due(world, other).await,
+        Some(moment(80)),
+        "without the time that it stood"
+    );
+
+    clock(world, 61);
+    tend(world).await;
+    let numbers: Vec<i64> = overdue(world, &agent).await.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, [first]);
+    assert_eq!(told(world, &lead).await, ["breach"], "nobody works on it");
+    answer(world, &agent, first, "hello").await;
+    assert_eq!(clocks(world, first).await, ["first_answer met late", "solution stands"]);
 });
 
 crm::both_engines!(a_caller_is_promised_what_a_writer_is, async |world| {
@@ -531,7 +587,7 @@ crm::both_engines!(what_staff_change_by_hand_moves_clocks_and_is_undone, async |
     assert_eq!(first_due(world, number).await, Some(moment(15)), "no job has looked");
 
     clock(world, 11);
-    let closed = bulk::change(db, &agent, &[number], &[Act::Status(Status::Closed)]).await;
+    let closed = change(db, &agent, &[number], &[Act::Status(Status::Closed)]).await;
     assert_eq!(clocks(world, number).await, ["first_answer dropped", "solution met"]);
     assert_eq!(first_due(world, number).await, None);
     bulk::undo(db, &agent, closed.expect("closed")).await.expect("undone");

@@ -1,7 +1,7 @@
 //! That something changed of a request, and who of staff has one open.
 
 use crate::common::people::{SYSTEM, customer, lead, marketer, moments_after, one, role, sql, staff, text, topic};
-use crate::common::requests::{seen, write};
+use crate::common::requests::{change, seen, write};
 use chrono::TimeDelta;
 use crm::Error;
 use crm::request::desk::Priority;
@@ -140,18 +140,23 @@ crm::both_engines!(what_comes_into_an_inbox_rings_for_whoever_it_is_for, async |
     sort(&olga, Act::Assign(Some(petr.id()))).await;
     sort(&olga, Act::Assign(Some(petr.id()))).await;
     assert_eq!(told(&petr).await, [(number, Some(Told::Given)), (number, None)], "once");
+    later();
     sort(&olga, Act::Assign(Some(olga.id()))).await;
-    assert_eq!((rings(&petr).await, rings(&olga).await), (2, 0));
+    assert_eq!(
+        told(&petr).await[..2],
+        [(number, Some(Told::Taken)), (number, Some(Told::Given))]
+    );
+    assert_eq!((rings(&petr).await, rings(&olga).await), (3, 0));
     assert_eq!(told(&olga).await, []);
 
     // Many at once; undone in time, it was never said.
     later();
     let act = [Act::Assign(Some(petr.id()))];
-    let id = bulk::change(db, &olga, &[number], &act).await.expect("given");
-    assert_eq!(told(&petr).await.len(), 3);
+    let id = change(db, &olga, &[number], &act).await.expect("given");
+    assert_eq!(told(&petr).await.len(), 4);
     bulk::undo(db, &olga, id).await.expect("undone");
-    assert_eq!(told(&petr).await.len(), 2);
-    assert_eq!(rings(&petr).await, 4, "the bell counts it no more");
+    assert_eq!(told(&petr).await.len(), 3);
+    assert_eq!(rings(&petr).await, 5, "the bell counts it no more");
 
     // In turn, as it comes in and by the job.
     let name = &text("billing");

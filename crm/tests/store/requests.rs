@@ -156,9 +156,12 @@ crm::both_engines!(a_form_hears_of_every_flaw_at_once, async |world| {
         [field("topic", Flaw::NotAChoice), field("text", Flaw::ControlCharacters)]
     );
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 0);
+    let agent = staff(world, "agent").await;
     let mut conn = world.db.read().await.expect("a connection");
     let topics = store::topics(&mut conn).await.expect("topics");
     assert_eq!(topics.iter().map(|t| t.code.as_str()).collect::<Vec<_>>(), ["card"]);
+    let closed = store::closed_topics(&mut conn, &agent).await.expect("topics");
+    assert_eq!(closed.iter().map(|t| t.code.as_str()).collect::<Vec<_>>(), ["old"]);
     drop(conn);
     write(world, &anna, &"я".repeat(4000)).await;
 });
@@ -905,6 +908,25 @@ crm::both_engines!(the_queue_is_filtered_counted_and_sorted, async |world| {
         ),
         3
     );
+    // What it was narrowed to stands there too, but no word that was looked for: it may be a name.
+    let told = {
+        let mut conn = world.db.read().await.expect("a connection");
+        let sql = "SELECT reason FROM audit WHERE action = 'request.queue'";
+        let told: Vec<String> = crm::on!(&mut conn, |c| sqlx::query_scalar(sql).fetch_all(c).await).expect("rows");
+        told
+    };
+    for reason in [
+        "1 shown, status waiting".to_owned(),
+        "3 shown, status unclosed".to_owned(),
+        "1 shown, assignee me".to_owned(),
+        format!("1 shown, assignee {}", colleague.id()),
+        format!("1 shown, topic {other}"),
+        format!("1 shown, status unclosed, assignee nobody, topic {card}"),
+        "2 shown, find words".to_owned(),
+    ] {
+        assert!(told.contains(&reason), "{reason}: {told:?}");
+    }
+    assert!(told.iter().all(|reason| !reason.contains("boris")), "{told:?}");
 });
 
 crm::both_engines!(pages_have_no_gap_and_nothing_twice, async |world| {

@@ -1,6 +1,7 @@
 //! Tasks: whose they are, what may be done with them and by whom, in what order they are read.
 
 use crate::common::people::{self, SYSTEM, one, sql};
+use crate::common::requests::change;
 use crate::common::{customer, days, ready, sign_in};
 use crm::Error;
 use crm::db::Db;
@@ -9,7 +10,7 @@ use crm::id::{CustomerId, StaffId, TaskId};
 use crm::lang::Localized;
 use crm::request::Status;
 use crm::request::mention;
-use crm::request::store::bulk::{self, Act};
+use crm::request::store::bulk::Act;
 use crm::request::store::queues;
 use crm::staff::managing::{self, Handed};
 use crm::task::store::{self as tasks, add, assign, end, list};
@@ -312,6 +313,9 @@ crm::both_engines!(tasks_of_others_are_seen_by_leads_alone, async |world| {
     drop(conn);
     // Whoever looked at a list is written down.
     assert!(one!(world, i64, "SELECT COUNT(*) FROM audit WHERE action = 'task.list'") >= 6);
+    let own =
+        "SELECT COUNT(*) FROM audit WHERE action = 'task.list' AND reason LIKE '% shown, tasks open, assignee me'";
+    assert!(one!(world, i64, own) > 0);
 });
 
 crm::both_engines!(a_task_is_due_at_an_hour_of_its_day, async |world| {
@@ -480,9 +484,9 @@ crm::both_engines!(what_somebody_has_who_is_gone_is_handed_over, async |world| {
         numbers.push(number.expect("a request"));
     }
     let act = [Act::Assign(Some(gone.id()))];
-    bulk::change(db, &lead, &numbers, &act).await.expect("given");
+    change(db, &lead, &numbers, &act).await.expect("given");
     let act = [Act::Status(Status::Closed)];
-    bulk::change(db, &lead, &numbers[1..2], &act).await.expect("closed");
+    change(db, &lead, &numbers[1..2], &act).await.expect("closed");
     // The lead does not work in the queue of the third.
     let name = &Localized::new("Платежи", "Billing");
     let queue = queues::create(db, &ada, "billing", name).await.expect("a queue");

@@ -28,10 +28,20 @@ async fn find(who: &mut Browser, words: &str) -> Reply {
     who.get(found.location()).await
 }
 
-/// Does something with these requests.
+/// What the list says of when it was shown.
+async fn seen(who: &mut Browser, at: &str) -> String {
+    let form = who.get(at).await.form("request.bulk");
+    form.get("seen").expect("it says what was seen").to_owned()
+}
+
+/// Does something with these requests, as who sees them as they are now.
 async fn change(who: &mut Browser, numbers: &[&str], fields: &[(&str, &str)]) -> Reply {
+    let seen = seen(who, "/admin/requests?status=all").await;
     let chosen = numbers.iter().map(|number| ("numbers[]", *number));
-    let sent: Vec<_> = chosen.chain(fields.iter().copied()).collect();
+    let sent: Vec<_> = chosen
+        .chain(fields.iter().copied())
+        .chain([("seen", seen.as_str())])
+        .collect();
     who.send(LIST, "request.bulk", &sent).await
 }
 
@@ -137,10 +147,9 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
     ask(&mut town.anna, "card", "И снова варежки").await;
     let page = find(&mut town.agent, "варежк").await;
     let at = page.path.clone();
-    let done = town
-        .agent
-        .send(&at, "request.bulk", &[("all", "yes"), ("tag", "зима")])
-        .await;
+    let shown = seen(&mut town.agent, &at).await;
+    let sent = [("all", "yes"), ("tag", "зима"), ("seen", shown.as_str())];
+    let done = town.agent.send(&at, "request.bulk", &sent).await;
     let told = town.agent.get(done.location()).await.text();
     assert!(told.contains("Изменено 2 обращения."), "{told}");
     assert_eq!(
@@ -152,7 +161,8 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
     // Where what was looked for is known no more, all of it is not everything there is.
     let mut vera = town.app.staff_as("vera", "agent").await;
     for at in [at.as_str(), "/admin/requests?status=all&topic=gone"] {
-        let lost = vera.send(at, "request.bulk", &[("all", "yes"), ("tag", "лето")]).await;
+        let sent = [("all", "yes"), ("tag", "лето"), ("seen", shown.as_str())];
+        let lost = vera.send(at, "request.bulk", &sent).await;
         assert_eq!(lost.status, StatusCode::UNPROCESSABLE_ENTITY, "{at}: {}", lost.text());
         assert!(lost.text().contains("здесь всё изменилось"), "{at}: {}", lost.text());
     }
@@ -162,6 +172,55 @@ async fn all_that_the_filter_finds_changes_with_one_tick() {
             .await,
         0
     );
+}
+
+#[tokio::test]
+async fn whoever_was_quicker_in_the_list_is_overwritten_by_nobody() {
+    let mut town = Town::new().await;
+    let number = town.request.clone();
+    let mut vera = town.app.staff_as("vera", "agent").await;
+    let whose = "SELECT s.login FROM requests r JOIN staff s ON s.id = r.assignee_id";
+    let refused = format!("Изменились, пока вы смотрели список: № {number}");
+    // Both look at the list, and both take it.
+    let theirs = town.agent.get(LIST).await.form("request.bulk");
+    let hers = vera.get(LIST).await.form("request.bulk");
+    let done = vera
+        .submit(LIST, &hers.with("numbers[]", &number).with("assignee", "me"))
+        .await;
+    vera.get(done.location()).await.assert_says("Изменено 1 обращение.");
+    let late = town
+        .agent
+        .submit(LIST, &theirs.with("numbers[]", &number).with("assignee", "me"))
+        .await;
+    let told = town.agent.get(late.location()).await.text();
+    assert!(
+        told.contains("Изменено 0 обращений.") && told.contains(&refused),
+        "{told}"
+    );
+    assert_eq!(town.app.texts(whose).await, ["vera"]);
+
+    // Of all that is found nothing is changed either that changed since, or came in.
+    let hers = vera.get(LIST).await.form("request.bulk");
+    ask(&mut town.anna, "card", "Где карта?").await;
+    let agents = change(&mut town.agent, &[&number], &[("priority", "urgent")]).await;
+    assert_eq!(agents.status, StatusCode::SEE_OTHER, "{}", agents.text());
+    let late = vera
+        .submit(LIST, &hers.with("all", "yes").with("priority", "low"))
+        .await;
+    let told = vera.get(late.location()).await.text();
+    assert!(
+        told.contains("Изменено 0 обращений.") && told.contains(&refused),
+        "{told}"
+    );
+    let low = "SELECT COUNT(*) FROM requests WHERE priority = 'low'";
+    assert_eq!(town.app.count(low).await, 0);
+
+    // Who sees whose it is may take it, and who had it is told.
+    change(&mut town.agent, &[&number], &[("assignee", "me")]).await;
+    assert!(!town.app.texts(whose).await.contains(&"vera".to_owned()));
+    vera.get("/admin/inbox")
+        .await
+        .assert_says(&format!("Обращение № {number} больше не ваше"));
 }
 
 #[tokio::test]
@@ -646,6 +705,64 @@ async fn a_filter_is_kept_with_how_many_there_are_and_shown_to_colleagues() {
     let removed = vera.submit(LIST, &form).await;
     removed.assert_leads_to("/admin/requests?done=removed");
     assert!(!other.get(LIST).await.text().contains("Ничьи <b>"));
+}
+
+/// What a list was narrowed to stands in the log as the page calls it, but never what was looked for.
+#[tokio::test]
+async fn the_log_tells_in_words_what_the_list_was_narrowed_to() {
+    let mut town = Town::new().await;
+    let at = "/admin/requests?status=waiting&assignee=nobody&topic=card&priority=high&tag=vip";
+    town.agent.get(at).await;
+    find(&mut town.agent, "Лебедева").await;
+    town.agent.get("/admin/tasks").await;
+    let mut chief = town.app.staff_as("chief", "administrator").await;
+    let log = chief.get("/admin/audit?action=request.queue").await.words();
+    for words in [
+        "показано 0 записей, Состояние: Ждём покупателя, Отвечает: Никто, Тема: ",
+        ", Метка: vip, Приоритет: Высокий",
+        ", искали слова",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains("Лебедева"), "{log}");
+    let log = chief.get("/admin/audit?action=task.list").await.words();
+    assert!(log.contains("открытые дела, Отвечает: сам сотрудник"), "{log}");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_closed_since_still_narrows_the_list() {
+    let mut town = Town::new().await;
+    let other = ask(&mut town.anna, "other", "Где карта?").await;
+    let at = "/admin/requests?topic=other";
+    town.agent.send(at, "filter.save", &[("name", "Прочее")]).await;
+    town.app
+        .execute("UPDATE topics SET closed_at = '2020-01-01T00:00:00+00:00' WHERE code = 'other'")
+        .await;
+    let rows = |page: &Reply| -> Vec<String> {
+        let rows = tags(&page.body).into_iter().filter(|tag| tag.name == "tr");
+        rows.filter_map(|row| row.get("data-number").map(str::to_owned))
+            .collect()
+    };
+    let page = town.agent.get(LIST).await;
+    assert_eq!(rows(&page).len(), 2);
+    assert!(page.words().contains("Прочее 1"), "{}", page.words());
+    assert!(
+        page.body.contains("href=\"/admin/requests?topic=other\""),
+        "by the filter that is kept"
+    );
+    let page = town.agent.get(at).await;
+    assert_eq!(rows(&page), [other.clone()]);
+    page.assert_says("(закрыта)");
+    // What is done with all that is found is done with that alone.
+    let shown = seen(&mut town.agent, at).await;
+    let sent = [("all", "yes"), ("tag", "зима"), ("seen", shown.as_str())];
+    let done = town.agent.send(at, "request.bulk", &sent).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let tagged = "SELECT CAST(r.number AS TEXT) FROM request_tags g JOIN requests r ON r.id = g.request_id";
+    assert_eq!(town.app.texts(tagged).await, [other]);
+    // About a topic that nobody knows there is nothing.
+    let page = town.agent.get("/admin/requests?topic=gone").await;
+    assert_eq!((page.status, rows(&page).len()), (StatusCode::OK, 0));
 }
 
 #[tokio::test]

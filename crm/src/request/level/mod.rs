@@ -1,8 +1,9 @@
 //! Service levels: by when staff owe a customer the first answer, the next one and a solution, in working time.
 //!
 //! A policy says how long each may take for requests about a topic and of a priority; the one that fits best counts. What is
-//! promised of a request is a clock: it begins with what the customer did, stands still while the customer is waited for, and
-//! ends with the answer or with the end of the request. Whatever changes a request moves its clocks in the same transaction
+//! promised of a request is a clock: it begins with what the customer did, stands still while the customer is waited for (but for
+//! the first answer, before which nobody asked them anything), and ends with the answer or with the end of the request. Whatever
+//! changes a request moves its clocks in the same transaction
 //! ([`store::follow`]); what comes of time alone, a warning or that it is over, is found by the job ([`store::run_due`]).
 
 mod calendar;
@@ -47,6 +48,8 @@ pub enum Told {
     Returned,
     /// It was given to them, in turn or by a colleague.
     Given,
+    /// A colleague took it from them, or gave it to others.
+    Taken,
 }
 
 impl Told {
@@ -58,6 +61,7 @@ impl Told {
             Self::Escalation => "escalation",
             Self::Returned => "returned",
             Self::Given => "given",
+            Self::Taken => "taken",
         }
     }
 }

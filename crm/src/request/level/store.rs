@@ -80,6 +80,12 @@ impl State {
         }
     }
 
+    /// Whether a clock of this kind stands still here: the customer is waited for. Whoever has not been answered once was asked
+    /// nothing, whatever the status says, so the first answer does not wait for them.
+    fn stands(&self, kind: Kind) -> bool {
+        self.status == Status::Waiting && kind != Kind::FirstAnswer
+    }
+
     /// What is owed that no clock runs for yet, and since when.
     fn missing(&self, running: &[Clock]) -> Vec<(Kind, DateTime<Utc>)> {
         let runs = |is: fn(Kind) -> bool| running.iter().any(|clock| is(clock.kind));
@@ -265,7 +271,7 @@ pub(crate) async fn follow(tx: &mut Tx, request: RequestId, at: DateTime<Utc>, i
             clock.end(tx, at, End::Dropped).await?;
             continue;
         };
-        clock.reckon(policy, calendar, at, state.status == Status::Waiting);
+        clock.reckon(policy, calendar, at, state.stands(clock.kind));
         clock.put(tx, request, minutes).await?;
         due_at = [due_at, clock.due_at].into_iter().flatten().min();
     }
@@ -515,11 +521,17 @@ pub(crate) async fn give(tx: &mut Tx, request: RequestId, to: StaffId) -> Result
     put_notice(tx, request, Told::Given, to).await
 }
 
-/// Takes back what [`give`] said since a moment, where nobody has read it: the request went back.
+/// Tells somebody of staff likewise that a request is theirs no more: a colleague took it, or gave it to others.
+pub(crate) async fn take(tx: &mut Tx, request: RequestId, from: StaffId) -> Result<(), sqlx::Error> {
+    put_notice(tx, request, Told::Taken, from).await
+}
+
+/// Takes back what [`give`] or [`take`] said since a moment, where nobody has read it: the request went back.
 pub(crate) async fn take_back(
     tx: &mut Tx,
     request: RequestId,
     from: StaffId,
+    told: Told,
     since: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "DELETE FROM level_notices WHERE request_id = $1 AND staff_id = $2 AND kind = $3 AND at >= $4 \
@@ -527,7 +539,7 @@ pub(crate) async fn take_back(
     on!(tx, |c| sqlx::query(SQL)
         .bind(request)
         .bind(from)
-        .bind(Told::Given)
+        .bind(told)
         .bind(since)
         .execute(c)
         .await

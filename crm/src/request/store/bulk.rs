@@ -9,6 +9,7 @@ use crate::id::{BulkId, QueueId, RequestId, StaffId, TopicId};
 use crate::notification::{self, Kind};
 use crate::on;
 use crate::request::desk::{Priority, TAGS_MAX};
+use crate::request::level::Told;
 use crate::request::{Filter, Status, Step};
 use crate::staff::{Colleague, Right};
 use crate::who::{Reason, Staff, System};
@@ -56,6 +57,8 @@ pub enum Refused {
     Agent,
     /// It has as many tags as there may be.
     Tags,
+    /// Somebody changed it, or its customer wrote, after it was shown.
+    Changed,
 }
 
 /// What of a request is changed here, as it was before.
@@ -179,6 +182,9 @@ pub(in crate::request) async fn carry_out(
     if let Some(to) = given(by, &before, acts) {
         levels::give(tx, held.id, to).await?;
     }
+    if let Some(from) = lost(by, &before, acts) {
+        levels::take(tx, held.id, from).await?;
+    }
     // Another topic or priority may promise something else.
     let at = held.moment(tx);
     levels::follow(tx, held.id, at, false).await?;
@@ -262,12 +268,30 @@ async fn carry_out_one(tx: &mut Tx, by: &Staff, held: &Held, act: &Act) -> Resul
     Ok(by.record(tx, action, customer, Some(held.id.0), reason).await?)
 }
 
-/// To whom these give a request: to a colleague of whoever does them. They are to be told, last in the transaction.
-pub(in crate::request) fn given(by: &Staff, before: &Values, acts: &[Act]) -> Option<StaffId> {
+/// To whom these give a request: to a colleague of whoever does them.
+fn given(by: &Staff, before: &Values, acts: &[Act]) -> Option<StaffId> {
     acts.iter().find_map(|act| match act {
         Act::Assign(Some(to)) if *to != by.id() && before.assignee_id != Some(*to) => Some(*to),
         _ => None,
     })
+}
+
+/// From whom these take one, likewise: whoever gives their own away knows.
+fn lost(by: &Staff, before: &Values, acts: &[Act]) -> Option<StaffId> {
+    let is_taken = |from: StaffId| {
+        acts.iter().any(|act| match act {
+            Act::Assign(to) => *to != Some(from),
+            Act::Queue(_) => true,
+            _ => false,
+        })
+    };
+    before.assignee_id.filter(|from| *from != by.id() && is_taken(*from))
+}
+
+/// Who finds in their inbox what these did with a request: they are to be told, last in the transaction.
+pub(in crate::request) fn told(by: &Staff, before: &Values, acts: &[Act]) -> Vec<StaffId> {
+    let both = [given(by, before, acts), lost(by, before, acts)];
+    both.into_iter().flatten().collect()
 }
 
 /// What pages that show a request are told: of a status its customer, too.
@@ -334,12 +358,13 @@ pub async fn sort(db: &Db, by: &Staff, number: i64, acts: &[Act], seen: DateTime
             match carry_out(tx, by, &held, acts).await? {
                 Ok(before) => {
                     live::note(tx, held.id, kind(acts)).await?;
-                    Ok(live::ring(tx, held.id, given(by, &before, acts).as_slice()).await?)
+                    Ok(live::ring(tx, held.id, &told(by, &before, acts)).await?)
                 }
                 Err(Refused::Same) => Ok(()),
                 Err(Refused::Agent) => Err(Error::field("assignee", Flaw::NotAChoice)),
                 Err(Refused::Tags) => Err(Error::field("tags", Flaw::TooManyLines { max: TAGS_MAX })),
                 Err(Refused::Status) => Err(Error::Forbidden),
+                Err(Refused::Changed) => Err(Error::Stale),
             }
         })
     })
@@ -384,10 +409,11 @@ pub async fn numbers(db: &Db, by: &Staff, filter: &Filter) -> Result<Vec<i64>, E
     Ok(found.into_iter().map(|(number,)| number).collect())
 }
 
-/// Does these with many requests, a hundred in a transaction: with each all of it or nothing. What became of them is told by
+/// Does these with many requests, a hundred in a transaction: with each all of it or nothing. `seen` is the number of the last change
+/// ([`live::last`]) that was there when they were shown: what changed since is left alone. What became of them is told by
 /// [`outcome`]. Fails with a flaw at `topic` or `assignee`, at `acts` where there is nothing to do, and at `numbers` where
 /// there are none or too many.
-pub async fn change(db: &Db, by: &Staff, numbers: &[i64], acts: &[Act]) -> Result<BulkId, Error> {
+pub async fn change(db: &Db, by: &Staff, numbers: &[i64], acts: &[Act], seen: i64) -> Result<BulkId, Error> {
     const BULK: &str = "INSERT INTO request_bulks (id, staff_id, at) VALUES ($1, $2, $3)";
     by.may(Right::Requests)?;
     // Each once, and always in the same order, so that two of these do not wait for each other.
@@ -421,12 +447,19 @@ pub async fn change(db: &Db, by: &Staff, numbers: &[i64], acts: &[Act]) -> Resul
     })
     .await?;
     for some in numbers.chunks(TOGETHER) {
-        db.write(|tx| scoped(change_some(tx, by, id, some, acts))).await?;
+        db.write(|tx| scoped(change_some(tx, by, id, some, acts, seen))).await?;
     }
     Ok(id)
 }
 
-async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts: &[Act]) -> Result<(), Error> {
+async fn change_some(
+    tx: &mut Tx,
+    by: &Staff,
+    id: BulkId,
+    numbers: &[i64],
+    acts: &[Act],
+    seen: i64,
+) -> Result<(), Error> {
     const ITEM: &str = "INSERT INTO request_bulk_items (bulk_id, request_id, refused, was, changed_at) \
                         VALUES ($1, $2, $3, $4, (SELECT updated_at FROM requests WHERE id = $5))";
     const REFUSED: &str = "INSERT INTO request_bulk_items (bulk_id, request_id, refused) VALUES ($1, $2, $3)";
@@ -440,7 +473,12 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
             Err(Error::NotFound) => continue,
             Err(e) => return Err(e),
         };
-        match carry_out(tx, by, &held, acts).await? {
+        // It is held by now, so nobody changes it any more.
+        let done = match live::changed_since(tx, held.id, seen).await? {
+            true => Err(Refused::Changed),
+            false => carry_out(tx, by, &held, acts).await?,
+        };
+        match done {
             Err(refused) => on!(tx, |c| sqlx::query(REFUSED)
                 .bind(id)
                 .bind(held.id)
@@ -458,14 +496,14 @@ async fn change_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64], acts:
                     .execute(c)
                     .await
                     .map(drop))?;
-                changed.push((held.id, given(by, &before, acts)));
+                changed.push((held.id, told(by, &before, acts)));
             }
         }
     }
     // Numbers of changes are taken last in a transaction.
-    for (request, given) in changed {
+    for (request, told) in changed {
         live::note(tx, request, kind(acts)).await?;
-        live::ring(tx, request, given.as_slice()).await?;
+        live::ring(tx, request, &told).await?;
     }
     Ok(())
 }
@@ -520,7 +558,8 @@ async fn give_some(
     to: Option<(StaffId, &str)>,
     numbers: &[i64],
 ) -> Result<i64, Error> {
-    let to_whom = to.map(|(id, _)| id).filter(|id| *id != by.id());
+    let told = [to.map(|(id, _)| id), Some(from)];
+    let told: Vec<StaffId> = told.into_iter().flatten().filter(|id| *id != by.id()).collect();
     let act = [Act::Assign(to.map(|(id, _)| id))];
     let mut handed = Vec::new();
     for number in numbers {
@@ -543,7 +582,7 @@ async fn give_some(
     // Numbers of changes are taken last in a transaction.
     for request in &handed {
         live::note(tx, *request, live::Kind::Inside).await?;
-        live::ring(tx, *request, to_whom.as_slice()).await?;
+        live::ring(tx, *request, &told).await?;
     }
     Ok(handed.len() as i64)
 }
@@ -660,8 +699,13 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
         let given = held
             .assignee_id
             .filter(|id| before.assignee_id != Some(*id) && *id != by.id());
-        if let Some(staff) = given {
-            levels::take_back(tx, held.id, staff, since).await?;
+        let lost = before
+            .assignee_id
+            .filter(|id| held.assignee_id != Some(*id) && *id != by.id());
+        for (told, staff) in [(Told::Given, given), (Told::Taken, lost)] {
+            if let Some(staff) = staff {
+                levels::take_back(tx, held.id, staff, told, since).await?;
+            }
         }
         on!(tx, |c| sqlx::query(BACK)
             .bind(held.id)
@@ -709,17 +753,18 @@ async fn undo_some(tx: &mut Tx, by: &Staff, id: BulkId, numbers: &[i64]) -> Resu
         levels::follow(tx, held.id, at, false).await?;
         let (customer, reason) = (Some(held.customer_id), Reason::Request.as_str());
         by.record(tx, "request.undo", customer, Some(held.id.0), reason).await?;
-        restored.push((held.id, is_status, given));
+        restored.push((held.id, is_status, [given, lost]));
         undone.restored += 1;
     }
-    for (request, is_status, given) in restored {
+    for (request, is_status, told) in restored {
         let kind = if is_status {
             live::Kind::Answered
         } else {
             live::Kind::Inside
         };
         live::note(tx, request, kind).await?;
-        live::ring(tx, request, given.as_slice()).await?;
+        let told: Vec<StaffId> = told.into_iter().flatten().collect();
+        live::ring(tx, request, &told).await?;
     }
     Ok(undone)
 }

@@ -1,9 +1,13 @@
 //! Requests, as customers write them and staff answer.
 
-use super::people::text;
+use super::people::{SYSTEM, text};
 use chrono::{DateTime, Utc};
-use crm::id::{QueueId, TopicId};
+use crm::Error;
+use crm::db::Db;
+use crm::id::{BulkId, QueueId, TopicId};
 use crm::request::desk::{Mode, Priority, Rules};
+use crm::request::live;
+use crm::request::store::bulk::{self, Act};
 use crm::request::store::queues;
 use crm::request::{NewRequest, StaffThread, Thread, store};
 use crm::testing::World;
@@ -63,4 +67,10 @@ pub(crate) async fn queue(world: &World, by: &Staff, topic: TopicId, mode: Mode,
         .await
         .expect("set");
     id
+}
+
+/// Does something with many requests, as who sees them as they are now.
+pub(crate) async fn change(db: &Db, by: &Staff, numbers: &[i64], acts: &[Act]) -> Result<BulkId, Error> {
+    let last = live::last(&mut db.read().await?, &SYSTEM).await?;
+    bulk::change(db, by, numbers, acts, last).await
 }
