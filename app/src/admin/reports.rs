@@ -674,6 +674,7 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
         Kind::Requests => [
             Some(t.note_requests.to_owned()),
             Some(t.note_requests_split.to_owned()),
+            Some(t.note_requests_staff.to_owned()),
             if_so(of_store || of_tier, t.note_requests_work),
         ]
         .into_iter()

@@ -458,7 +458,7 @@ pub enum By {
     Program,
     /// By topic.
     Topic,
-    /// By who has the request, or corrected points.
+    /// By who did it: answered, corrected points; or has the request.
     Agent,
     /// By who talked and did tasks.
     Work,

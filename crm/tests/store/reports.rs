@@ -926,6 +926,112 @@ crm::both_engines!(requests_are_told_by_medians, async |world| {
     }
 });
 
+/// The row of a member of staff, or of nobody.
+fn of_staff(table: &Table, name: Option<&str>, figure: Figure) -> Option<i64> {
+    let place = table.columns.iter().position(|one| *one == figure).expect("a column");
+    let name = name.map_or(Name::None, |name| Name::Plain(name.into()));
+    let row = table.rows.iter().find(|(one, _)| *one == name);
+    row.unwrap_or_else(|| panic!("{name:?} in {table:?}")).1[place]
+}
+
+crm::both_engines!(work_stays_with_whoever_did_it, async |world| {
+    // Whose answers came first, by other SQL.
+    const FIRST: &str = "SELECT COUNT(*) FROM messages m JOIN staff s ON s.id = m.staff_id WHERE s.name = $1 \
+                         AND m.author = 'staff' AND NOT m.internal AND NOT EXISTS (SELECT 1 FROM messages e \
+                         WHERE e.request_id = m.request_id AND e.author = 'staff' AND NOT e.internal AND e.at < m.at)";
+    let db = ready(world).await;
+    let mara = marketer(world).await;
+    let (agnia, aglaya) = (agent(world).await, people::agent_called(world, "aglaya").await);
+    let anna = people::customer(world, "Анна", "К").await;
+    let at = |minutes: i64| world.clock.set(start() + Duration::minutes(minutes));
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "Где баллы?".into(),
+        purchase: String::new(),
+    };
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        numbers.push(requests::create(db, &anna, &new, &[]).await.expect("written"));
+    }
+    let answer = async |who: &Staff, number: i64| {
+        let (_, thread) = requests::open(db, who, number).await.expect("opened");
+        requests::staff_answer(db, who, number, "Готово", &[], thread.updated_at)
+            .await
+            .expect("answered");
+    };
+    // A note is no answer.
+    at(5);
+    requests::note(db, &aglaya, numbers[0], "Смотрю", &[])
+        .await
+        .expect("noted");
+    for (number, minutes) in numbers.iter().zip([10, 20]) {
+        at(minutes);
+        answer(&agnia, *number).await;
+    }
+    at(25);
+    let rating = NewRating {
+        score: "5".into(),
+        comment: String::new(),
+    };
+    requests::rate(db, &anna, numbers[0], &rating).await.expect("rated");
+    // A colleague takes both over, and answers in one of them.
+    for number in &numbers {
+        let from = Some(agnia.id());
+        requests::assign_to_me(db, &aglaya, *number, from)
+            .await
+            .expect("taken over");
+    }
+    at(30);
+    answer(&aglaya, numbers[1]).await;
+    for (number, minutes) in numbers.iter().zip([40, 60]) {
+        at(minutes);
+        requests::close(db, &anna, *number).await.expect("closed");
+    }
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    let agents = table(&told, By::Agent);
+    for (name, figure, value) in [
+        ("Агния", Figure::FirstAnswer, Some(10)),
+        ("Агния", Figure::Solution, Some(40)),
+        ("Агния", Figure::Closed, Some(1)),
+        ("Агния", Figure::Score, Some(500)),
+        ("Агния", Figure::Received, Some(0)),
+        ("Аглая", Figure::FirstAnswer, None),
+        ("Аглая", Figure::Solution, Some(60)),
+        ("Аглая", Figure::Closed, Some(1)),
+        ("Аглая", Figure::Score, None),
+        ("Аглая", Figure::Received, Some(2)),
+    ] {
+        assert_eq!(of_staff(agents, Some(name), figure), value, "{name} {figure:?}");
+    }
+    assert_eq!(one!(world, i64, FIRST, "Агния"), 2);
+    // Who comes later, and what is opened again, changes nothing of what was done.
+    at(70);
+    requests::reopen(db, &anna, numbers[0]).await.expect("opened again");
+    at(80);
+    answer(&aglaya, numbers[0]).await;
+    at(90);
+    requests::close(db, &anna, numbers[0]).await.expect("closed again");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    let agents = table(&told, By::Agent);
+    for (name, figure, value) in [
+        ("Агния", Figure::FirstAnswer, Some(10)),
+        ("Агния", Figure::Solution, Some(40)),
+        ("Агния", Figure::Closed, Some(1)),
+        ("Агния", Figure::Reopened, Some(1)),
+        ("Агния", Figure::Score, Some(500)),
+        ("Аглая", Figure::Closed, Some(2)),
+    ] {
+        assert_eq!(of_staff(agents, Some(name), figure), value, "{name} {figure:?}");
+    }
+    // What nobody answered nobody solved.
+    let third = requests::create(db, &anna, &new, &[]).await.expect("written");
+    at(100);
+    requests::close(db, &anna, third).await.expect("closed");
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    assert_eq!(of_staff(table(&told, By::Agent), None, Figure::Solution), Some(10));
+});
+
 /// The time to a solution is that to the first closing, and other SQL finds the same.
 async fn assert_solved(world: &World, by: &Staff, ask: &Ask, minutes: i64) {
     const FIRST: &str = "SELECT r.created_at, s.at FROM request_steps s JOIN requests r ON r.id = s.request_id \

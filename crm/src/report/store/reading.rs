@@ -13,9 +13,9 @@ use crate::rule::tier::Tiers;
 use crate::staff::Right;
 use crate::task;
 use crate::who::Staff;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// So many rows of a table are told, those with the most.
@@ -834,21 +834,26 @@ async fn members_by_part(conn: &mut Conn, report: &mut Report) -> Result<(), sql
     Ok(())
 }
 
-/// What a request is told by: its topic, who has it, and its shop, which is that of the receipt that it is about or else the
-/// customer's favourite one.
+/// What a request is told by: its topic, and its shop, which is that of the receipt that it is about or else the customer's
+/// favourite one.
 #[derive(Clone, Copy, sqlx::FromRow)]
 struct Of {
     topic_id: TopicId,
-    assignee_id: Option<StaffId>,
     store_id: Option<StoreId>,
 }
 
 #[derive(sqlx::FromRow)]
 struct Asked {
     created_at: DateTime<Utc>,
+    /// Who has it now.
+    assignee_id: Option<StaffId>,
     answered_at: Option<DateTime<Utc>>,
+    /// Who gave the first answer.
+    answered_by: Option<StaffId>,
     /// When it was closed for the first time.
     solved_at: Option<DateTime<Utc>>,
+    /// Who answered last before that.
+    solved_by: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -857,6 +862,8 @@ struct Asked {
 struct Rated {
     at: DateTime<Utc>,
     score: i64,
+    /// Who answered last before.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -865,6 +872,8 @@ struct Rated {
 #[derive(sqlx::FromRow)]
 struct Stepped {
     at: DateTime<Utc>,
+    /// Who answered last before.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -873,20 +882,47 @@ struct Stepped {
 #[derive(sqlx::FromRow)]
 struct Left {
     many: i64,
+    /// Who has them now.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
 
 /// Columns of requests `r`, beside what they are told by.
 macro_rules! asked {
-    ($columns:literal, $from:literal) => {
+    ($from:literal, $($columns:tt)*) => {
         concat!(
             "SELECT ",
-            $columns,
-            ", r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id) AS store_id FROM ",
+            $($columns)*,
+            ", r.topic_id, COALESCE(p.store_id, c.favourite_store_id) AS store_id FROM ",
             $from,
             " JOIN customers c ON c.id = r.customer_id LEFT JOIN purchases p ON p.id = r.purchase_id"
         )
+    };
+}
+
+/// Who wrote the first answer to a request `r`, or the last one up to a moment. Of what was said in another request that went into
+/// it that one tells.
+macro_rules! answerer {
+    (first) => {
+        "(SELECT m.staff_id FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
+         ORDER BY m.at, m.id LIMIT 1)"
+    };
+    (until $($moment:tt)*) => {
+        concat!(
+            "(SELECT m.staff_id FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
+             AND m.at <= ",
+            $($moment)*,
+            " ORDER BY m.at DESC, m.id DESC LIMIT 1)"
+        )
+    };
+}
+
+/// When a request `r` was closed for the first time, which stays what it was, whatever becomes of it later. One that had gone into
+/// another one before steps were written down, and came out again, has none.
+macro_rules! solved_at {
+    () => {
+        "COALESCE((SELECT MIN(s.at) FROM request_steps s WHERE s.request_id = r.id AND s.kind = 'closed'), r.closed_at)"
     };
 }
 
@@ -912,22 +948,32 @@ struct Asking {
 
 impl Asking {
     async fn read(conn: &mut Conn, ask: &Ask, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
-        // The first closing stays what it was, whatever becomes of the request later. One that had gone into another one before steps
-        // were written down, and came out again, has none.
         const ASKED: &str = asked!(
-            "r.created_at, r.answered_at, COALESCE((SELECT MIN(s.at) FROM request_steps s \
-             WHERE s.request_id = r.id AND s.kind = 'closed'), r.closed_at) AS solved_at",
-            "requests r"
+            "requests r",
+            "r.created_at, r.assignee_id, r.answered_at, ",
+            answerer!(first),
+            " AS answered_by, ",
+            solved_at!(),
+            " AS solved_at, ",
+            answerer!(until solved_at!()),
+            " AS solved_by"
         );
         const RATED: &str = asked!(
-            "g.at, g.score",
-            "request_ratings g JOIN requests r ON r.id = g.request_id"
+            "request_ratings g JOIN requests r ON r.id = g.request_id",
+            "g.at, g.score, ",
+            answerer!(until "g.at"),
+            " AS staff_id"
         );
-        const STEPS: &str = asked!("s.at", "request_steps s JOIN requests r ON r.id = s.request_id");
-        const OPEN: &str = asked!("COUNT(*) AS many", "requests r");
+        const STEPS: &str = asked!(
+            "request_steps s JOIN requests r ON r.id = s.request_id",
+            "s.at, ",
+            answerer!(until "s.at"),
+            " AS staff_id"
+        );
+        const OPEN: &str = asked!("requests r", "COUNT(*) AS many, r.assignee_id AS staff_id");
         const CLOSED_SINCE: &str = asked!(
-            "COUNT(*) AS many",
-            "request_steps s JOIN requests r ON r.id = s.request_id"
+            "request_steps s JOIN requests r ON r.id = s.request_id",
+            "COUNT(*) AS many, r.assignee_id AS staff_id"
         );
         const BY: &str = "GROUP BY r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id)";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
@@ -973,155 +1019,240 @@ impl Asking {
         })
     }
 
-    /// A figure of some requests.
-    fn figure(&self, is_of: impl Fn(&Of) -> bool, figure: Figure) -> Option<i64> {
-        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(&one.of)).count() as i64;
-        match figure {
-            Figure::Closed => Some(steps(&self.closed)),
-            Figure::Reopened => Some(steps(&self.reopened)),
-            Figure::Backlog => {
-                let left = self.backlog.iter().filter(|one| is_of(&one.of));
-                Some(left.map(|one| one.many).sum())
+    /// Everything that counts.
+    fn facts(&self) -> impl Iterator<Item = Fact> {
+        let asked = self.asked.iter().flat_map(Asked::facts);
+        let rated = self.rated.iter().map(|one| Fact {
+            what: What::Rated(one.score),
+            at: Some(one.at),
+            staff: one.staff_id,
+            of: one.of,
+        });
+        let stepped = |what: What| {
+            move |one: &Stepped| Fact {
+                what,
+                at: Some(one.at),
+                staff: one.staff_id,
+                of: one.of,
             }
-            other => of_requests(
-                self.asked.iter().filter(|one| is_of(&one.of)),
-                self.rated.iter().filter(|one| is_of(&one.of)),
-                other,
-            ),
-        }
+        };
+        let closed = self.closed.iter().map(stepped(What::Closed));
+        let reopened = self.reopened.iter().map(stepped(What::Reopened));
+        let left = self.backlog.iter().map(|one| Fact {
+            what: What::Left(one.many),
+            at: None,
+            staff: one.staff_id,
+            of: one.of,
+        });
+        asked.chain(rated).chain(closed).chain(reopened).chain(left)
     }
 
-    /// Everything of which there is something to tell.
-    fn each<K: Ord>(&self, key: impl Fn(&Of) -> K) -> BTreeSet<K> {
-        let asked = self.asked.iter().map(|one| &one.of);
-        let rated = self.rated.iter().map(|one| &one.of);
-        let steps = self.closed.iter().chain(&self.reopened).map(|one| &one.of);
-        let left = self.backlog.iter().map(|one| &one.of);
-        asked.chain(rated).chain(steps).chain(left).map(key).collect()
+    /// The figures of all of it.
+    fn all(&self) -> Values {
+        let mut all = Tally::default();
+        for fact in self.facts() {
+            all.add(fact.what);
+        }
+        all.values()
     }
 
-    /// Some figures of each step of the period. What was open at the end of a step follows from the end of the one after it.
-    fn steps(&self, conn: &Conn, ask: &Ask, columns: &[Figure]) -> Vec<Row> {
-        let mut left: i64 = self.backlog.iter().map(|one| one.many).sum();
-        let mut rows = Vec::new();
-        for (first, last) in ask.steps().into_iter().rev() {
-            let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
-            let is_in = |at: DateTime<Utc>| from <= at && at < until;
-            let count = |all: &[Stepped]| all.iter().filter(|one| is_in(one.at)).count() as i64;
-            let (closed, reopened) = (count(&self.closed), count(&self.reopened));
-            let received = self.asked.iter().filter(|one| is_in(one.created_at)).count() as i64;
-            let value = |figure: &Figure| match figure {
-                Figure::Closed => Some(closed),
-                Figure::Reopened => Some(reopened),
-                Figure::Backlog => Some(left),
-                other => of_requests(
-                    self.asked.iter().filter(|one| is_in(one.created_at)),
-                    self.rated.iter().filter(|one| is_in(one.at)),
-                    *other,
-                ),
-            };
-            rows.push((Name::Days(first, last), columns.iter().map(value).collect()));
-            left += closed - reopened - received;
+    /// The figures of all of it, of each step by the moment on which it begins, and of each topic, member of staff and shop.
+    fn told(&self, begins: &[DateTime<Utc>]) -> Told {
+        let mut all = Tally::default();
+        let mut steps: Vec<Tally> = begins.iter().map(|_| Tally::default()).collect();
+        let mut topics: BTreeMap<TopicId, Tally> = BTreeMap::new();
+        let mut staff: BTreeMap<Option<StaffId>, Tally> = BTreeMap::new();
+        let mut stores: BTreeMap<Option<StoreId>, Tally> = BTreeMap::new();
+        for fact in self.facts() {
+            let what = fact.what;
+            all.add(what);
+            let place = fact
+                .at
+                .and_then(|at| begins.partition_point(|begin| *begin <= at).checked_sub(1));
+            if let Some(step) = place.and_then(|place| steps.get_mut(place)) {
+                step.add(what);
+            }
+            topics.entry(fact.of.topic_id).or_default().add(what);
+            staff.entry(fact.staff).or_default().add(what);
+            stores.entry(fact.of.store_id).or_default().add(what);
         }
-        rows.reverse();
-        rows
+        // What was open at the end of a step follows from the end of the one after it.
+        let mut left = all.left;
+        for step in steps.iter_mut().rev() {
+            step.left = left;
+            left += step.closed - step.reopened - step.received;
+        }
+        Told {
+            all: all.values(),
+            steps: steps.into_iter().map(Tally::values).collect(),
+            topics: each(topics),
+            staff: each(staff),
+            stores: each(stores),
+        }
     }
 }
 
-/// A figure of some requests and of what was thought of some answers.
-fn of_requests<'a>(
-    asked: impl Iterator<Item = &'a Asked>,
-    rated: impl Iterator<Item = &'a Rated>,
-    figure: Figure,
-) -> Option<i64> {
-    let minutes = |time: TimeDelta| time.num_minutes();
-    match figure {
-        Figure::Received => Some(asked.count() as i64),
+/// The figures of [`SUPPORT`], in their order.
+type Values = [Option<i64>; SUPPORT.len()];
+
+/// What is told of requests.
+const SUPPORT: [Figure; 8] = [
+    Figure::Received,
+    Figure::FirstAnswer,
+    Figure::Solution,
+    Figure::Closed,
+    Figure::Reopened,
+    Figure::Backlog,
+    Figure::Score,
+    Figure::Ratings,
+];
+
+/// These figures of requests, and of their parts.
+struct Told {
+    all: Values,
+    steps: Vec<Values>,
+    topics: Vec<(TopicId, Values)>,
+    staff: Vec<(Option<StaffId>, Values)>,
+    stores: Vec<(Option<StoreId>, Values)>,
+}
+
+/// Something that counts: when it was, where it counts in a step; of whose work it tells; of which request.
+struct Fact {
+    what: What,
+    at: Option<DateTime<Utc>>,
+    staff: Option<StaffId>,
+    of: Of,
+}
+
+/// What it was.
+#[derive(Clone, Copy)]
+enum What {
+    /// A request was written.
+    Received,
+    /// It was answered for the first time, after so many minutes.
+    Answered(i64),
+    /// It was closed for the first time, after so many minutes.
+    Solved(i64),
+    /// It was closed.
+    Closed,
+    /// It was opened again.
+    Reopened,
+    /// An answer had this score.
+    Rated(i64),
+    /// So many were open at the end.
+    Left(i64),
+}
+
+impl Asked {
+    /// What counts of it, in the step in which it was written. What was done of it counts for whoever did it: a request that is
+    /// handed over later changes nothing of that.
+    fn facts(&self) -> impl Iterator<Item = Fact> {
+        let (of, at) = (self.of, Some(self.created_at));
+        let minutes = |until: DateTime<Utc>| (until - self.created_at).num_minutes();
         // What the shop began itself nobody waited for.
-        Figure::FirstAnswer => median(
-            asked
-                .filter_map(|one| Some(one.answered_at? - one.created_at))
-                .filter(|waited| *waited > TimeDelta::zero())
-                .map(minutes)
-                .collect(),
-        ),
-        Figure::Solution => median(
-            asked
-                .filter_map(|one| Some(minutes(one.solved_at? - one.created_at)))
-                .collect(),
-        ),
-        Figure::Ratings => Some(rated.count() as i64),
-        Figure::Score => {
-            let scores: Vec<i64> = rated.map(|one| one.score).collect();
-            average(scores.iter().sum::<i64>() * 100, scores.len() as i64)
-        }
-        _ => None,
+        let answered_at = self.answered_at.filter(|at| *at > self.created_at);
+        let answered = answered_at.map(|at| (What::Answered(minutes(at)), self.answered_by));
+        let solved = self.solved_at.map(|at| (What::Solved(minutes(at)), self.solved_by));
+        let facts = [Some((What::Received, self.assignee_id)), answered, solved];
+        facts
+            .into_iter()
+            .flatten()
+            .map(move |(what, staff)| Fact { what, at, staff, of })
     }
+}
+
+/// What there was of each kind.
+#[derive(Default)]
+struct Tally {
+    received: i64,
+    closed: i64,
+    reopened: i64,
+    left: i64,
+    scores: i64,
+    ratings: i64,
+    answers: Vec<i64>,
+    solutions: Vec<i64>,
+}
+
+impl Tally {
+    fn add(&mut self, what: What) {
+        match what {
+            What::Received => self.received += 1,
+            What::Answered(minutes) => self.answers.push(minutes),
+            What::Solved(minutes) => self.solutions.push(minutes),
+            What::Closed => self.closed += 1,
+            What::Reopened => self.reopened += 1,
+            What::Rated(score) => {
+                self.scores += score;
+                self.ratings += 1;
+            }
+            What::Left(many) => self.left += many,
+        }
+    }
+
+    fn values(self) -> Values {
+        let (answer, solution) = (median(self.answers), median(self.solutions));
+        SUPPORT.map(|figure| match figure {
+            Figure::Received => Some(self.received),
+            Figure::FirstAnswer => answer,
+            Figure::Solution => solution,
+            Figure::Closed => Some(self.closed),
+            Figure::Reopened => Some(self.reopened),
+            Figure::Backlog => Some(self.left),
+            Figure::Score => average(self.scores * 100, self.ratings),
+            Figure::Ratings => Some(self.ratings),
+            _ => None,
+        })
+    }
+}
+
+fn each<K>(tallies: BTreeMap<K, Tally>) -> Vec<(K, Values)> {
+    tallies.into_iter().map(|(key, tally)| (key, tally.values())).collect()
 }
 
 async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     const TOPICS: &str = "SELECT id, name FROM topics";
     const STAFF: &str = "SELECT id, name FROM staff";
-    const FIGURES: [Figure; 8] = [
-        Figure::Received,
-        Figure::FirstAnswer,
-        Figure::Solution,
-        Figure::Closed,
-        Figure::Reopened,
-        Figure::Backlog,
-        Figure::Score,
-        Figure::Ratings,
-    ];
     let ask = report.ask;
-    let now = Asking::read(conn, &ask, (ask.from, ask.to)).await?;
-    let before = Asking::read(conn, &ask, ask.before()).await?;
-    report.totals = FIGURES
-        .map(|figure| Total {
-            figure,
-            now: now.figure(|_| true, figure),
-            before: before.figure(|_| true, figure),
-        })
-        .to_vec();
+    let steps = ask.steps();
+    let begins: Vec<_> = steps.iter().map(|(first, _)| conn.shop().midnight(*first)).collect();
+    let told = Asking::read(conn, &ask, (ask.from, ask.to)).await?.told(&begins);
+    let before = Asking::read(conn, &ask, ask.before()).await?.all();
+    let both = told.all.into_iter().zip(before);
+    report.totals = SUPPORT
+        .into_iter()
+        .zip(both)
+        .map(|(figure, (now, before))| Total { figure, now, before })
+        .collect();
+    let rows = steps.into_iter().zip(told.steps);
     report.tables.push(Table {
         by: By::Step(ask.step()),
-        columns: FIGURES.to_vec(),
-        rows: now.steps(conn, &ask, &FIGURES),
+        columns: SUPPORT.to_vec(),
+        rows: rows
+            .map(|((first, last), values)| (Name::Days(first, last), values.to_vec()))
+            .collect(),
     });
 
     let topics = names(conn, TOPICS).await?;
     let staff: Vec<(StaffId, String)> = on!(conn, |c| sqlx::query_as(STAFF).fetch_all(c).await)?;
     let staff: HashMap<StaffId, String> = staff.into_iter().collect();
-    let topic = |id: &TopicId| name(&topics, id.0);
-    let agent = |id: &Option<StaffId>| match id.and_then(|id| staff.get(&id)) {
+    let stores = stores(conn).await?;
+    let agent = |id: Option<StaffId>| match id.and_then(|id| staff.get(&id)) {
         Some(name) => Name::Plain(name.clone()),
         None => Name::None,
     };
-    let ids = now.each(|of| of.topic_id);
-    report.tables.push(Table {
-        by: By::Topic,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, topic, |id, figure| {
-            now.figure(|of| of.topic_id == *id, figure)
-        }),
-    });
-    let ids = now.each(|of| of.assignee_id);
-    report.tables.push(Table {
-        by: By::Agent,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, agent, |id, figure| {
-            now.figure(|of| of.assignee_id == *id, figure)
-        }),
-    });
-    let stores = stores(conn).await?;
-    let store = |id: &Option<StoreId>| id.map_or(Name::None, |id| name(&stores, id.0));
-    let ids = now.each(|of| of.store_id);
-    report.tables.push(Table {
-        by: By::Store,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, store, |id, figure| {
-            now.figure(|of| of.store_id == *id, figure)
-        }),
-    });
+    let store = |id: Option<StoreId>| id.map_or(Name::None, |id| name(&stores, id.0));
+    for (by, rows) in [
+        (By::Topic, grouped(told.topics, |id| name(&topics, id.0))),
+        (By::Agent, grouped(told.staff, agent)),
+        (By::Store, grouped(told.stores, store)),
+    ] {
+        report.tables.push(Table {
+            by,
+            columns: SUPPORT.to_vec(),
+            rows,
+        });
+    }
     if ask.tier.is_none() {
         let rows = requests_by_tier(conn, &ask).await?;
         if !rows.is_empty() {
@@ -1227,14 +1358,9 @@ async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<
 }
 
 /// A row for each of some ids, the most of the first figure first.
-fn grouped<K>(
-    ids: &BTreeSet<K>,
-    columns: &[Figure],
-    name: impl Fn(&K) -> Name,
-    value: impl Fn(&K, Figure) -> Option<i64>,
-) -> Vec<Row> {
-    let row = |id: &K| -> Row { (name(id), columns.iter().map(|figure| value(id, *figure)).collect()) };
-    let mut rows: Vec<Row> = ids.iter().map(row).collect();
+fn grouped<K>(groups: Vec<(K, Values)>, name: impl Fn(K) -> Name) -> Vec<Row> {
+    let row = |(id, values): (K, Values)| -> Row { (name(id), values.to_vec()) };
+    let mut rows: Vec<Row> = groups.into_iter().map(row).collect();
     rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
     rows.truncate(ROWS);
     rows
