@@ -157,6 +157,7 @@ impl<'a> Words<'a> {
             Figure::Members => t.f_members,
             Figure::Active => t.f_active,
             Figure::Received => t.f_received,
+            Figure::Begun => t.f_begun,
             Figure::Closed => t.f_closed,
             Figure::FirstAnswer => t.f_first_answer,
             Figure::Solution => t.f_solution,

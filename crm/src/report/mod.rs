@@ -370,13 +370,15 @@ pub enum Figure {
     Members,
     /// Those of them who bought within the days before.
     Active,
-    /// Requests that were written.
+    /// Requests that customers wrote, or had written down.
     Received,
+    /// Requests that staff began, writing to somebody who had asked nothing.
+    Begun,
     /// Requests that were closed.
     Closed,
     /// Within which time half of what was answered had the first answer.
     FirstAnswer,
-    /// Within which time half of what was closed was, for the first time.
+    /// Within which time half of what customers wrote and was closed was, for the first time.
     Solution,
     /// Requests that were open at the end.
     Backlog,

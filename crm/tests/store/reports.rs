@@ -1032,6 +1032,58 @@ crm::both_engines!(work_stays_with_whoever_did_it, async |world| {
     assert_eq!(of_staff(table(&told, By::Agent), None, Figure::Solution), Some(10));
 });
 
+crm::both_engines!(what_the_shop_begins_nobody_waited_for, async |world| {
+    const WRITTEN: &str = "SELECT COUNT(*) FROM requests r WHERE (SELECT m.author FROM messages m WHERE m.request_id = r.id \
+                           AND NOT m.internal ORDER BY m.at, m.id LIMIT 1) = $1";
+    let db = ready(world).await;
+    let (mara, support) = (marketer(world).await, agent(world).await);
+    publish_tiers(db).await;
+    let anna = people::customer(world, "Анна", "К").await;
+    join(db, anna.me(), "club", start() - days(100)).await;
+    slip("A-1", anna.me(), start() - days(2))
+        .line("tea", 1, 1_250_00)
+        .book(db)
+        .await;
+    let at = |minutes: i64| world.clock.set(start() + Duration::minutes(minutes));
+    at(10);
+    let asked = NewRequest {
+        topic: "card".into(),
+        text: "Где баллы?".into(),
+        purchase: String::new(),
+    };
+    let asked = requests::create(db, &anna, &asked, &[]).await.expect("written");
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let number = requests::write_to(db, &support, anna.id(), "card", "Чек нашёлся").await;
+        begun.push(number.expect("begun"));
+    }
+    at(20);
+    requests::close(db, &anna, begun[0]).await.expect("closed");
+    at(40);
+    requests::close(db, &anna, asked).await.expect("closed");
+    let ask = Ask::of((date("2026-11-15"), date("2026-11-21")));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    for (figure, value) in [
+        (Figure::Received, Some(1)),
+        (Figure::Begun, Some(2)),
+        (Figure::FirstAnswer, None),
+        (Figure::Solution, Some(30)),
+        (Figure::Closed, Some(2)),
+        (Figure::Backlog, Some(1)),
+    ] {
+        assert_eq!(total(&told, figure).0, value, "{figure:?}");
+    }
+    assert_eq!(one!(world, i64, WRITTEN, "customer"), 1);
+    assert_eq!(one!(world, i64, WRITTEN, "staff"), 2);
+    assert_eq!(row(table(&told, By::Tier), "Tier 0"), [Some(1)]);
+    // The steps add up: nothing was open before the day on which all of it was.
+    let days = table(&told, By::Step(Step::Day));
+    let place = days.columns.iter().position(|figure| *figure == Figure::Backlog);
+    let place = place.expect("a column");
+    let backlog: Vec<_> = days.rows.iter().map(|(_, values)| values[place]).collect();
+    assert_eq!(backlog, [vec![Some(0); 6], vec![Some(1)]].concat());
+});
+
 /// The time to a solution is that to the first closing, and other SQL finds the same.
 async fn assert_solved(world: &World, by: &Staff, ask: &Ask, minutes: i64) {
     const FIRST: &str = "SELECT r.created_at, s.at FROM request_steps s JOIN requests r ON r.id = s.request_id \

@@ -1080,7 +1080,7 @@ impl Asking {
         let mut left = all.left;
         for step in steps.iter_mut().rev() {
             step.left = left;
-            left += step.closed - step.reopened - step.received;
+            left += step.closed - step.reopened - step.received - step.begun;
         }
         Told {
             all: all.values(),
@@ -1096,8 +1096,9 @@ impl Asking {
 type Values = [Option<i64>; SUPPORT.len()];
 
 /// What is told of requests.
-const SUPPORT: [Figure; 8] = [
+const SUPPORT: [Figure; 9] = [
     Figure::Received,
+    Figure::Begun,
     Figure::FirstAnswer,
     Figure::Solution,
     Figure::Closed,
@@ -1127,8 +1128,10 @@ struct Fact {
 /// What it was.
 #[derive(Clone, Copy)]
 enum What {
-    /// A request was written.
+    /// A customer wrote, or had it written down.
     Received,
+    /// The shop wrote first.
+    Begun,
     /// It was answered for the first time, after so many minutes.
     Answered(i64),
     /// It was closed for the first time, after so many minutes.
@@ -1149,11 +1152,13 @@ impl Asked {
     fn facts(&self) -> impl Iterator<Item = Fact> {
         let (of, at) = (self.of, Some(self.created_at));
         let minutes = |until: DateTime<Utc>| (until - self.created_at).num_minutes();
-        // What the shop began itself nobody waited for.
-        let answered_at = self.answered_at.filter(|at| *at > self.created_at);
-        let answered = answered_at.map(|at| (What::Answered(minutes(at)), self.answered_by));
-        let solved = self.solved_at.map(|at| (What::Solved(minutes(at)), self.solved_by));
-        let facts = [Some((What::Received, self.assignee_id)), answered, solved];
+        // What the shop began is answered in that moment, and nobody waited for an answer or a solution.
+        let is_begun = self.answered_at.is_some_and(|at| at <= self.created_at);
+        let begun = if is_begun { What::Begun } else { What::Received };
+        let waited = |until: Option<DateTime<Utc>>| until.filter(|_| !is_begun).map(minutes);
+        let answered = waited(self.answered_at).map(|n| (What::Answered(n), self.answered_by));
+        let solved = waited(self.solved_at).map(|n| (What::Solved(n), self.solved_by));
+        let facts = [Some((begun, self.assignee_id)), answered, solved];
         facts
             .into_iter()
             .flatten()
@@ -1165,6 +1170,7 @@ impl Asked {
 #[derive(Default)]
 struct Tally {
     received: i64,
+    begun: i64,
     closed: i64,
     reopened: i64,
     left: i64,
@@ -1178,6 +1184,7 @@ impl Tally {
     fn add(&mut self, what: What) {
         match what {
             What::Received => self.received += 1,
+            What::Begun => self.begun += 1,
             What::Answered(minutes) => self.answers.push(minutes),
             What::Solved(minutes) => self.solutions.push(minutes),
             What::Closed => self.closed += 1,
@@ -1194,6 +1201,7 @@ impl Tally {
         let (answer, solution) = (median(self.answers), median(self.solutions));
         SUPPORT.map(|figure| match figure {
             Figure::Received => Some(self.received),
+            Figure::Begun => Some(self.begun),
             Figure::FirstAnswer => answer,
             Figure::Solution => solution,
             Figure::Closed => Some(self.closed),
@@ -1270,7 +1278,7 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// How many requests were written by customers with each tier, which is the one that was noticed last before.
+/// How many requests customers with each tier wrote, which is the one that was noticed last before.
 async fn requests_by_tier(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
     const SELECT: &str = "SELECT t.tier_id, COUNT(*) FROM requests r JOIN customers c ON c.id = r.customer_id \
         LEFT JOIN purchases p ON p.id = r.purchase_id JOIN tier_changes t ON t.customer_id = r.customer_id \
@@ -1279,7 +1287,8 @@ async fn requests_by_tier(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::
         AND (n.at, n.id) > (t.at, t.id))";
     let (first, next) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
     let query = ListQuery::new(SELECT).filter(
-        "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+        "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL \
+         AND (r.answered_at IS NULL OR r.answered_at > r.created_at)",
         [Bind::Time(first), Bind::Time(next)],
     );
     let query = narrow(query, &conditions(ask, &OF_REQUESTS)).tail("GROUP BY t.tier_id");
