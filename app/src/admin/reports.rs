@@ -1,6 +1,6 @@
 //! Reports: figures of the shop, compared with the period before, drawn and as tables; saved, and sent by e-mail.
 
-use crate::cabinet::{back, flash, gone};
+use crate::cabinet::{back, flash, fresh_first, gone};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Sheet};
@@ -64,7 +64,7 @@ impl Form for ScheduleReport {
         staff.may(crm::staff::Right::Reports)?;
         let id: SavedReportId = self.id.parse().map_err(|_| AppError::NotFound)?;
         let every = Every::ALL.into_iter().find(|every| every.as_str() == self.every);
-        saved::schedule(&cx.db, staff, id, every, &self.email).await?;
+        saved::schedule(&cx.db, &staff.fresh(&cx.db)?, id, every, &self.email).await?;
         Ok(Next::to(format!("{HERE}?done=scheduled")))
     }
 }
@@ -426,15 +426,21 @@ fn own_forms(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     let email = one.email.clone().unwrap_or_default();
     let labels = pairs([("every", t.every), ("email", t.email)]);
     let is_open = one.every.is_some() || cx.was_sent(ScheduleReport::NAME);
-    view! {
-        <details class="fold" open=is_open>
-            <summary>{t.schedule}</summary>
+    let form = fresh_first(cx).unwrap_or_else(|| {
+        view! {
             <FormBox<ScheduleReport> id=schedule labels=labels>
                 <input type="hidden" name="id" value=id/>
                 <Select name="every" label=t.every options=every value=chosen/>
                 <Field name="email" label=t.email hint=t.email_hint kind="email" value=email autocomplete="email" optional=true/>
                 <button class="btn">{t.schedule_do}</button>
             </FormBox<ScheduleReport>>
+        }
+        .into_html()
+    });
+    view! {
+        <details class="fold" open=is_open>
+            <summary>{t.schedule}</summary>
+            {form}
         </details>
         <FormBox<RemoveReport> id=remove class="actions">
             <input type="hidden" name="id" value=again/>
@@ -792,9 +798,7 @@ fn whole(words: &Words<'_>, table: &Table, title: &'static str, head: &'static s
 pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let kind: Kind = cx.param("kind")?;
     let (ask, _) = asked(&cx);
-    let mut conn = cx.db.read().await?;
-    let report = reading::read(&mut conn, cx.staff()?, kind, &ask).await?;
-    drop(conn);
+    let report = reading::export(&cx.db, cx.staff()?, kind, &ask).await?;
     let name = format!("{}-{}-{}", kind.as_str(), ask.from, ask.to);
     File::sheet(cx.lang, &name, |rows| {
         tables(&Words::of(cx.lang, cx.shop()), &report, rows)

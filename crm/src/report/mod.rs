@@ -253,6 +253,21 @@ impl Ask {
         (back(self.from), back(self.to))
     }
 
+    /// What is asked, by the names that addresses have for it.
+    #[cfg(feature = "store")]
+    pub(crate) fn told(&self) -> String {
+        let parts = [
+            ("store", self.store.map(|id| id.to_string())),
+            ("tier", self.tier.map(|id| id.to_string())),
+            ("program", self.program.map(|id| id.to_string())),
+            ("minutes", self.minutes.map(|n| n.to_string())),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
+        format!("from={}&to={}{}", self.from, self.to, parts.collect::<String>())
+    }
+
     /// What stands side by side in its charts.
     pub fn step(&self) -> Step {
         match (self.to - self.from).num_days() {

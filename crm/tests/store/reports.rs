@@ -1526,12 +1526,14 @@ crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async
         [shared],
         "the other one is Mara's own"
     );
-    let not_hers = saved::schedule(db, &lada, shared, Some(saved::Every::Week), "a@example.com").await;
+    let fresh = lada.fresh(db).expect("fresh");
+    let not_hers = saved::schedule(db, &fresh, shared, Some(saved::Every::Week), "a@example.com").await;
     assert!(matches!(not_hers, Err(Error::NotFound)), "{not_hers:?}");
     assert!(matches!(saved::remove(db, &lada, shared).await, Err(Error::NotFound)));
-    let wrong = saved::schedule(db, &mara, own, Some(saved::Every::Week), "mara@").await;
+    let fresh = mara.fresh(db).expect("fresh");
+    let wrong = saved::schedule(db, &fresh, own, Some(saved::Every::Week), "mara@").await;
     assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
-    saved::schedule(db, &mara, own, Some(saved::Every::Week), "mara@example.com")
+    saved::schedule(db, &fresh, own, Some(saved::Every::Week), "mara@example.com")
         .await
         .expect("scheduled");
 
@@ -1568,6 +1570,14 @@ crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async
         letter.body.contains("/admin/reports/purchases?period=last_week"),
         "{letter:?}"
     );
+    // Where it goes stands in the log, when that was asked for and each time it went.
+    for (action, reason) in [
+        ("report.schedule", "week: mara@example.com"),
+        ("report.sent", "purchases: mara@example.com"),
+    ] {
+        const TOLD: &str = "SELECT COUNT(*) FROM audit WHERE action = $1 AND reason = $2 AND object_id = $3";
+        assert_eq!(one!(world, i64, TOLD, action, reason, own), 1, "{action}");
+    }
     assert!(
         saved::due(db, &BY).await.expect("asked").is_empty(),
         "not before the next Monday"
@@ -1588,7 +1598,9 @@ crm::both_engines!(a_saved_report_is_sent_until_its_owner_may_not_read_it, async
     execute!(db, "UPDATE staff SET role = 'marketer' WHERE id = $1", mara_id)
         .await
         .expect("her role again");
-    saved::schedule(db, &mara, own, Some(saved::Every::Month), "mara@example.com")
+    let again = people::again(world, mara_id).await;
+    let fresh = again.fresh(db).expect("fresh");
+    saved::schedule(db, &fresh, own, Some(saved::Every::Month), "mara@example.com")
         .await
         .expect("scheduled");
     crm::staff::store::disable(db, &BY, mara.id()).await.expect("she left");

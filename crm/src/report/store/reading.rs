@@ -1,7 +1,7 @@
 //! Reports, each made of what is kept by day and of what is small enough to be asked for as it is.
 
 use super::{NIL, OWED, moments, sums};
-use crate::db::{self, Bind, Conn, ListQuery};
+use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, StaffId, StoreId, TierId, TopicId};
 use crate::lang::Localized;
@@ -81,6 +81,20 @@ async fn narrowed(conn: &mut Conn, ask: &Ask) -> Result<Vec<(Slice, Name)>, sqlx
 pub async fn read(conn: &mut Conn, by: &Staff, kind: Kind, ask: &Ask) -> Result<Report, Error> {
     by.may(Right::Reports)?;
     make(conn, kind, ask).await
+}
+
+/// The same to take home: that it was taken, and what it was narrowed to, is a row of the log.
+pub async fn export(db: &Db, by: &Staff, kind: Kind, ask: &Ask) -> Result<Report, Error> {
+    let report = read(&mut db.read().await?, by, kind, ask).await?;
+    let told = &format!("{}: {}", kind.as_str(), report.ask.told());
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "report.export", None, None, told).await?;
+            Ok::<_, Error>(())
+        })
+    })
+    .await?;
+    Ok(report)
 }
 
 /// A report, for whoever has been asked for the right.

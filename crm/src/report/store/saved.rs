@@ -4,6 +4,7 @@
 //! on the day on which it goes: who left, or may not read reports any more, is sent none, and the sending ends.
 
 use super::reading::make;
+use crate::audit::{self, Actor};
 use crate::contact::Email;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::on;
 use crate::outbox::{self, Channel, To};
 use crate::report::{Ask, Kind, Report, next_month};
 use crate::staff::Right;
-use crate::who::{Staff, System};
+use crate::who::{Fresh, Staff, System};
 use chrono::{Days, NaiveDate, Weekday};
 use std::collections::HashMap;
 
@@ -157,9 +158,15 @@ pub async fn save(
     .await
 }
 
-/// Has one's own report sent to an address every week or month, or not any more. Field: `email`. Fails with
-/// [`Error::NotFound`] for anybody else's.
-pub async fn schedule(db: &Db, by: &Staff, id: SavedReportId, every: Option<Every>, email: &str) -> Result<(), Error> {
+/// Has one's own report sent to an address every week or month, or not any more. The address may be anybody's, so it takes a fresh
+/// proof and stands in the log. Field: `email`. Fails with [`Error::NotFound`] for anybody else's.
+pub async fn schedule(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    id: SavedReportId,
+    every: Option<Every>,
+    email: &str,
+) -> Result<(), Error> {
     const SQL: &str =
         "UPDATE saved_reports SET every = $3, email = $4, next_on = $5 WHERE id = $1 AND staff_id = $2 RETURNING id";
     by.may(Right::Reports)?;
@@ -185,8 +192,11 @@ pub async fn schedule(db: &Db, by: &Staff, id: SavedReportId, every: Option<Ever
                 .fetch_optional(c)
                 .await)?;
             own.ok_or(Error::NotFound)?;
-            let reason = every.map_or("never", Every::as_str);
-            by.record(tx, "report.schedule", None, Some(id.0), reason).await?;
+            let reason = match (every, email) {
+                (Some(every), Some(email)) => format!("{}: {email}", every.as_str()),
+                _ => "never".to_owned(),
+            };
+            by.record(tx, "report.schedule", None, Some(id.0), &reason).await?;
             Ok(())
         })
     })
@@ -319,6 +329,16 @@ pub async fn send(db: &Db, _by: &System, due: &Due, period: &str, table: &str) -
                 ("shop", shop.as_str()),
             ];
             outbox::send(tx, to, "report", due.language, &values).await?;
+            let entry = audit::Entry {
+                actor: Actor::System,
+                actor_id: None,
+                action: "report.sent",
+                customer: None,
+                object: Some(saved.id.0),
+                reason: &format!("{}: {email}", saved.kind.as_str()),
+                network: "",
+            };
+            audit::record(tx, entry).await?;
             Ok(true)
         })
     })
