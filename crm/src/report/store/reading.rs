@@ -951,7 +951,7 @@ const OF_REQUESTS: [&str; 2] = [
 
 /// Requests that were written in a period, what was thought of answers in it, when requests were closed and opened again, and what
 /// was open at its end. One that went into another one is that one, and counts once. They are few beside receipt lines, so that
-/// they are told apart here and not by the database: SQLite has no median.
+/// they are told apart here and not by the database: SQLite has no median. All that is told of them is counted in one walk.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
@@ -1232,14 +1232,22 @@ fn each<K>(tallies: BTreeMap<K, Tally>) -> Vec<(K, Values)> {
     tallies.into_iter().map(|(key, tally)| (key, tally.values())).collect()
 }
 
+/// Reckons where nothing else waits for it: of a busy year there is much.
+async fn aside<T: Send + 'static>(reckon: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let told = tokio::task::spawn_blocking(reckon).await;
+    Ok(told.map_err(|e| db::Error::Inconsistent(format!("a report of requests: {e}")))?)
+}
+
 async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     const TOPICS: &str = "SELECT id, name FROM topics";
     const STAFF: &str = "SELECT id, name FROM staff";
     let ask = report.ask;
     let steps = ask.steps();
     let begins: Vec<_> = steps.iter().map(|(first, _)| conn.shop().midnight(*first)).collect();
-    let told = Asking::read(conn, &ask, (ask.from, ask.to)).await?.told(&begins);
-    let before = Asking::read(conn, &ask, ask.before()).await?.all();
+    let now = Asking::read(conn, &ask, (ask.from, ask.to)).await?;
+    let told = aside(move || now.told(&begins)).await?;
+    let before = Asking::read(conn, &ask, ask.before()).await?;
+    let before = aside(move || before.all()).await?;
     let both = told.all.into_iter().zip(before);
     report.totals = SUPPORT
         .into_iter()
