@@ -170,6 +170,7 @@ impl<'a> Words<'a> {
             Figure::TasksDone => t.f_tasks_done,
             Figure::DoneLate => t.f_done_late,
             Figure::Helped => t.f_helped,
+            Figure::Alone => t.f_alone,
             Figure::Chats => t.f_chats,
             Figure::Looks => t.f_looks,
             Figure::Spared => t.f_spared,
@@ -688,9 +689,8 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
         .flatten()
         .collect(),
         Kind::SelfService => vec![t.note_self(
-            counted(Figure::Chats),
+            counted(Figure::Alone),
             counted(Figure::Helped),
-            counted(Figure::Looks),
             report.minutes,
             words.value(Figure::Saved, now(Figure::Saved)),
             counted(Figure::Spared),

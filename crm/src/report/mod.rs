@@ -413,11 +413,13 @@ pub enum Figure {
     DoneLate,
     /// Readers whom an article of the help was of use to.
     Helped,
-    /// Conversations that led to no request.
+    /// Customers who wrote in the chat or looked at what the cabinet explains, and sent no request; each once a day.
+    Alone,
+    /// Those of them who wrote in the chat.
     Chats,
-    /// Looks at what the cabinet explains that led to no request.
+    /// Those of them who looked at what the cabinet explains.
     Looks,
-    /// Requests that were spared by all of these.
+    /// Requests that were spared by helpful articles and to these customers.
     Spared,
     /// Minutes of staff that were spared.
     Saved,

@@ -1467,6 +1467,30 @@ crm::both_engines!(what_customers_find_out_is_counted_once_and_forgotten, async 
     }
     explained::note(db, &boris, Look::Missing).await.expect("noted");
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM explanations"), 3, "once a day");
+    // Anna asks in the chat as well, and Carol there alone.
+    let carol = people::customer(world, "Клара", "К").await;
+    for who in [anna.id(), carol.id()] {
+        let (conversation, message) = (Uuid::now_v7(), Uuid::now_v7());
+        execute!(
+            db,
+            "INSERT INTO conversations (id, channel, customer_id, state, revision, created_at, updated_at, expires_at) \
+             VALUES ($1, 'web', $2, '{}', 0, $3, $3, $3)",
+            conversation,
+            who,
+            start()
+        )
+        .await
+        .expect("a conversation");
+        execute!(
+            db,
+            "INSERT INTO conversation_messages (id, conversation_id, at, author, body) VALUES ($1, $2, $3, 'person', '?')",
+            message,
+            conversation,
+            start()
+        )
+        .await
+        .expect("a message");
+    }
     let about = NewRequest {
         topic: "card".into(),
         text: "Где баллы?".into(),
@@ -1486,9 +1510,16 @@ crm::both_engines!(what_customers_find_out_is_counted_once_and_forgotten, async 
     tokio::join!(count(db), count(db));
     count(db).await;
     let told = report(db, &mara, Kind::SelfService, &ask).await;
-    assert_eq!(total(&told, Figure::Looks).0, Some(2), "Boris wrote all the same");
-    assert_eq!(total(&told, Figure::Spared).0, Some(2));
-    assert_eq!(total(&told, Figure::Saved).0, Some(10));
+    // Boris wrote all the same, and Anna is one, whatever she did.
+    for (figure, value) in [
+        (Figure::Looks, 1),
+        (Figure::Chats, 2),
+        (Figure::Alone, 2),
+        (Figure::Spared, 2),
+        (Figure::Saved, 10),
+    ] {
+        assert_eq!(total(&told, figure).0, Some(value), "{figure:?}");
+    }
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM explanations"), 0);
 });
 

@@ -431,7 +431,7 @@ async fn what_was_saved_is_told_as_an_estimate_with_its_parts() {
     let mut mara = app.staff_as("mara", "marketer").await;
     let at = "/admin/reports/self_service?from=2026-11-21&to=2026-11-22&minutes=10";
     let page = words(&mut mara, at).await;
-    for said in ["Это оценка", "Обращений не понадобилось 3", "30 мин = 3 × 10 мин"]
+    for said in ["Это оценка", "Обращений не понадобилось 1", "10 мин = 1 × 10 мин"]
     {
         assert!(page.contains(said), "{said}: {page}");
     }

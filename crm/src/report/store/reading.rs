@@ -1398,23 +1398,25 @@ fn grouped<K>(groups: Vec<(K, Values)>, name: impl Fn(K) -> Name) -> Vec<Row> {
 }
 
 async fn self_service(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
-    const ALL: [&str; 3] = ["helped", "chats", "looks"];
-    const FIGURES: [Figure; 5] = [
+    const ALL: [&str; 4] = ["helped", "alone", "chats", "looks"];
+    const FIGURES: [Figure; 6] = [
         Figure::Spared,
         Figure::Saved,
         Figure::Helped,
+        Figure::Alone,
         Figure::Chats,
         Figure::Looks,
     ];
     let (ask, minutes) = (report.ask, report.minutes);
     let days = Days::read(conn, &ask, &ALL, None).await?;
     let value = |sums: &Sums, figure: Figure| {
-        let (helped, chats, looks) = (sum(sums, "helped"), sum(sums, "chats"), sum(sums, "looks"));
-        let spared = helped + chats + looks;
+        let (helped, alone) = (sum(sums, "helped"), sum(sums, "alone"));
+        let spared = helped + alone;
         match figure {
             Figure::Helped => Some(helped),
-            Figure::Chats => Some(chats),
-            Figure::Looks => Some(looks),
+            Figure::Alone => Some(alone),
+            Figure::Chats => Some(sum(sums, "chats")),
+            Figure::Looks => Some(sum(sums, "looks")),
             Figure::Spared => Some(spared),
             Figure::Saved => Some(spared.saturating_mul(minutes)),
             _ => None,
