@@ -246,8 +246,21 @@ impl Ask {
         self
     }
 
-    /// The period before, of the same length.
+    /// The period before: of whole calendar months as many months, of a month that has begun the same part of the one before it, and
+    /// else as many days.
     pub fn before(&self) -> (NaiveDate, NaiveDate) {
+        let months = (self.to.year() - self.from.year()) * 12 + self.to.month0() as i32 - self.from.month0() as i32 + 1;
+        let after = next_month(self.to);
+        let is_whole = self.to.succ_opt() == Some(after);
+        if self.from == month_of(self.from) && (is_whole || months == 1) {
+            let months = Months::new(months.unsigned_abs());
+            let back = |day: NaiveDate| day.checked_sub_months(months).unwrap_or(day);
+            let last = match is_whole {
+                true => back(after).pred_opt().unwrap_or(self.to),
+                false => back(self.to),
+            };
+            return (back(self.from), last);
+        }
         let days = Days::new((self.to - self.from).num_days().unsigned_abs() + 1);
         let back = |day: NaiveDate| day.checked_sub_days(days).unwrap_or(day);
         (back(self.from), back(self.to))
@@ -607,6 +620,38 @@ mod tests {
             let (left, flaws) = ask(query);
             assert_eq!(flaws, [(field, flaw)], "{query:?}");
             assert_eq!(left, plain, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn months_are_compared_with_months() {
+        for (from, to, first, last) in [
+            // A whole one, a longer one before a shorter one, and the other way about.
+            ("2026-10-01", "2026-10-31", "2026-09-01", "2026-09-30"),
+            ("2026-03-01", "2026-03-31", "2026-02-01", "2026-02-28"),
+            ("2026-02-01", "2026-02-28", "2026-01-01", "2026-01-31"),
+            ("2028-03-01", "2028-03-31", "2028-02-01", "2028-02-29"),
+            // A quarter, a year, and over the end of one.
+            ("2026-04-01", "2026-06-30", "2026-01-01", "2026-03-31"),
+            ("2026-01-01", "2026-12-31", "2025-01-01", "2025-12-31"),
+            ("2026-01-01", "2026-01-31", "2025-12-01", "2025-12-31"),
+            // A month that has begun, up to the same day, or the last one that there is.
+            ("2026-11-01", "2026-11-21", "2026-10-01", "2026-10-21"),
+            ("2026-03-01", "2026-03-30", "2026-02-01", "2026-02-28"),
+            // As many days.
+            ("2026-11-09", "2026-11-15", "2026-11-02", "2026-11-08"),
+            ("2026-10-01", "2026-11-21", "2026-08-10", "2026-09-30"),
+            ("2026-10-15", "2026-10-31", "2026-09-28", "2026-10-14"),
+        ] {
+            let before = Ask::of((date(from), date(to))).before();
+            assert_eq!(before, (date(first), date(last)), "{from} to {to}");
+        }
+        let today = date("2026-11-21");
+        for (period, before) in [
+            (Period::Month, (date("2026-10-01"), date("2026-10-21"))),
+            (Period::LastMonth, (date("2026-09-01"), date("2026-09-30"))),
+        ] {
+            assert_eq!(Ask::of(period.days(today)).before(), before, "{period:?}");
         }
     }
 

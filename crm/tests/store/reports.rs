@@ -238,6 +238,18 @@ crm::both_engines!(reports_say_what_other_sql_finds, async |world| {
         "2011-01-31T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment"),
         "2011-02-28T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment")
     );
+    // A month is compared with the one before it, not with as many days.
+    let of_february = one!(
+        world,
+        i64,
+        "SELECT COUNT(*) FROM purchases WHERE kind = 'sale' AND at >= $1 AND at < $2",
+        "2011-01-31T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment"),
+        "2011-02-28T21:00:00Z".parse::<DateTime<Utc>>().expect("a moment")
+    );
+    let march = Ask::of((date("2011-03-01"), date("2011-03-31")));
+    let of_march = report(db, &mara, Kind::Purchases, &march).await;
+    assert_eq!(total(&of_march, Figure::Receipts).1, Some(of_february));
+
     let months = table(&told, By::Month);
     let row = months
         .rows
