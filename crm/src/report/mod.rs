@@ -384,7 +384,7 @@ pub enum Figure {
     Corrections,
     /// Those of them that a colleague consented to.
     Consented,
-    /// Points that customers hold.
+    /// Points that customers hold at the end.
     Owed,
     /// Customers who registered.
     Registered,
@@ -542,7 +542,7 @@ pub struct Report {
     pub totals: Vec<Total>,
     /// The tables: the steps of the period first.
     pub tables: Vec<Table>,
-    /// The day on which it was counted what is owed or who is a member, where it was.
+    /// The day with whose beginning it was counted what is owed by age or who is a member, where it was.
     pub counted_on: Option<NaiveDate>,
     /// How many minutes a request is taken to cost.
     pub minutes: i64,

@@ -1271,6 +1271,63 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
     assert!(told.tables.iter().all(|table| table.by != By::Agent));
 });
 
+crm::both_engines!(points_and_buyers_stand_as_the_day_ended, async |world| {
+    let db = ready(world).await;
+    let (mara, lead) = (marketer(world).await, people::lead(world).await);
+    let club = program(db, "club").await;
+    let anna = customer(db).await;
+    join(db, anna, "club", start() - days(1)).await;
+    let held = async || one!(world, i64, "SELECT CAST(SUM(remaining) AS BIGINT) FROM lots");
+    // The day is counted before anything happens on it.
+    count(db).await;
+    world.clock.set(start() + Duration::hours(1));
+    let now = db.now();
+    slip("A-1", anna, now).line("tea", 1, 1_250_00).book(db).await;
+    slip("A-2", anna, now).line("tea", 1, 2_500_00).book(db).await;
+    let first = held().await;
+    assert!(first > 0, "{first}");
+    let told = async |day: &str| {
+        let ask = Ask::of((date(day), date(day)));
+        let points = report(db, &mara, Kind::Points, &ask).await;
+        let (closing, opening) = total(&points, Figure::Owed);
+        let of = |figure| total(&points, figure).0.expect("it is told");
+        let moved = of(Figure::Issued) + of(Figure::Adjusted) - of(Figure::Spent) - of(Figure::Expired);
+        assert_eq!(
+            opening.expect("an opening") + moved,
+            closing.expect("a closing"),
+            "{day}"
+        );
+        let members = report(db, &mara, Kind::Members, &ask).await;
+        let ages = column(table(&points, By::Age), Figure::Owed);
+        (closing, ages, total(&members, Figure::Active).0, members.counted_on)
+    };
+    assert_counted(db).await;
+    // By age and who is active is told as the day began, until the next one does.
+    let today = told("2026-11-21").await;
+    assert_eq!(today, (Some(first), 0, Some(0), Some(date("2026-11-21"))));
+
+    world.clock.set(start() + days(1));
+    assert_counted(db).await;
+    let ended = (Some(first), first, Some(1), Some(date("2026-11-22")));
+    assert_eq!(told("2026-11-21").await, ended);
+    void(db, &BY, "till", "A-1").await.expect("voided");
+    let again = people::again(world, lead.id()).await;
+    let card = again.open(db, anna.id(), Reason::Card).await.expect("opened");
+    let correction = NewAdjustment {
+        program: club,
+        points: 5_00,
+        reason: "Касса не зачла чек".into(),
+        note: "За ошибку кассы".into(),
+        request: None,
+    };
+    adjustments::adjust(db, &again, card, &correction).await.expect("given");
+    let second = held().await;
+    assert_ne!(second, first);
+    assert_counted(db).await;
+    assert_eq!(told("2026-11-22").await.0, Some(second));
+    assert_eq!(told("2026-11-21").await, ended, "what is over stays");
+});
+
 crm::both_engines!(members_come_and_go, async |world| {
     let db = ready(world).await;
     let mara = marketer(world).await;

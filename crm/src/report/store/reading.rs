@@ -474,15 +474,14 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
         });
     }
 
-    let now = owed(conn, ask.to, part).await?;
-    let before = owed(conn, ask.before().1, part).await?;
-    let all = |owed: &Option<(NaiveDate, Sums)>| owed.as_ref().map(|(_, sums)| sums.values().sum::<i64>());
+    let now = at_the_end(conn, &ask, POINTS, ask.to).await?;
+    let before = at_the_end(conn, &ask, POINTS, ask.before().1).await?;
     report.totals.push(Total {
         figure: Figure::Owed,
-        now: all(&now),
-        before: all(&before),
+        now: Some(now.values().sum()),
+        before: Some(before.values().sum()),
     });
-    let Some((day, sums)) = now else {
+    let Some((day, sums)) = owed(conn, ask.to, part).await? else {
         return Ok(());
     };
     report.counted_on = Some(day);
@@ -534,10 +533,18 @@ fn by_name<const N: usize>(all: BTreeMap<StaffId, (String, [i64; N])>) -> Vec<Ro
     rows
 }
 
-/// What was owed on the last day that it was counted on, up to one.
+/// What was counted of the end of a day: with that, the day after it begins.
+fn counted_by(until: NaiveDate) -> NaiveDate {
+    until.succ_opt().unwrap_or(until)
+}
+
+/// What was owed by age at the end of a day, or when it was counted last before.
 async fn owed(conn: &mut Conn, until: NaiveDate, part: Option<Uuid>) -> Result<Option<(NaiveDate, Sums)>, sqlx::Error> {
     const LAST: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'owed_0' AND day <= $1";
-    let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST).bind(until).fetch_one(c).await)?;
+    let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST)
+        .bind(counted_by(until))
+        .fetch_one(c)
+        .await)?;
     let Some(day) = last else { return Ok(None) };
     let figures = OWED.map(|(_, figure)| figure);
     let rows: Vec<(String, Uuid, i64)> = sums(conn, BY_PART, OF_PARTS, &figures, (day, day), (None, part)).await?;
@@ -607,9 +614,13 @@ const OF_LEAVERS: [&str; 2] = [
 /// Who came and went, beside each other in the steps of a period.
 const COME_AND_GO: [Figure; 3] = [Figure::Registered, Figure::Joined, Figure::Left];
 
-/// What is kept of customers who came and went, and of memberships.
-const CUSTOMERS: [&str; 2] = ["registered", "erased"];
-const MEMBERSHIPS: [&str; 2] = ["joined", "left"];
+/// What comes by day and what goes: what is there at the end of one is all that came up to then, less all that went.
+type Flow = (&'static [&'static str], &'static [&'static str]);
+
+/// What is kept of customers who came and went, of memberships, and of points that customers got and have no more.
+const CUSTOMERS: Flow = (&["registered"], &["erased"]);
+const MEMBERSHIPS: Flow = (&["joined"], &["left"]);
+const POINTS: Flow = (&["issued", "adjusted"], &["spent", "expired"]);
 
 async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     let ask = report.ask;
@@ -666,7 +677,7 @@ async fn come_and_go(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::E
 
     let programs = programs(conn).await?;
     let members = at_the_end(conn, &ask, MEMBERSHIPS, ask.to).await?;
-    let by_program = parts(conn, BY_PART, OF_PARTS, &MEMBERSHIPS, &ask, part).await?;
+    let by_program = parts(conn, BY_PART, OF_PARTS, &["joined", "left"], &ask, part).await?;
     let by_program: HashMap<Uuid, Sums> = by_program.into_iter().collect();
     let row = |(id, members): (Uuid, i64)| -> Row {
         let come = |figure| by_program.get(&id).map_or(0, |sums| sum(sums, figure));
@@ -739,20 +750,23 @@ async fn with_tier(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// How many customers there were at the end of a day, or members by program: who came up to then, less who went.
+/// How many customers there were at the end of a day, or members or points by program: what came up to then, less what went.
 async fn at_the_end(
     conn: &mut Conn,
     ask: &Ask,
-    [came, went]: [&'static str; 2],
+    (came, went): Flow,
     until: NaiveDate,
 ) -> Result<BTreeMap<Uuid, i64>, sqlx::Error> {
     let beginning = NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default();
     let narrowed = (ask.store.map(|store| store.0), ask.program.map(|program| program.0));
-    let figures = [came, went];
+    let figures = [came, went].concat();
     let rows: Vec<(String, Uuid, i64)> = sums(conn, BY_PART, OF_PARTS, &figures, (beginning, until), narrowed).await?;
     let mut there: BTreeMap<Uuid, i64> = BTreeMap::new();
     for (figure, part, value) in rows {
-        *there.entry(part).or_default() += if figure == went { -value } else { value };
+        *there.entry(part).or_default() += match went.contains(&figure.as_str()) {
+            true => -value,
+            false => value,
+        };
     }
     Ok(there)
 }
@@ -785,10 +799,13 @@ fn of_members(sums: &Sums, figure: Figure) -> Option<i64> {
     }
 }
 
-/// The last day on which members were counted, up to one.
+/// The day on which members were counted for the end of one, or for the last before of which they were.
 async fn stood(conn: &mut Conn, until: NaiveDate) -> Result<Option<NaiveDate>, sqlx::Error> {
     const SQL: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'members' AND day <= $1";
-    on!(conn, |c| sqlx::query_scalar(SQL).bind(until).fetch_one(c).await)
+    on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(counted_by(until))
+        .fetch_one(c)
+        .await)
 }
 
 /// What was counted on that day of all customers, of the members of a program or of those with a tier; none: nothing was yet.
