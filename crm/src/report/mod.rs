@@ -380,10 +380,16 @@ pub enum Figure {
     Expired,
     /// Points that staff gave, less what they took.
     Adjusted,
-    /// How many times staff gave or took points.
+    /// How many times staff gave or took points, or put a receipt right.
     Corrections,
     /// Those of them that a colleague consented to.
     Consented,
+    /// Those of them that put a receipt right.
+    OfReceipts,
+    /// Points that staff gave by hand.
+    Given,
+    /// Points that staff took by hand.
+    Taken,
     /// Points that customers hold at the end.
     Owed,
     /// Customers who registered.
@@ -443,7 +449,9 @@ impl Figure {
     pub const fn unit(self) -> Unit {
         match self {
             Self::Sales | Self::AverageReceipt | Self::Returned | Self::Discount | Self::Net => Unit::Money,
-            Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Owed => Unit::Points,
+            Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Given | Self::Taken | Self::Owed => {
+                Unit::Points
+            }
             Self::FirstAnswer | Self::Solution | Self::TalkMinutes | Self::Saved => Unit::Minutes,
             Self::Frequency | Self::Score => Unit::Hundredths,
             _ => Unit::Count,

@@ -11,9 +11,9 @@ use crm::interaction::{Entry, FREE, store as talks};
 use crm::lang::Localized;
 use crm::points::store::{SpendError, adjustments};
 use crm::points::{AdjustmentState, NewAdjustment};
-use crm::purchase::correct;
 use crm::purchase::import::{Format, Options, run};
 use crm::purchase::void::{VoidError, void};
+use crm::purchase::{amend, correct};
 use crm::report::store::explained::{self, Look};
 use crm::report::store::{reading, run_due, saved, verify};
 use crm::report::{Ask, By, Figure, Kind, Name, Report, Step, Table};
@@ -1250,7 +1250,7 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
     let told = report(db, &mara, Kind::Points, &ask).await;
     let agents = table(&told, By::Agent);
     assert_eq!(
-        (column(agents, Figure::Corrections), column(agents, Figure::Adjusted)),
+        (column(agents, Figure::Corrections), column(agents, Figure::Given)),
         (1, 50_00)
     );
     adjustments::approve(db, &lead, asked.id).await.expect("consented");
@@ -1259,10 +1259,46 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
     for (figure, value) in [
         (Figure::Corrections, 2),
         (Figure::Consented, 1),
-        (Figure::Adjusted, 250_00),
+        (Figure::Given, 250_00),
+        (Figure::Taken, 0),
     ] {
         assert_eq!(column(agents, figure), value, "{figure:?}");
     }
+    // As much given as taken is not nothing, and a receipt that was put right counts beside it.
+    let again = people::again(world, lead.id()).await;
+    let card = again.open(db, anna.id(), Reason::Card).await.expect("opened");
+    for points in [30_00, -30_00] {
+        adjustments::adjust(db, &again, card, &correction(points))
+            .await
+            .expect("corrected");
+    }
+    let receipt = slip("A-9", anna, db.now()).line("tea", 1, 100_00).book(db).await.id;
+    let fresh = again.fresh(db).expect("fresh");
+    let at = (anna.id(), receipt);
+    let seen = amend::preview(db, &again, at, &amend::Act::Void)
+        .await
+        .expect("previewed");
+    amend::amend(db, &fresh, at, &amend::Act::Void, &seen.word(), "Пробили дважды")
+        .await
+        .expect("put right");
+    let told = report(db, &mara, Kind::Points, &ask).await;
+    let agents = table(&told, By::Agent);
+    for (figure, value) in [
+        (Figure::Corrections, 3),
+        (Figure::Consented, 0),
+        (Figure::OfReceipts, 1),
+        (Figure::Given, 30_00),
+        (Figure::Taken, 30_00),
+    ] {
+        assert_eq!(of_staff(agents, Some("Лада"), figure), Some(value), "{figure:?}");
+    }
+    let of_club = Ask {
+        program: Some(club),
+        ..ask
+    };
+    let told = report(db, &mara, Kind::Points, &of_club).await;
+    let agents = table(&told, By::Agent);
+    assert_eq!(of_staff(agents, Some("Лада"), Figure::Corrections), Some(2));
     let other = Ask {
         program: Some(ProgramId::new()),
         ..ask

@@ -469,7 +469,7 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     if !corrected.is_empty() {
         report.tables.push(Table {
             by: By::Agent,
-            columns: vec![Figure::Corrections, Figure::Consented, Figure::Adjusted],
+            columns: CORRECTIONS.to_vec(),
             rows: corrected,
         });
     }
@@ -497,22 +497,53 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who gave and took points in a period: how many times, how many of these a colleague consented to, and what they come to.
+/// What is told of corrections by member of staff.
+const CORRECTIONS: [Figure; 5] = [
+    Figure::Corrections,
+    Figure::Consented,
+    Figure::OfReceipts,
+    Figure::Given,
+    Figure::Taken,
+];
+
+/// Who gave and took points and put receipts right in a period: how many times, how many of these a colleague consented to, and what was
+/// given and what was taken by hand, each for itself: as much given as taken is not nothing. What a receipt brought is told with it; it is
+/// of no program.
 async fn corrections(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
-    const SQL: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), CAST(SUM(a.points) AS BIGINT) \
-                       FROM adjustments a JOIN staff s ON s.id = a.asked_by \
-                       WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
-                       GROUP BY a.asked_by, s.name, a.program_id";
-    type Corrected = (StaffId, String, ProgramId, i64, i64, i64);
+    const POINTS: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), \
+                          CAST(SUM(CASE WHEN a.points > 0 THEN a.points ELSE 0 END) AS BIGINT), \
+                          CAST(SUM(CASE WHEN a.points < 0 THEN -a.points ELSE 0 END) AS BIGINT) \
+                          FROM adjustments a JOIN staff s ON s.id = a.asked_by \
+                          WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
+                          GROUP BY a.asked_by, s.name, a.program_id";
+    const RECEIPTS: &str = "SELECT r.asked_by, s.name, COUNT(*), COUNT(r.decided_by) FROM receipt_corrections r \
+                            JOIN staff s ON s.id = r.asked_by \
+                            WHERE r.state = 'booked' AND r.decided_at >= $1 AND r.decided_at < $2 GROUP BY r.asked_by, s.name";
+    type Corrected = (StaffId, String, ProgramId, i64, i64, i64, i64);
     let (from, until) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
-    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(SQL).bind(from).bind(until).fetch_all(c).await)?;
-    let mut all: BTreeMap<StaffId, (String, [i64; 3])> = BTreeMap::new();
-    for (id, name, program, many, consented, points) in found {
+    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(POINTS)
+        .bind(from)
+        .bind(until)
+        .fetch_all(c)
+        .await)?;
+    let mut all: BTreeMap<StaffId, (String, [i64; CORRECTIONS.len()])> = BTreeMap::new();
+    for (id, name, program, many, consented, given, taken) in found {
         if ask.program.is_some_and(|only| only != program) {
             continue;
         }
-        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; 3]));
-        add(sums, &[many, consented, points]);
+        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; CORRECTIONS.len()]));
+        add(sums, &[many, consented, 0, given, taken]);
+    }
+    if ask.program.is_none() {
+        let found: Vec<(StaffId, String, i64, i64)> = on!(conn, |c| sqlx::query_as(RECEIPTS)
+            .bind(from)
+            .bind(until)
+            .fetch_all(c)
+            .await)?;
+        for (id, name, many, consented) in found {
+            let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; CORRECTIONS.len()]));
+            add(sums, &[many, consented, many, 0, 0]);
+        }
     }
     Ok(by_name(all))
 }
