@@ -16,6 +16,7 @@ use crate::outbox::{self, Channel, To};
 use crate::report::{Ask, Kind, Report, next_month};
 use crate::staff::Right;
 use crate::who::{Fresh, Staff, System};
+use crate::work::Round;
 use chrono::{Days, NaiveDate, Weekday};
 use std::collections::HashMap;
 
@@ -258,30 +259,37 @@ fn ask(query: &str, today: NaiveDate) -> Ask {
     ask
 }
 
-/// The reports that are to be sent today, made. Those whose owner left or may not read reports any more are not sent again.
-pub async fn due(db: &Db, _by: &System) -> Result<Vec<Due>, Error> {
+/// The reports that are to be sent today, made, each for itself: one that cannot be made keeps no other waiting, and comes again with the
+/// next round. Those whose owner left or may not read reports any more are not sent again.
+pub async fn due(db: &Db, _by: &System, round: &mut Round) -> Result<Vec<Due>, Error> {
     const SQL: &str = "SELECT r.id, r.staff_id, s.name AS owner, r.kind, r.name, r.query, r.shared, r.every, r.email, r.next_on, \
         s.language, s.disabled_at IS NOT NULL AS is_disabled, o.rights FROM saved_reports r \
         JOIN staff s ON s.id = r.staff_id JOIN roles o ON o.code = s.role WHERE r.next_on <= $1 ORDER BY r.next_on, r.id";
     let mut conn = db.read().await?;
     let today = conn.shop().day(conn.now());
     let rows: Vec<DueRow> = on!(conn, |c| sqlx::query_as(SQL).bind(today).fetch_all(c).await)?;
+    drop(conn);
     let mut due = Vec::new();
     for row in rows {
-        if row.is_disabled || !row.rights.contains(&Right::Reports) {
-            let id = row.saved.id;
-            db.write(|tx| scoped(stop(tx, id))).await?;
-            continue;
-        }
-        let ask = ask(&row.saved.query, today);
-        let report = make(&mut conn, row.saved.kind, &ask).await?;
-        due.push(Due {
-            saved: row.saved,
-            language: row.language,
-            report,
-        });
+        due.extend(round.took(made(db, row, today).await).flatten());
     }
     Ok(due)
+}
+
+/// A report that is to be sent; none where it is not any more.
+async fn made(db: &Db, row: DueRow, today: NaiveDate) -> Result<Option<Due>, Error> {
+    if row.is_disabled || !row.rights.contains(&Right::Reports) {
+        let id = row.saved.id;
+        db.write(|tx| scoped(stop(tx, id))).await?;
+        return Ok(None);
+    }
+    let ask = ask(&row.saved.query, today);
+    let report = make(&mut db.read().await?, row.saved.kind, &ask).await?;
+    Ok(Some(Due {
+        saved: row.saved,
+        language: row.language,
+        report,
+    }))
 }
 
 async fn stop(tx: &mut Tx, id: SavedReportId) -> Result<(), Error> {
