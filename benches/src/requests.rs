@@ -1,10 +1,11 @@
-//! The list of requests, which staff work through, among a million: its first page and one far down, on both engines.
+//! The list of requests, which staff work through, among a million: its first page and one far down, and the report of a year of them,
+//! on both engines.
 
 use crate::engine::{Engine, Times};
 use crate::report::{Budget, Report};
 use crate::{Args, serve};
 use anyhow::{Result, ensure};
-use chrono::Utc;
+use chrono::{Months, Utc};
 use std::path::Path;
 use std::time::Instant;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ const UNCLOSED: u64 = 50;
 const EVERY: u64 = 60;
 /// How often each page is asked for.
 const TURNS: u32 = 200;
+/// How often the report is asked for, which takes its time.
+const REPORTS: u32 = 5;
 
 /// Kinds of rows, by which their ids are made.
 const CUSTOMER: u8 = 1;
@@ -96,6 +99,13 @@ async fn one(report: &mut Report, args: &Args, engine: &Engine, name: &str, coun
         }
         let ratio = far.quantile(0.5) / first.quantile(0.5);
         report.line(&format!("page {page} to page 1, p50"), ratio, "×", Budget::AtMost(1.2));
+    }
+    // The report reads each request of its year, and of the one before.
+    let today = Utc::now().date_naive();
+    let of_year = format!("/admin/reports/requests?from={}&to={today}", today - Months::new(12));
+    let times = Times::of(address, REPORTS, &[(of_year.as_str(), "</h1>")]).await?;
+    for times in &times {
+        report.line("the report of a year, p50", times.quantile(0.5), "ms", Budget::None);
     }
     Ok(())
 }

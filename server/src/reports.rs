@@ -11,7 +11,7 @@ use crm::work::Round;
 /// were sent.
 pub async fn send_due(db: &Db, by: &System) -> Result<u64, crm::Error> {
     let (mut round, mut sent) = (Round::default(), 0);
-    for due in saved::due(db, by).await? {
+    for due in saved::due(db, by, &mut round).await? {
         let (period, table) = letter(&due, db.shop());
         let done = round.took(saved::send(db, by, &due, &period, &table).await);
         sent += u64::from(done == Some(true));

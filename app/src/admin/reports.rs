@@ -1,6 +1,6 @@
 //! Reports: figures of the shop, compared with the period before, drawn and as tables; saved, and sent by e-mail.
 
-use crate::cabinet::{back, flash, gone};
+use crate::cabinet::{back, flash, fresh_first, gone};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, File, Form, Frame, Next, Sheet};
@@ -64,7 +64,7 @@ impl Form for ScheduleReport {
         staff.may(crm::staff::Right::Reports)?;
         let id: SavedReportId = self.id.parse().map_err(|_| AppError::NotFound)?;
         let every = Every::ALL.into_iter().find(|every| every.as_str() == self.every);
-        saved::schedule(&cx.db, staff, id, every, &self.email).await?;
+        saved::schedule(&cx.db, &staff.fresh(&cx.db)?, id, every, &self.email).await?;
         Ok(Next::to(format!("{HERE}?done=scheduled")))
     }
 }
@@ -149,6 +149,9 @@ impl<'a> Words<'a> {
             Figure::Adjusted => t.f_adjusted,
             Figure::Corrections => t.f_corrections,
             Figure::Consented => t.f_consented,
+            Figure::OfReceipts => t.f_of_receipts,
+            Figure::Given => t.f_given,
+            Figure::Taken => t.f_taken,
             Figure::Owed => t.f_owed,
             Figure::Registered => t.f_registered,
             Figure::Verified => t.f_verified,
@@ -157,6 +160,7 @@ impl<'a> Words<'a> {
             Figure::Members => t.f_members,
             Figure::Active => t.f_active,
             Figure::Received => t.f_received,
+            Figure::Begun => t.f_begun,
             Figure::Closed => t.f_closed,
             Figure::FirstAnswer => t.f_first_answer,
             Figure::Solution => t.f_solution,
@@ -169,6 +173,7 @@ impl<'a> Words<'a> {
             Figure::TasksDone => t.f_tasks_done,
             Figure::DoneLate => t.f_done_late,
             Figure::Helped => t.f_helped,
+            Figure::Alone => t.f_alone,
             Figure::Chats => t.f_chats,
             Figure::Looks => t.f_looks,
             Figure::Spared => t.f_spared,
@@ -425,15 +430,21 @@ fn own_forms(cx: &Cx, words: &Words<'_>, one: &Saved) -> Html {
     let email = one.email.clone().unwrap_or_default();
     let labels = pairs([("every", t.every), ("email", t.email)]);
     let is_open = one.every.is_some() || cx.was_sent(ScheduleReport::NAME);
-    view! {
-        <details class="fold" open=is_open>
-            <summary>{t.schedule}</summary>
+    let form = fresh_first(cx).unwrap_or_else(|| {
+        view! {
             <FormBox<ScheduleReport> id=schedule labels=labels>
                 <input type="hidden" name="id" value=id/>
                 <Select name="every" label=t.every options=every value=chosen/>
                 <Field name="email" label=t.email hint=t.email_hint kind="email" value=email autocomplete="email" optional=true/>
                 <button class="btn">{t.schedule_do}</button>
             </FormBox<ScheduleReport>>
+        }
+        .into_html()
+    });
+    view! {
+        <details class="fold" open=is_open>
+            <summary>{t.schedule}</summary>
+            {form}
         </details>
         <FormBox<RemoveReport> id=remove class="actions">
             <input type="hidden" name="id" value=again/>
@@ -674,15 +685,15 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
         Kind::Requests => [
             Some(t.note_requests.to_owned()),
             Some(t.note_requests_split.to_owned()),
+            Some(t.note_requests_staff.to_owned()),
             if_so(of_store || of_tier, t.note_requests_work),
         ]
         .into_iter()
         .flatten()
         .collect(),
         Kind::SelfService => vec![t.note_self(
-            counted(Figure::Chats),
+            counted(Figure::Alone),
             counted(Figure::Helped),
-            counted(Figure::Looks),
             report.minutes,
             words.value(Figure::Saved, now(Figure::Saved)),
             counted(Figure::Spared),
@@ -790,9 +801,7 @@ fn whole(words: &Words<'_>, table: &Table, title: &'static str, head: &'static s
 pub async fn csv(cx: Cx) -> Result<File, AppError> {
     let kind: Kind = cx.param("kind")?;
     let (ask, _) = asked(&cx);
-    let mut conn = cx.db.read().await?;
-    let report = reading::read(&mut conn, cx.staff()?, kind, &ask).await?;
-    drop(conn);
+    let report = reading::export(&cx.db, cx.staff()?, kind, &ask).await?;
     let name = format!("{}-{}-{}", kind.as_str(), ask.from, ask.to);
     File::sheet(cx.lang, &name, |rows| {
         tables(&Words::of(cx.lang, cx.shop()), &report, rows)

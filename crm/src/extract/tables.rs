@@ -13,7 +13,7 @@ pub enum Kind {
     Purchases,
     /// What moved on customers' accounts of points, by its day.
     Points,
-    /// Requests to support, by the day on which they came, without what was said.
+    /// Requests to support, by the day on which they came, without what was said. One that went into another one is that one.
     Requests,
 }
 
@@ -142,6 +142,13 @@ const REQUESTS: &[Column] = &[
     plain("priority", "Срочность", "Priority"),
     moment("answered_at", "Первый ответ", "First answer"),
     moment("closed_at", "Закрыто", "Closed"),
+    plain("reopenings", "Открывали снова", "Reopenings"),
+    plain("score", "Последняя оценка", "Last score"),
+    plain("queue", "Очередь", "Queue"),
+    Column {
+        right: Some(Right::Requests),
+        ..plain("tags", "Метки", "Tags")
+    },
     Column {
         right: Some(Right::Requests),
         ..plain("assignee", "Сотрудник", "Colleague")
@@ -244,12 +251,18 @@ impl Kind {
             ),
             Self::Requests => concat!(
                 "SELECT q.id, q.created_at AS place, q.customer_id, q.number, q.created_at, t.name ->> $5 AS topic, q.status, q.priority, \
-                 q.answered_at, q.closed_at, s.name AS assignee, ",
+                 q.answered_at, q.closed_at, \
+                 (SELECT COUNT(*) FROM request_steps e WHERE e.request_id = q.id AND e.kind = 'reopened') AS reopenings, \
+                 (SELECT CAST(g.score AS BIGINT) FROM request_ratings g WHERE g.request_id = q.id \
+                 ORDER BY g.at DESC, g.id DESC LIMIT 1) AS score, u.name ->> $5 AS queue, \
+                 (SELECT string_agg(w.tag, ', ' ORDER BY w.tag) FROM request_tags w WHERE w.request_id = q.id) AS tags, \
+                 s.name AS assignee, ",
                 name!("q.customer_id"),
                 " AS customer_name, ",
                 phone!("q.customer_id"),
                 " AS customer_phone FROM requests q JOIN topics t ON t.id = q.topic_id LEFT JOIN staff s \
-                 ON s.id = q.assignee_id WHERE (q.created_at, q.id) > ($2, $1) AND q.created_at < $3 \
+                 ON s.id = q.assignee_id LEFT JOIN queues u ON u.id = q.queue_id \
+                 WHERE (q.created_at, q.id) > ($2, $1) AND q.created_at < $3 AND q.merged_into IS NULL \
                  ORDER BY q.created_at, q.id LIMIT $4"
             ),
         }

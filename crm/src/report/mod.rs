@@ -246,11 +246,39 @@ impl Ask {
         self
     }
 
-    /// The period before, of the same length.
+    /// The period before: of whole calendar months as many months, of a month that has begun the same part of the one before it, and
+    /// else as many days.
     pub fn before(&self) -> (NaiveDate, NaiveDate) {
+        let months = (self.to.year() - self.from.year()) * 12 + self.to.month0() as i32 - self.from.month0() as i32 + 1;
+        let after = next_month(self.to);
+        let is_whole = self.to.succ_opt() == Some(after);
+        if self.from == month_of(self.from) && (is_whole || months == 1) {
+            let months = Months::new(months.unsigned_abs());
+            let back = |day: NaiveDate| day.checked_sub_months(months).unwrap_or(day);
+            let last = match is_whole {
+                true => back(after).pred_opt().unwrap_or(self.to),
+                false => back(self.to),
+            };
+            return (back(self.from), last);
+        }
         let days = Days::new((self.to - self.from).num_days().unsigned_abs() + 1);
         let back = |day: NaiveDate| day.checked_sub_days(days).unwrap_or(day);
         (back(self.from), back(self.to))
+    }
+
+    /// What is asked, by the names that addresses have for it.
+    #[cfg(feature = "store")]
+    pub(crate) fn told(&self) -> String {
+        let parts = [
+            ("store", self.store.map(|id| id.to_string())),
+            ("tier", self.tier.map(|id| id.to_string())),
+            ("program", self.program.map(|id| id.to_string())),
+            ("minutes", self.minutes.map(|n| n.to_string())),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
+        format!("from={}&to={}{}", self.from, self.to, parts.collect::<String>())
     }
 
     /// What stands side by side in its charts.
@@ -352,11 +380,17 @@ pub enum Figure {
     Expired,
     /// Points that staff gave, less what they took.
     Adjusted,
-    /// How many times staff gave or took points.
+    /// How many times staff gave or took points, or put a receipt right.
     Corrections,
     /// Those of them that a colleague consented to.
     Consented,
-    /// Points that customers hold.
+    /// Those of them that put a receipt right.
+    OfReceipts,
+    /// Points that staff gave by hand.
+    Given,
+    /// Points that staff took by hand.
+    Taken,
+    /// Points that customers hold at the end.
     Owed,
     /// Customers who registered.
     Registered,
@@ -370,13 +404,15 @@ pub enum Figure {
     Members,
     /// Those of them who bought within the days before.
     Active,
-    /// Requests that were written.
+    /// Requests that customers wrote, or had written down.
     Received,
+    /// Requests that staff began, writing to somebody who had asked nothing.
+    Begun,
     /// Requests that were closed.
     Closed,
     /// Within which time half of what was answered had the first answer.
     FirstAnswer,
-    /// Within which time half of what was closed was, for the first time.
+    /// Within which time half of what customers wrote and was closed was, for the first time.
     Solution,
     /// Requests that were open at the end.
     Backlog,
@@ -396,11 +432,13 @@ pub enum Figure {
     DoneLate,
     /// Readers whom an article of the help was of use to.
     Helped,
-    /// Conversations that led to no request.
+    /// Customers who wrote in the chat or looked at what the cabinet explains, and sent no request; each once a day.
+    Alone,
+    /// Those of them who wrote in the chat.
     Chats,
-    /// Looks at what the cabinet explains that led to no request.
+    /// Those of them who looked at what the cabinet explains.
     Looks,
-    /// Requests that were spared by all of these.
+    /// Requests that were spared by helpful articles and to these customers.
     Spared,
     /// Minutes of staff that were spared.
     Saved,
@@ -411,7 +449,9 @@ impl Figure {
     pub const fn unit(self) -> Unit {
         match self {
             Self::Sales | Self::AverageReceipt | Self::Returned | Self::Discount | Self::Net => Unit::Money,
-            Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Owed => Unit::Points,
+            Self::Issued | Self::Spent | Self::Expired | Self::Adjusted | Self::Given | Self::Taken | Self::Owed => {
+                Unit::Points
+            }
             Self::FirstAnswer | Self::Solution | Self::TalkMinutes | Self::Saved => Unit::Minutes,
             Self::Frequency | Self::Score => Unit::Hundredths,
             _ => Unit::Count,
@@ -458,7 +498,7 @@ pub enum By {
     Program,
     /// By topic.
     Topic,
-    /// By who has the request, or corrected points.
+    /// By who did it: answered, corrected points; or has the request.
     Agent,
     /// By who talked and did tasks.
     Work,
@@ -510,7 +550,7 @@ pub struct Report {
     pub totals: Vec<Total>,
     /// The tables: the steps of the period first.
     pub tables: Vec<Table>,
-    /// The day on which it was counted what is owed or who is a member, where it was.
+    /// The day with whose beginning it was counted what is owed by age or who is a member, where it was.
     pub counted_on: Option<NaiveDate>,
     /// How many minutes a request is taken to cost.
     pub minutes: i64,
@@ -588,6 +628,38 @@ mod tests {
             let (left, flaws) = ask(query);
             assert_eq!(flaws, [(field, flaw)], "{query:?}");
             assert_eq!(left, plain, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn months_are_compared_with_months() {
+        for (from, to, first, last) in [
+            // A whole one, a longer one before a shorter one, and the other way about.
+            ("2026-10-01", "2026-10-31", "2026-09-01", "2026-09-30"),
+            ("2026-03-01", "2026-03-31", "2026-02-01", "2026-02-28"),
+            ("2026-02-01", "2026-02-28", "2026-01-01", "2026-01-31"),
+            ("2028-03-01", "2028-03-31", "2028-02-01", "2028-02-29"),
+            // A quarter, a year, and over the end of one.
+            ("2026-04-01", "2026-06-30", "2026-01-01", "2026-03-31"),
+            ("2026-01-01", "2026-12-31", "2025-01-01", "2025-12-31"),
+            ("2026-01-01", "2026-01-31", "2025-12-01", "2025-12-31"),
+            // A month that has begun, up to the same day, or the last one that there is.
+            ("2026-11-01", "2026-11-21", "2026-10-01", "2026-10-21"),
+            ("2026-03-01", "2026-03-30", "2026-02-01", "2026-02-28"),
+            // As many days.
+            ("2026-11-09", "2026-11-15", "2026-11-02", "2026-11-08"),
+            ("2026-10-01", "2026-11-21", "2026-08-10", "2026-09-30"),
+            ("2026-10-15", "2026-10-31", "2026-09-28", "2026-10-14"),
+        ] {
+            let before = Ask::of((date(from), date(to))).before();
+            assert_eq!(before, (date(first), date(last)), "{from} to {to}");
+        }
+        let today = date("2026-11-21");
+        for (period, before) in [
+            (Period::Month, (date("2026-10-01"), date("2026-10-21"))),
+            (Period::LastMonth, (date("2026-09-01"), date("2026-09-30"))),
+        ] {
+            assert_eq!(Ask::of(period.days(today)).before(), before, "{period:?}");
         }
     }
 

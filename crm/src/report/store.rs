@@ -12,7 +12,7 @@
 //! - An article counts in the category that it is in now: where one is moved, all days are counted anew ([`recount`]).
 //! - A tier is the one that was noticed before the receipt, or before the points were written down.
 //! - The shop of points is that of the receipt that brought them, took them or paid with them.
-//! - What is owed, who is a member, and what customers found out by themselves, is counted once and stays: none of it can be found
+//! - What is owed by age, who is a member, and what customers found out by themselves, is counted once and stays: none of it can be found
 //!   out later.
 //! - Who registered, joined and left is marked by nothing, and looked at again and again ([`people`]).
 
@@ -448,7 +448,8 @@ async fn count_members(conn: &mut Conn) -> Result<Counted, sqlx::Error> {
     Ok(counted)
 }
 
-/// Counts what is owed and who is a member, once a day: to ask all lots and all customers takes its time.
+/// Counts what is owed by age and who is a member, once a day, when it begins: to ask all lots and all customers takes its time. So that
+/// is how the day before ended.
 async fn stand(db: &Db) -> Result<(), Error> {
     const KNOWN: &str = "SELECT day FROM report_figures WHERE figure = 'owed_0' AND day = $1 LIMIT 1";
     const PROGRAMS: &str = "SELECT id, code FROM programs";

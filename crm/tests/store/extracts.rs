@@ -11,6 +11,8 @@ use crm::error::Error;
 use crm::extract::{self, Extract, Format, Kind, State, Wish};
 use crm::flaw::Flaw;
 use crm::id::{ExtractId, StoreId};
+use crm::request::store as requests;
+use crm::request::{NewRating, NewRequest};
 use crm::testing::{World, start};
 use crm::who::Staff;
 use std::io::Cursor;
@@ -384,4 +386,66 @@ both_engines!(a_file_stays_for_a_day_and_a_stop_begins_it_anew, async |world| {
     for gone in ["SELECT COUNT(*) FROM extracts", "SELECT COUNT(*) FROM extract_parts"] {
         assert_eq!(one!(world, i64, gone), 0, "{gone}");
     }
+});
+
+both_engines!(requests_are_taken_away_as_they_are_worked_on, async |world| {
+    let db = ready(world).await;
+    let ada = administrator(world).await;
+    let support = agent(world).await;
+    let anna = people::customer(world, "Анна", "К").await;
+    let new = NewRequest {
+        topic: "card".into(),
+        text: "Где баллы?".into(),
+        purchase: String::new(),
+    };
+    let mut numbers = Vec::new();
+    for minutes in 0..2 {
+        world.clock.set(start() + Duration::minutes(minutes));
+        numbers.push(requests::create(db, &anna, &new, &[]).await.expect("written"));
+    }
+    let [kept, gone] = numbers[..] else {
+        panic!("two requests")
+    };
+    for (minutes, score) in [(10, "2"), (30, "5")] {
+        world.clock.set(start() + Duration::minutes(minutes));
+        requests::close(db, &anna, kept).await.expect("closed");
+        let rating = NewRating {
+            score: score.into(),
+            comment: String::new(),
+        };
+        requests::rate(db, &anna, kept, &rating).await.expect("rated");
+        world.clock.set(start() + Duration::minutes(minutes + 5));
+        requests::reopen(db, &anna, kept).await.expect("opened again");
+    }
+    for tag in ["чек", "баллы"] {
+        sql!(
+            world,
+            "INSERT INTO request_tags (request_id, tag) SELECT id, $2 FROM requests WHERE number = $1",
+            kept,
+            tag
+        );
+    }
+    let columns = ["number", "status", "reopenings", "score", "tags"];
+    let table = wish(Kind::Requests, &columns);
+    let head = "\u{feff}Номер обращения;Состояние;Открывали снова;Последняя оценка;Метки\r\n";
+    let first = format!("{kept};open;2;5;баллы, чек\r\n");
+    assert_eq!(text(db, &ada, &table).await, format!("{head}{first}{gone};new;0;;\r\n"));
+    // One that went into another one is that one, and no closed request beside it.
+    crm::request::merge::merge(db, &support, kept, &[gone.to_string()])
+        .await
+        .expect("one request");
+    assert_eq!(text(db, &ada, &table).await, format!("{head}{first}"));
+    // The queue is told by its name.
+    let queue = text(db, &ada, &wish(Kind::Requests, &["queue"])).await;
+    let named = one!(
+        world,
+        Option<String>,
+        "SELECT (SELECT u.name ->> 'ru' FROM queues u WHERE u.id = r.queue_id) FROM requests r WHERE r.number = $1",
+        kept
+    );
+    let written = match &named {
+        Some(name) => format!("\u{feff}Очередь\r\n{name}\r\n"),
+        None => "\u{feff}Очередь\r\n\"\"\r\n".to_owned(),
+    };
+    assert_eq!(queue, written);
 });

@@ -101,33 +101,30 @@ async fn count(tx: &mut Tx, day: NaiveDate) -> Result<(), Error> {
     Ok(())
 }
 
-/// What customers found out on a day. Zeroes stand there as well: they say that the day was counted.
+/// What customers found out on a day, each of them once, whatever they did for it: nobody would have written twice. Zeroes stand
+/// there as well: they say that the day was counted.
 async fn found(conn: &mut Conn, day: NaiveDate) -> Result<Counted, sqlx::Error> {
     const HELPED: &str = "SELECT COUNT(*) FROM help_votes WHERE day = $1 AND useful";
-    const CHATS: &str = "SELECT COUNT(DISTINCT c.id) FROM conversation_messages m \
+    const ALONE: &str = "WITH found AS (SELECT c.customer_id, 'chat' AS how FROM conversation_messages m \
         JOIN conversations c ON c.id = m.conversation_id WHERE m.at >= $1 AND m.at < $2 AND m.author = 'person' \
-        AND c.customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM requests r WHERE r.customer_id = c.customer_id \
-        AND r.created_at >= $1 AND r.created_at < $3)";
-    const LOOKS: &str = "SELECT COUNT(*) FROM explanations e WHERE e.day = $1 AND NOT EXISTS \
-        (SELECT 1 FROM requests r WHERE r.customer_id = e.customer_id AND r.created_at >= $2 AND r.created_at < $3)";
+        AND c.customer_id IS NOT NULL UNION SELECT e.customer_id, 'look' FROM explanations e WHERE e.day = $4) \
+        SELECT COUNT(DISTINCT f.customer_id), COUNT(DISTINCT CASE WHEN f.how = 'chat' THEN f.customer_id END), \
+        COUNT(DISTINCT CASE WHEN f.how = 'look' THEN f.customer_id END) FROM found f WHERE NOT EXISTS \
+        (SELECT 1 FROM requests r WHERE r.customer_id = f.customer_id AND r.created_at >= $1 AND r.created_at < $3)";
     let after = |days| day.checked_add_days(Days::new(days)).unwrap_or(day);
     let (first, next) = moments(conn, day, after(1));
     let until = conn.shop().midnight(after(2));
     let helped: i64 = on!(conn, |c| sqlx::query_scalar(HELPED).bind(day).fetch_one(c).await)?;
-    let chats: i64 = on!(conn, |c| sqlx::query_scalar(CHATS)
+    let (alone, chats, looks): (i64, i64, i64) = on!(conn, |c| sqlx::query_as(ALONE)
         .bind(first)
         .bind(next)
         .bind(until)
-        .fetch_one(c)
-        .await)?;
-    let looks: i64 = on!(conn, |c| sqlx::query_scalar(LOOKS)
         .bind(day)
-        .bind(first)
-        .bind(until)
         .fetch_one(c)
         .await)?;
     Ok(Counted::from([
         (("helped", NIL, NIL), helped),
+        (("alone", NIL, NIL), alone),
         (("chats", NIL, NIL), chats),
         (("looks", NIL, NIL), looks),
     ]))

@@ -1,7 +1,7 @@
 //! Reports, each made of what is kept by day and of what is small enough to be asked for as it is.
 
 use super::{NIL, OWED, moments, sums};
-use crate::db::{self, Bind, Conn, ListQuery};
+use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::{ProgramId, StaffId, StoreId, TierId, TopicId};
 use crate::lang::Localized;
@@ -13,9 +13,9 @@ use crate::rule::tier::Tiers;
 use crate::staff::Right;
 use crate::task;
 use crate::who::Staff;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// So many rows of a table are told, those with the most.
@@ -81,6 +81,20 @@ async fn narrowed(conn: &mut Conn, ask: &Ask) -> Result<Vec<(Slice, Name)>, sqlx
 pub async fn read(conn: &mut Conn, by: &Staff, kind: Kind, ask: &Ask) -> Result<Report, Error> {
     by.may(Right::Reports)?;
     make(conn, kind, ask).await
+}
+
+/// The same to take home: that it was taken, and what it was narrowed to, is a row of the log.
+pub async fn export(db: &Db, by: &Staff, kind: Kind, ask: &Ask) -> Result<Report, Error> {
+    let report = read(&mut db.read().await?, by, kind, ask).await?;
+    let told = &format!("{}: {}", kind.as_str(), report.ask.told());
+    db.write(|tx| {
+        scoped(async move {
+            by.record(tx, "report.export", None, None, told).await?;
+            Ok::<_, Error>(())
+        })
+    })
+    .await?;
+    Ok(report)
 }
 
 /// A report, for whoever has been asked for the right.
@@ -455,20 +469,19 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     if !corrected.is_empty() {
         report.tables.push(Table {
             by: By::Agent,
-            columns: vec![Figure::Corrections, Figure::Consented, Figure::Adjusted],
+            columns: CORRECTIONS.to_vec(),
             rows: corrected,
         });
     }
 
-    let now = owed(conn, ask.to, part).await?;
-    let before = owed(conn, ask.before().1, part).await?;
-    let all = |owed: &Option<(NaiveDate, Sums)>| owed.as_ref().map(|(_, sums)| sums.values().sum::<i64>());
+    let now = at_the_end(conn, &ask, POINTS, ask.to).await?;
+    let before = at_the_end(conn, &ask, POINTS, ask.before().1).await?;
     report.totals.push(Total {
         figure: Figure::Owed,
-        now: all(&now),
-        before: all(&before),
+        now: Some(now.values().sum()),
+        before: Some(before.values().sum()),
     });
-    let Some((day, sums)) = now else {
+    let Some((day, sums)) = owed(conn, ask.to, part).await? else {
         return Ok(());
     };
     report.counted_on = Some(day);
@@ -484,22 +497,53 @@ async fn points(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who gave and took points in a period: how many times, how many of these a colleague consented to, and what they come to.
+/// What is told of corrections by member of staff.
+const CORRECTIONS: [Figure; 5] = [
+    Figure::Corrections,
+    Figure::Consented,
+    Figure::OfReceipts,
+    Figure::Given,
+    Figure::Taken,
+];
+
+/// Who gave and took points and put receipts right in a period: how many times, how many of these a colleague consented to, and what was
+/// given and what was taken by hand, each for itself: as much given as taken is not nothing. What a receipt brought is told with it; it is
+/// of no program.
 async fn corrections(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
-    const SQL: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), CAST(SUM(a.points) AS BIGINT) \
-                       FROM adjustments a JOIN staff s ON s.id = a.asked_by \
-                       WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
-                       GROUP BY a.asked_by, s.name, a.program_id";
-    type Corrected = (StaffId, String, ProgramId, i64, i64, i64);
+    const POINTS: &str = "SELECT a.asked_by, s.name, a.program_id, COUNT(*), COUNT(a.decided_by), \
+                          CAST(SUM(CASE WHEN a.points > 0 THEN a.points ELSE 0 END) AS BIGINT), \
+                          CAST(SUM(CASE WHEN a.points < 0 THEN -a.points ELSE 0 END) AS BIGINT) \
+                          FROM adjustments a JOIN staff s ON s.id = a.asked_by \
+                          WHERE a.state = 'booked' AND a.decided_at >= $1 AND a.decided_at < $2 \
+                          GROUP BY a.asked_by, s.name, a.program_id";
+    const RECEIPTS: &str = "SELECT r.asked_by, s.name, COUNT(*), COUNT(r.decided_by) FROM receipt_corrections r \
+                            JOIN staff s ON s.id = r.asked_by \
+                            WHERE r.state = 'booked' AND r.decided_at >= $1 AND r.decided_at < $2 GROUP BY r.asked_by, s.name";
+    type Corrected = (StaffId, String, ProgramId, i64, i64, i64, i64);
     let (from, until) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
-    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(SQL).bind(from).bind(until).fetch_all(c).await)?;
-    let mut all: BTreeMap<StaffId, (String, [i64; 3])> = BTreeMap::new();
-    for (id, name, program, many, consented, points) in found {
+    let found: Vec<Corrected> = on!(conn, |c| sqlx::query_as(POINTS)
+        .bind(from)
+        .bind(until)
+        .fetch_all(c)
+        .await)?;
+    let mut all: BTreeMap<StaffId, (String, [i64; CORRECTIONS.len()])> = BTreeMap::new();
+    for (id, name, program, many, consented, given, taken) in found {
         if ask.program.is_some_and(|only| only != program) {
             continue;
         }
-        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; 3]));
-        add(sums, &[many, consented, points]);
+        let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; CORRECTIONS.len()]));
+        add(sums, &[many, consented, 0, given, taken]);
+    }
+    if ask.program.is_none() {
+        let found: Vec<(StaffId, String, i64, i64)> = on!(conn, |c| sqlx::query_as(RECEIPTS)
+            .bind(from)
+            .bind(until)
+            .fetch_all(c)
+            .await)?;
+        for (id, name, many, consented) in found {
+            let (_, sums) = all.entry(id).or_insert_with(|| (name, [0; CORRECTIONS.len()]));
+            add(sums, &[many, consented, many, 0, 0]);
+        }
     }
     Ok(by_name(all))
 }
@@ -520,10 +564,18 @@ fn by_name<const N: usize>(all: BTreeMap<StaffId, (String, [i64; N])>) -> Vec<Ro
     rows
 }
 
-/// What was owed on the last day that it was counted on, up to one.
+/// What was counted of the end of a day: with that, the day after it begins.
+fn counted_by(until: NaiveDate) -> NaiveDate {
+    until.succ_opt().unwrap_or(until)
+}
+
+/// What was owed by age at the end of a day, or when it was counted last before.
 async fn owed(conn: &mut Conn, until: NaiveDate, part: Option<Uuid>) -> Result<Option<(NaiveDate, Sums)>, sqlx::Error> {
     const LAST: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'owed_0' AND day <= $1";
-    let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST).bind(until).fetch_one(c).await)?;
+    let last: Option<NaiveDate> = on!(conn, |c| sqlx::query_scalar(LAST)
+        .bind(counted_by(until))
+        .fetch_one(c)
+        .await)?;
     let Some(day) = last else { return Ok(None) };
     let figures = OWED.map(|(_, figure)| figure);
     let rows: Vec<(String, Uuid, i64)> = sums(conn, BY_PART, OF_PARTS, &figures, (day, day), (None, part)).await?;
@@ -593,9 +645,13 @@ const OF_LEAVERS: [&str; 2] = [
 /// Who came and went, beside each other in the steps of a period.
 const COME_AND_GO: [Figure; 3] = [Figure::Registered, Figure::Joined, Figure::Left];
 
-/// What is kept of customers who came and went, and of memberships.
-const CUSTOMERS: [&str; 2] = ["registered", "erased"];
-const MEMBERSHIPS: [&str; 2] = ["joined", "left"];
+/// What comes by day and what goes: what is there at the end of one is all that came up to then, less all that went.
+type Flow = (&'static [&'static str], &'static [&'static str]);
+
+/// What is kept of customers who came and went, of memberships, and of points that customers got and have no more.
+const CUSTOMERS: Flow = (&["registered"], &["erased"]);
+const MEMBERSHIPS: Flow = (&["joined"], &["left"]);
+const POINTS: Flow = (&["issued", "adjusted"], &["spent", "expired"]);
 
 async fn members(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     let ask = report.ask;
@@ -652,7 +708,7 @@ async fn come_and_go(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::E
 
     let programs = programs(conn).await?;
     let members = at_the_end(conn, &ask, MEMBERSHIPS, ask.to).await?;
-    let by_program = parts(conn, BY_PART, OF_PARTS, &MEMBERSHIPS, &ask, part).await?;
+    let by_program = parts(conn, BY_PART, OF_PARTS, &["joined", "left"], &ask, part).await?;
     let by_program: HashMap<Uuid, Sums> = by_program.into_iter().collect();
     let row = |(id, members): (Uuid, i64)| -> Row {
         let come = |figure| by_program.get(&id).map_or(0, |sums| sum(sums, figure));
@@ -725,20 +781,23 @@ async fn with_tier(conn: &mut Conn, report: &mut Report) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// How many customers there were at the end of a day, or members by program: who came up to then, less who went.
+/// How many customers there were at the end of a day, or members or points by program: what came up to then, less what went.
 async fn at_the_end(
     conn: &mut Conn,
     ask: &Ask,
-    [came, went]: [&'static str; 2],
+    (came, went): Flow,
     until: NaiveDate,
 ) -> Result<BTreeMap<Uuid, i64>, sqlx::Error> {
     let beginning = NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default();
     let narrowed = (ask.store.map(|store| store.0), ask.program.map(|program| program.0));
-    let figures = [came, went];
+    let figures = [came, went].concat();
     let rows: Vec<(String, Uuid, i64)> = sums(conn, BY_PART, OF_PARTS, &figures, (beginning, until), narrowed).await?;
     let mut there: BTreeMap<Uuid, i64> = BTreeMap::new();
     for (figure, part, value) in rows {
-        *there.entry(part).or_default() += if figure == went { -value } else { value };
+        *there.entry(part).or_default() += match went.contains(&figure.as_str()) {
+            true => -value,
+            false => value,
+        };
     }
     Ok(there)
 }
@@ -771,10 +830,13 @@ fn of_members(sums: &Sums, figure: Figure) -> Option<i64> {
     }
 }
 
-/// The last day on which members were counted, up to one.
+/// The day on which members were counted for the end of one, or for the last before of which they were.
 async fn stood(conn: &mut Conn, until: NaiveDate) -> Result<Option<NaiveDate>, sqlx::Error> {
     const SQL: &str = "SELECT MAX(day) FROM report_figures WHERE figure = 'members' AND day <= $1";
-    on!(conn, |c| sqlx::query_scalar(SQL).bind(until).fetch_one(c).await)
+    on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(counted_by(until))
+        .fetch_one(c)
+        .await)
 }
 
 /// What was counted on that day of all customers, of the members of a program or of those with a tier; none: nothing was yet.
@@ -834,21 +896,26 @@ async fn members_by_part(conn: &mut Conn, report: &mut Report) -> Result<(), sql
     Ok(())
 }
 
-/// What a request is told by: its topic, who has it, and its shop, which is that of the receipt that it is about or else the
-/// customer's favourite one.
+/// What a request is told by: its topic, and its shop, which is that of the receipt that it is about or else the customer's
+/// favourite one.
 #[derive(Clone, Copy, sqlx::FromRow)]
 struct Of {
     topic_id: TopicId,
-    assignee_id: Option<StaffId>,
     store_id: Option<StoreId>,
 }
 
 #[derive(sqlx::FromRow)]
 struct Asked {
     created_at: DateTime<Utc>,
+    /// Who has it now.
+    assignee_id: Option<StaffId>,
     answered_at: Option<DateTime<Utc>>,
+    /// Who gave the first answer.
+    answered_by: Option<StaffId>,
     /// When it was closed for the first time.
     solved_at: Option<DateTime<Utc>>,
+    /// Who answered last before that.
+    solved_by: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -857,6 +924,8 @@ struct Asked {
 struct Rated {
     at: DateTime<Utc>,
     score: i64,
+    /// Who answered last before.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -865,6 +934,8 @@ struct Rated {
 #[derive(sqlx::FromRow)]
 struct Stepped {
     at: DateTime<Utc>,
+    /// Who answered last before.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
@@ -873,20 +944,47 @@ struct Stepped {
 #[derive(sqlx::FromRow)]
 struct Left {
     many: i64,
+    /// Who has them now.
+    staff_id: Option<StaffId>,
     #[sqlx(flatten)]
     of: Of,
 }
 
 /// Columns of requests `r`, beside what they are told by.
 macro_rules! asked {
-    ($columns:literal, $from:literal) => {
+    ($from:literal, $($columns:tt)*) => {
         concat!(
             "SELECT ",
-            $columns,
-            ", r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id) AS store_id FROM ",
+            $($columns)*,
+            ", r.topic_id, COALESCE(p.store_id, c.favourite_store_id) AS store_id FROM ",
             $from,
             " JOIN customers c ON c.id = r.customer_id LEFT JOIN purchases p ON p.id = r.purchase_id"
         )
+    };
+}
+
+/// Who wrote the first answer to a request `r`, or the last one up to a moment. Of what was said in another request that went into
+/// it that one tells.
+macro_rules! answerer {
+    (first) => {
+        "(SELECT m.staff_id FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
+         ORDER BY m.at, m.id LIMIT 1)"
+    };
+    (until $($moment:tt)*) => {
+        concat!(
+            "(SELECT m.staff_id FROM messages m WHERE m.request_id = r.id AND m.author = 'staff' AND NOT m.internal \
+             AND m.at <= ",
+            $($moment)*,
+            " ORDER BY m.at DESC, m.id DESC LIMIT 1)"
+        )
+    };
+}
+
+/// When a request `r` was closed for the first time, which stays what it was, whatever becomes of it later. One that had gone into
+/// another one before steps were written down, and came out again, has none.
+macro_rules! solved_at {
+    () => {
+        "COALESCE((SELECT MIN(s.at) FROM request_steps s WHERE s.request_id = r.id AND s.kind = 'closed'), r.closed_at)"
     };
 }
 
@@ -901,7 +999,7 @@ const OF_REQUESTS: [&str; 2] = [
 
 /// Requests that were written in a period, what was thought of answers in it, when requests were closed and opened again, and what
 /// was open at its end. One that went into another one is that one, and counts once. They are few beside receipt lines, so that
-/// they are told apart here and not by the database: SQLite has no median.
+/// they are told apart here and not by the database: SQLite has no median. All that is told of them is counted in one walk.
 struct Asking {
     asked: Vec<Asked>,
     rated: Vec<Rated>,
@@ -912,22 +1010,32 @@ struct Asking {
 
 impl Asking {
     async fn read(conn: &mut Conn, ask: &Ask, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
-        // The first closing stays what it was, whatever becomes of the request later. One that had gone into another one before steps
-        // were written down, and came out again, has none.
         const ASKED: &str = asked!(
-            "r.created_at, r.answered_at, COALESCE((SELECT MIN(s.at) FROM request_steps s \
-             WHERE s.request_id = r.id AND s.kind = 'closed'), r.closed_at) AS solved_at",
-            "requests r"
+            "requests r",
+            "r.created_at, r.assignee_id, r.answered_at, ",
+            answerer!(first),
+            " AS answered_by, ",
+            solved_at!(),
+            " AS solved_at, ",
+            answerer!(until solved_at!()),
+            " AS solved_by"
         );
         const RATED: &str = asked!(
-            "g.at, g.score",
-            "request_ratings g JOIN requests r ON r.id = g.request_id"
+            "request_ratings g JOIN requests r ON r.id = g.request_id",
+            "g.at, g.score, ",
+            answerer!(until "g.at"),
+            " AS staff_id"
         );
-        const STEPS: &str = asked!("s.at", "request_steps s JOIN requests r ON r.id = s.request_id");
-        const OPEN: &str = asked!("COUNT(*) AS many", "requests r");
+        const STEPS: &str = asked!(
+            "request_steps s JOIN requests r ON r.id = s.request_id",
+            "s.at, ",
+            answerer!(until "s.at"),
+            " AS staff_id"
+        );
+        const OPEN: &str = asked!("requests r", "COUNT(*) AS many, r.assignee_id AS staff_id");
         const CLOSED_SINCE: &str = asked!(
-            "COUNT(*) AS many",
-            "request_steps s JOIN requests r ON r.id = s.request_id"
+            "request_steps s JOIN requests r ON r.id = s.request_id",
+            "COUNT(*) AS many, r.assignee_id AS staff_id"
         );
         const BY: &str = "GROUP BY r.topic_id, r.assignee_id, COALESCE(p.store_id, c.favourite_store_id)";
         let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
@@ -973,155 +1081,256 @@ impl Asking {
         })
     }
 
-    /// A figure of some requests.
-    fn figure(&self, is_of: impl Fn(&Of) -> bool, figure: Figure) -> Option<i64> {
-        let steps = |all: &[Stepped]| all.iter().filter(|one| is_of(&one.of)).count() as i64;
-        match figure {
-            Figure::Closed => Some(steps(&self.closed)),
-            Figure::Reopened => Some(steps(&self.reopened)),
-            Figure::Backlog => {
-                let left = self.backlog.iter().filter(|one| is_of(&one.of));
-                Some(left.map(|one| one.many).sum())
+    /// Everything that counts.
+    fn facts(&self) -> impl Iterator<Item = Fact> {
+        let asked = self.asked.iter().flat_map(Asked::facts);
+        let rated = self.rated.iter().map(|one| Fact {
+            what: What::Rated(one.score),
+            at: Some(one.at),
+            staff: one.staff_id,
+            of: one.of,
+        });
+        let stepped = |what: What| {
+            move |one: &Stepped| Fact {
+                what,
+                at: Some(one.at),
+                staff: one.staff_id,
+                of: one.of,
             }
-            other => of_requests(
-                self.asked.iter().filter(|one| is_of(&one.of)),
-                self.rated.iter().filter(|one| is_of(&one.of)),
-                other,
-            ),
-        }
+        };
+        let closed = self.closed.iter().map(stepped(What::Closed));
+        let reopened = self.reopened.iter().map(stepped(What::Reopened));
+        let left = self.backlog.iter().map(|one| Fact {
+            what: What::Left(one.many),
+            at: None,
+            staff: one.staff_id,
+            of: one.of,
+        });
+        asked.chain(rated).chain(closed).chain(reopened).chain(left)
     }
 
-    /// Everything of which there is something to tell.
-    fn each<K: Ord>(&self, key: impl Fn(&Of) -> K) -> BTreeSet<K> {
-        let asked = self.asked.iter().map(|one| &one.of);
-        let rated = self.rated.iter().map(|one| &one.of);
-        let steps = self.closed.iter().chain(&self.reopened).map(|one| &one.of);
-        let left = self.backlog.iter().map(|one| &one.of);
-        asked.chain(rated).chain(steps).chain(left).map(key).collect()
+    /// The figures of all of it.
+    fn all(&self) -> Values {
+        let mut all = Tally::default();
+        for fact in self.facts() {
+            all.add(fact.what);
+        }
+        all.values()
     }
 
-    /// Some figures of each step of the period. What was open at the end of a step follows from the end of the one after it.
-    fn steps(&self, conn: &Conn, ask: &Ask, columns: &[Figure]) -> Vec<Row> {
-        let mut left: i64 = self.backlog.iter().map(|one| one.many).sum();
-        let mut rows = Vec::new();
-        for (first, last) in ask.steps().into_iter().rev() {
-            let (from, until) = moments(conn, first, last.succ_opt().unwrap_or(last));
-            let is_in = |at: DateTime<Utc>| from <= at && at < until;
-            let count = |all: &[Stepped]| all.iter().filter(|one| is_in(one.at)).count() as i64;
-            let (closed, reopened) = (count(&self.closed), count(&self.reopened));
-            let received = self.asked.iter().filter(|one| is_in(one.created_at)).count() as i64;
-            let value = |figure: &Figure| match figure {
-                Figure::Closed => Some(closed),
-                Figure::Reopened => Some(reopened),
-                Figure::Backlog => Some(left),
-                other => of_requests(
-                    self.asked.iter().filter(|one| is_in(one.created_at)),
-                    self.rated.iter().filter(|one| is_in(one.at)),
-                    *other,
-                ),
-            };
-            rows.push((Name::Days(first, last), columns.iter().map(value).collect()));
-            left += closed - reopened - received;
+    /// The figures of all of it, of each step by the moment on which it begins, and of each topic, member of staff and shop.
+    fn told(&self, begins: &[DateTime<Utc>]) -> Told {
+        let mut all = Tally::default();
+        let mut steps: Vec<Tally> = begins.iter().map(|_| Tally::default()).collect();
+        let mut topics: BTreeMap<TopicId, Tally> = BTreeMap::new();
+        let mut staff: BTreeMap<Option<StaffId>, Tally> = BTreeMap::new();
+        let mut stores: BTreeMap<Option<StoreId>, Tally> = BTreeMap::new();
+        for fact in self.facts() {
+            let what = fact.what;
+            all.add(what);
+            let place = fact
+                .at
+                .and_then(|at| begins.partition_point(|begin| *begin <= at).checked_sub(1));
+            if let Some(step) = place.and_then(|place| steps.get_mut(place)) {
+                step.add(what);
+            }
+            topics.entry(fact.of.topic_id).or_default().add(what);
+            staff.entry(fact.staff).or_default().add(what);
+            stores.entry(fact.of.store_id).or_default().add(what);
         }
-        rows.reverse();
-        rows
+        // What was open at the end of a step follows from the end of the one after it.
+        let mut left = all.left;
+        for step in steps.iter_mut().rev() {
+            step.left = left;
+            left += step.closed - step.reopened - step.received - step.begun;
+        }
+        Told {
+            all: all.values(),
+            steps: steps.into_iter().map(Tally::values).collect(),
+            topics: each(topics),
+            staff: each(staff),
+            stores: each(stores),
+        }
     }
 }
 
-/// A figure of some requests and of what was thought of some answers.
-fn of_requests<'a>(
-    asked: impl Iterator<Item = &'a Asked>,
-    rated: impl Iterator<Item = &'a Rated>,
-    figure: Figure,
-) -> Option<i64> {
-    let minutes = |time: TimeDelta| time.num_minutes();
-    match figure {
-        Figure::Received => Some(asked.count() as i64),
-        // What the shop began itself nobody waited for.
-        Figure::FirstAnswer => median(
-            asked
-                .filter_map(|one| Some(one.answered_at? - one.created_at))
-                .filter(|waited| *waited > TimeDelta::zero())
-                .map(minutes)
-                .collect(),
-        ),
-        Figure::Solution => median(
-            asked
-                .filter_map(|one| Some(minutes(one.solved_at? - one.created_at)))
-                .collect(),
-        ),
-        Figure::Ratings => Some(rated.count() as i64),
-        Figure::Score => {
-            let scores: Vec<i64> = rated.map(|one| one.score).collect();
-            average(scores.iter().sum::<i64>() * 100, scores.len() as i64)
-        }
-        _ => None,
+/// The figures of [`SUPPORT`], in their order.
+type Values = [Option<i64>; SUPPORT.len()];
+
+/// What is told of requests.
+const SUPPORT: [Figure; 9] = [
+    Figure::Received,
+    Figure::Begun,
+    Figure::FirstAnswer,
+    Figure::Solution,
+    Figure::Closed,
+    Figure::Reopened,
+    Figure::Backlog,
+    Figure::Score,
+    Figure::Ratings,
+];
+
+/// These figures of requests, and of their parts.
+struct Told {
+    all: Values,
+    steps: Vec<Values>,
+    topics: Vec<(TopicId, Values)>,
+    staff: Vec<(Option<StaffId>, Values)>,
+    stores: Vec<(Option<StoreId>, Values)>,
+}
+
+/// Something that counts: when it was, where it counts in a step; of whose work it tells; of which request.
+struct Fact {
+    what: What,
+    at: Option<DateTime<Utc>>,
+    staff: Option<StaffId>,
+    of: Of,
+}
+
+/// What it was.
+#[derive(Clone, Copy)]
+enum What {
+    /// A customer wrote, or had it written down.
+    Received,
+    /// The shop wrote first.
+    Begun,
+    /// It was answered for the first time, after so many minutes.
+    Answered(i64),
+    /// It was closed for the first time, after so many minutes.
+    Solved(i64),
+    /// It was closed.
+    Closed,
+    /// It was opened again.
+    Reopened,
+    /// An answer had this score.
+    Rated(i64),
+    /// So many were open at the end.
+    Left(i64),
+}
+
+impl Asked {
+    /// What counts of it, in the step in which it was written. What was done of it counts for whoever did it: a request that is
+    /// handed over later changes nothing of that.
+    fn facts(&self) -> impl Iterator<Item = Fact> {
+        let (of, at) = (self.of, Some(self.created_at));
+        let minutes = |until: DateTime<Utc>| (until - self.created_at).num_minutes();
+        // What the shop began is answered in that moment, and nobody waited for an answer or a solution.
+        let is_begun = self.answered_at.is_some_and(|at| at <= self.created_at);
+        let begun = if is_begun { What::Begun } else { What::Received };
+        let waited = |until: Option<DateTime<Utc>>| until.filter(|_| !is_begun).map(minutes);
+        let answered = waited(self.answered_at).map(|n| (What::Answered(n), self.answered_by));
+        let solved = waited(self.solved_at).map(|n| (What::Solved(n), self.solved_by));
+        let facts = [Some((begun, self.assignee_id)), answered, solved];
+        facts
+            .into_iter()
+            .flatten()
+            .map(move |(what, staff)| Fact { what, at, staff, of })
     }
+}
+
+/// What there was of each kind.
+#[derive(Default)]
+struct Tally {
+    received: i64,
+    begun: i64,
+    closed: i64,
+    reopened: i64,
+    left: i64,
+    scores: i64,
+    ratings: i64,
+    answers: Vec<i64>,
+    solutions: Vec<i64>,
+}
+
+impl Tally {
+    fn add(&mut self, what: What) {
+        match what {
+            What::Received => self.received += 1,
+            What::Begun => self.begun += 1,
+            What::Answered(minutes) => self.answers.push(minutes),
+            What::Solved(minutes) => self.solutions.push(minutes),
+            What::Closed => self.closed += 1,
+            What::Reopened => self.reopened += 1,
+            What::Rated(score) => {
+                self.scores += score;
+                self.ratings += 1;
+            }
+            What::Left(many) => self.left += many,
+        }
+    }
+
+    fn values(self) -> Values {
+        let (answer, solution) = (median(self.answers), median(self.solutions));
+        SUPPORT.map(|figure| match figure {
+            Figure::Received => Some(self.received),
+            Figure::Begun => Some(self.begun),
+            Figure::FirstAnswer => answer,
+            Figure::Solution => solution,
+            Figure::Closed => Some(self.closed),
+            Figure::Reopened => Some(self.reopened),
+            Figure::Backlog => Some(self.left),
+            Figure::Score => average(self.scores * 100, self.ratings),
+            Figure::Ratings => Some(self.ratings),
+            _ => None,
+        })
+    }
+}
+
+fn each<K>(tallies: BTreeMap<K, Tally>) -> Vec<(K, Values)> {
+    tallies.into_iter().map(|(key, tally)| (key, tally.values())).collect()
+}
+
+/// Reckons where nothing else waits for it: of a busy year there is much.
+async fn aside<T: Send + 'static>(reckon: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let told = tokio::task::spawn_blocking(reckon).await;
+    Ok(told.map_err(|e| db::Error::Inconsistent(format!("a report of requests: {e}")))?)
 }
 
 async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     const TOPICS: &str = "SELECT id, name FROM topics";
     const STAFF: &str = "SELECT id, name FROM staff";
-    const FIGURES: [Figure; 8] = [
-        Figure::Received,
-        Figure::FirstAnswer,
-        Figure::Solution,
-        Figure::Closed,
-        Figure::Reopened,
-        Figure::Backlog,
-        Figure::Score,
-        Figure::Ratings,
-    ];
     let ask = report.ask;
+    let steps = ask.steps();
+    let begins: Vec<_> = steps.iter().map(|(first, _)| conn.shop().midnight(*first)).collect();
     let now = Asking::read(conn, &ask, (ask.from, ask.to)).await?;
+    let told = aside(move || now.told(&begins)).await?;
     let before = Asking::read(conn, &ask, ask.before()).await?;
-    report.totals = FIGURES
-        .map(|figure| Total {
-            figure,
-            now: now.figure(|_| true, figure),
-            before: before.figure(|_| true, figure),
-        })
-        .to_vec();
+    let before = aside(move || before.all()).await?;
+    let both = told.all.into_iter().zip(before);
+    report.totals = SUPPORT
+        .into_iter()
+        .zip(both)
+        .map(|(figure, (now, before))| Total { figure, now, before })
+        .collect();
+    let rows = steps.into_iter().zip(told.steps);
     report.tables.push(Table {
         by: By::Step(ask.step()),
-        columns: FIGURES.to_vec(),
-        rows: now.steps(conn, &ask, &FIGURES),
+        columns: SUPPORT.to_vec(),
+        rows: rows
+            .map(|((first, last), values)| (Name::Days(first, last), values.to_vec()))
+            .collect(),
     });
 
     let topics = names(conn, TOPICS).await?;
     let staff: Vec<(StaffId, String)> = on!(conn, |c| sqlx::query_as(STAFF).fetch_all(c).await)?;
     let staff: HashMap<StaffId, String> = staff.into_iter().collect();
-    let topic = |id: &TopicId| name(&topics, id.0);
-    let agent = |id: &Option<StaffId>| match id.and_then(|id| staff.get(&id)) {
+    let stores = stores(conn).await?;
+    let agent = |id: Option<StaffId>| match id.and_then(|id| staff.get(&id)) {
         Some(name) => Name::Plain(name.clone()),
         None => Name::None,
     };
-    let ids = now.each(|of| of.topic_id);
-    report.tables.push(Table {
-        by: By::Topic,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, topic, |id, figure| {
-            now.figure(|of| of.topic_id == *id, figure)
-        }),
-    });
-    let ids = now.each(|of| of.assignee_id);
-    report.tables.push(Table {
-        by: By::Agent,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, agent, |id, figure| {
-            now.figure(|of| of.assignee_id == *id, figure)
-        }),
-    });
-    let stores = stores(conn).await?;
-    let store = |id: &Option<StoreId>| id.map_or(Name::None, |id| name(&stores, id.0));
-    let ids = now.each(|of| of.store_id);
-    report.tables.push(Table {
-        by: By::Store,
-        columns: FIGURES.to_vec(),
-        rows: grouped(&ids, &FIGURES, store, |id, figure| {
-            now.figure(|of| of.store_id == *id, figure)
-        }),
-    });
+    let store = |id: Option<StoreId>| id.map_or(Name::None, |id| name(&stores, id.0));
+    for (by, rows) in [
+        (By::Topic, grouped(told.topics, |id| name(&topics, id.0))),
+        (By::Agent, grouped(told.staff, agent)),
+        (By::Store, grouped(told.stores, store)),
+    ] {
+        report.tables.push(Table {
+            by,
+            columns: SUPPORT.to_vec(),
+            rows,
+        });
+    }
     if ask.tier.is_none() {
         let rows = requests_by_tier(conn, &ask).await?;
         if !rows.is_empty() {
@@ -1139,7 +1348,7 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// How many requests were written by customers with each tier, which is the one that was noticed last before.
+/// How many requests customers with each tier wrote, which is the one that was noticed last before.
 async fn requests_by_tier(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::Error> {
     const SELECT: &str = "SELECT t.tier_id, COUNT(*) FROM requests r JOIN customers c ON c.id = r.customer_id \
         LEFT JOIN purchases p ON p.id = r.purchase_id JOIN tier_changes t ON t.customer_id = r.customer_id \
@@ -1148,7 +1357,8 @@ async fn requests_by_tier(conn: &mut Conn, ask: &Ask) -> Result<Vec<Row>, sqlx::
         AND (n.at, n.id) > (t.at, t.id))";
     let (first, next) = moments(conn, ask.from, ask.to.succ_opt().unwrap_or(ask.to));
     let query = ListQuery::new(SELECT).filter(
-        "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL",
+        "r.created_at >= ? AND r.created_at < ? AND r.merged_into IS NULL \
+         AND (r.answered_at IS NULL OR r.answered_at > r.created_at)",
         [Bind::Time(first), Bind::Time(next)],
     );
     let query = narrow(query, &conditions(ask, &OF_REQUESTS)).tail("GROUP BY t.tier_id");
@@ -1227,37 +1437,34 @@ async fn work(conn: &mut Conn, (first, last): (NaiveDate, NaiveDate)) -> Result<
 }
 
 /// A row for each of some ids, the most of the first figure first.
-fn grouped<K>(
-    ids: &BTreeSet<K>,
-    columns: &[Figure],
-    name: impl Fn(&K) -> Name,
-    value: impl Fn(&K, Figure) -> Option<i64>,
-) -> Vec<Row> {
-    let row = |id: &K| -> Row { (name(id), columns.iter().map(|figure| value(id, *figure)).collect()) };
-    let mut rows: Vec<Row> = ids.iter().map(row).collect();
+fn grouped<K>(groups: Vec<(K, Values)>, name: impl Fn(K) -> Name) -> Vec<Row> {
+    let row = |(id, values): (K, Values)| -> Row { (name(id), values.to_vec()) };
+    let mut rows: Vec<Row> = groups.into_iter().map(row).collect();
     rows.sort_by_key(|(_, values)| -values.first().copied().flatten().unwrap_or_default());
     rows.truncate(ROWS);
     rows
 }
 
 async fn self_service(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
-    const ALL: [&str; 3] = ["helped", "chats", "looks"];
-    const FIGURES: [Figure; 5] = [
+    const ALL: [&str; 4] = ["helped", "alone", "chats", "looks"];
+    const FIGURES: [Figure; 6] = [
         Figure::Spared,
         Figure::Saved,
         Figure::Helped,
+        Figure::Alone,
         Figure::Chats,
         Figure::Looks,
     ];
     let (ask, minutes) = (report.ask, report.minutes);
     let days = Days::read(conn, &ask, &ALL, None).await?;
     let value = |sums: &Sums, figure: Figure| {
-        let (helped, chats, looks) = (sum(sums, "helped"), sum(sums, "chats"), sum(sums, "looks"));
-        let spared = helped + chats + looks;
+        let (helped, alone) = (sum(sums, "helped"), sum(sums, "alone"));
+        let spared = helped + alone;
         match figure {
             Figure::Helped => Some(helped),
-            Figure::Chats => Some(chats),
-            Figure::Looks => Some(looks),
+            Figure::Alone => Some(alone),
+            Figure::Chats => Some(sum(sums, "chats")),
+            Figure::Looks => Some(sum(sums, "looks")),
             Figure::Spared => Some(spared),
             Figure::Saved => Some(spared.saturating_mul(minutes)),
             _ => None,

@@ -4,6 +4,7 @@
 //! on the day on which it goes: who left, or may not read reports any more, is sent none, and the sending ends.
 
 use super::reading::make;
+use crate::audit::{self, Actor};
 use crate::contact::Email;
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
@@ -14,7 +15,8 @@ use crate::on;
 use crate::outbox::{self, Channel, To};
 use crate::report::{Ask, Kind, Report, next_month};
 use crate::staff::Right;
-use crate::who::{Staff, System};
+use crate::who::{Fresh, Staff, System};
+use crate::work::Round;
 use chrono::{Days, NaiveDate, Weekday};
 use std::collections::HashMap;
 
@@ -157,9 +159,15 @@ pub async fn save(
     .await
 }
 
-/// Has one's own report sent to an address every week or month, or not any more. Field: `email`. Fails with
-/// [`Error::NotFound`] for anybody else's.
-pub async fn schedule(db: &Db, by: &Staff, id: SavedReportId, every: Option<Every>, email: &str) -> Result<(), Error> {
+/// Has one's own report sent to an address every week or month, or not any more. The address may be anybody's, so it takes a fresh
+/// proof and stands in the log. Field: `email`. Fails with [`Error::NotFound`] for anybody else's.
+pub async fn schedule(
+    db: &Db,
+    by: &Fresh<'_, Staff>,
+    id: SavedReportId,
+    every: Option<Every>,
+    email: &str,
+) -> Result<(), Error> {
     const SQL: &str =
         "UPDATE saved_reports SET every = $3, email = $4, next_on = $5 WHERE id = $1 AND staff_id = $2 RETURNING id";
     by.may(Right::Reports)?;
@@ -185,8 +193,11 @@ pub async fn schedule(db: &Db, by: &Staff, id: SavedReportId, every: Option<Ever
                 .fetch_optional(c)
                 .await)?;
             own.ok_or(Error::NotFound)?;
-            let reason = every.map_or("never", Every::as_str);
-            by.record(tx, "report.schedule", None, Some(id.0), reason).await?;
+            let reason = match (every, email) {
+                (Some(every), Some(email)) => format!("{}: {email}", every.as_str()),
+                _ => "never".to_owned(),
+            };
+            by.record(tx, "report.schedule", None, Some(id.0), &reason).await?;
             Ok(())
         })
     })
@@ -248,30 +259,37 @@ fn ask(query: &str, today: NaiveDate) -> Ask {
     ask
 }
 
-/// The reports that are to be sent today, made. Those whose owner left or may not read reports any more are not sent again.
-pub async fn due(db: &Db, _by: &System) -> Result<Vec<Due>, Error> {
+/// The reports that are to be sent today, made, each for itself: one that cannot be made keeps no other waiting, and comes again with the
+/// next round. Those whose owner left or may not read reports any more are not sent again.
+pub async fn due(db: &Db, _by: &System, round: &mut Round) -> Result<Vec<Due>, Error> {
     const SQL: &str = "SELECT r.id, r.staff_id, s.name AS owner, r.kind, r.name, r.query, r.shared, r.every, r.email, r.next_on, \
         s.language, s.disabled_at IS NOT NULL AS is_disabled, o.rights FROM saved_reports r \
         JOIN staff s ON s.id = r.staff_id JOIN roles o ON o.code = s.role WHERE r.next_on <= $1 ORDER BY r.next_on, r.id";
     let mut conn = db.read().await?;
     let today = conn.shop().day(conn.now());
     let rows: Vec<DueRow> = on!(conn, |c| sqlx::query_as(SQL).bind(today).fetch_all(c).await)?;
+    drop(conn);
     let mut due = Vec::new();
     for row in rows {
-        if row.is_disabled || !row.rights.contains(&Right::Reports) {
-            let id = row.saved.id;
-            db.write(|tx| scoped(stop(tx, id))).await?;
-            continue;
-        }
-        let ask = ask(&row.saved.query, today);
-        let report = make(&mut conn, row.saved.kind, &ask).await?;
-        due.push(Due {
-            saved: row.saved,
-            language: row.language,
-            report,
-        });
+        due.extend(round.took(made(db, row, today).await).flatten());
     }
     Ok(due)
+}
+
+/// A report that is to be sent; none where it is not any more.
+async fn made(db: &Db, row: DueRow, today: NaiveDate) -> Result<Option<Due>, Error> {
+    if row.is_disabled || !row.rights.contains(&Right::Reports) {
+        let id = row.saved.id;
+        db.write(|tx| scoped(stop(tx, id))).await?;
+        return Ok(None);
+    }
+    let ask = ask(&row.saved.query, today);
+    let report = make(&mut db.read().await?, row.saved.kind, &ask).await?;
+    Ok(Some(Due {
+        saved: row.saved,
+        language: row.language,
+        report,
+    }))
 }
 
 async fn stop(tx: &mut Tx, id: SavedReportId) -> Result<(), Error> {
@@ -319,6 +337,16 @@ pub async fn send(db: &Db, _by: &System, due: &Due, period: &str, table: &str) -
                 ("shop", shop.as_str()),
             ];
             outbox::send(tx, to, "report", due.language, &values).await?;
+            let entry = audit::Entry {
+                actor: Actor::System,
+                actor_id: None,
+                action: "report.sent",
+                customer: None,
+                object: Some(saved.id.0),
+                reason: &format!("{}: {email}", saved.kind.as_str()),
+                network: "",
+            };
+            audit::record(tx, entry).await?;
             Ok(true)
         })
     })
