@@ -57,7 +57,8 @@ mod browser {
                 clear_or_keep(&field);
             }
         });
-        on(root, "submit", |event| {
+        let said = root.query_selector("[data-sending]").ok().flatten();
+        on(root, "submit", move |event| {
             let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else {
                 return;
             };
@@ -69,10 +70,14 @@ mod browser {
                 return;
             }
             let submitter = event.dyn_ref::<SubmitEvent>().and_then(SubmitEvent::submitter);
+            let said = said.clone();
             spawn_local(async move {
-                let _ = form.set_attribute("aria-busy", "true");
-                if send(&form, submitter.as_ref()).await.is_err() {
-                    plain(&form, submitter.as_ref());
+                busy(&form, submitter.as_ref(), said.as_ref(), true);
+                match send(&form, submitter.as_ref()).await {
+                    // The next page is on its way, and until it is there the form is.
+                    Ok(true) => {}
+                    Ok(false) => busy(&form, submitter.as_ref(), said.as_ref(), false),
+                    Err(_) => plain(&form, submitter.as_ref()),
                 }
             });
         });
@@ -209,9 +214,24 @@ mod browser {
         }
     }
 
-    /// Sends a form and shows what came of it. Any trouble is an error: the browser then sends it the plain way, under
-    /// the same idempotency key.
-    async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<(), JsValue> {
+    /// Shows that a form is on its way, on itself and on what was pressed, and says so to whoever does not see it.
+    fn busy(form: &HtmlFormElement, submitter: Option<&HtmlElement>, said: Option<&Element>, is_busy: bool) {
+        let form: &HtmlElement = form;
+        for place in [Some(form), submitter].into_iter().flatten() {
+            let _ = match is_busy {
+                true => place.set_attribute("aria-busy", "true"),
+                false => place.remove_attribute("aria-busy"),
+            };
+        }
+        if let Some(said) = said {
+            let words = said.get_attribute("data-sending").filter(|_| is_busy);
+            said.set_text_content(words.as_deref());
+        }
+    }
+
+    /// Sends a form and shows what came of it; whether the browser goes to another page. Any trouble is an error: the browser
+    /// then sends it the plain way, under the same idempotency key.
+    async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<bool, JsValue> {
         let window = web_sys::window().ok_or(JsValue::NULL)?;
         let data = FormData::new_with_form(form)?;
         if let Some((name, value)) = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?)))
@@ -235,7 +255,8 @@ mod browser {
         let response: Response = response.dyn_into()?;
         if response.status() == 204 {
             let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
-            return window.location().assign(&next);
+            window.location().assign(&next)?;
+            return Ok(true);
         }
         let text = JsFuture::from(response.text()?)
             .await?
@@ -249,7 +270,7 @@ mod browser {
         if let Some(summary) = came.query_selector(".errors")? {
             summary.dyn_into::<HtmlElement>()?.focus()?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Sends the form as a browser without us would.

@@ -128,7 +128,7 @@ fn form_box(
                 .is_none_or(|(_, form)| *form == id)
     });
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
-    let stale = stale.unwrap_or(cx.t().form.stale);
+    let (stale, sending) = (stale.unwrap_or(cx.t().form.stale), cx.t().form.sending);
     // What the browser says of flaws that it finds by itself: it fills in the number, which is marked here.
     let words = move |cx: &Cx, flaw: Flaw| {
         let said = check.then(|| cx.flaw(&flaw))?;
@@ -179,7 +179,14 @@ fn form_box(
     // An owner of its own: the outcome is for the fields of this form, not for those of the next.
     let form = Owner::new().with(form);
     if check {
-        view! { <Enhance>{form}</Enhance> }.into_html()
+        // Stands outside of the form, which is replaced by the one that comes back. It is empty until something is sent.
+        view! {
+            <Enhance>
+                {form}
+                <p class="sr-only" aria-live="polite" data-sending=sending></p>
+            </Enhance>
+        }
+        .into_html()
     } else {
         form.into_html()
     }
