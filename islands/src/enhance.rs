@@ -238,6 +238,10 @@ mod browser {
         {
             data.append_with_str(&name, &value)?;
         }
+        // What a button does not need stays here: files are large.
+        if let Some(name) = submitter.and_then(|s| s.get_attribute("data-without")) {
+            data.delete(&name);
+        }
         // Files go in parts, as the browser itself would send them.
         let body: JsValue = if form.has_attribute("enctype") {
             data.into()
@@ -267,6 +271,14 @@ mod browser {
         let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;
         document().ok_or(JsValue::NULL)?.set_title(&page.title());
         form.replace_with_with_node_1(&came)?;
+        // Chosen files cannot be written into another field, so their field goes along, unless it is what is wrong.
+        if let Some(chosen) = form.query_selector("[type=file]")?
+            && !value(&chosen).is_empty()
+            && let Some(place) = came.query_selector("[type=file]:not([aria-invalid]), [data-again]")?
+        {
+            place.replace_with_with_node_1(&chosen)?;
+            show(&chosen, None);
+        }
         if let Some(summary) = came.query_selector(".errors")? {
             summary.dyn_into::<HtmlElement>()?.focus()?;
         }

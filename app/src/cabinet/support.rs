@@ -4,7 +4,7 @@ use super::trace::trace;
 use super::{back, flash, looked, unsaid};
 use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
-use crate::route::{Body, File, Form, Frame, Next, Place};
+use crate::route::{Body, FILES, File, Form, Frame, Next, Place};
 use crate::ui::frame::ways_to_reach;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
@@ -367,7 +367,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
-                <button class="btn" name="find" value="yes">{cx.t().help.find_answers}</button>
+                <button class="btn" name="find" value="yes" data-without=FILES>{cx.t().help.find_answers}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
             </div>
         </FormBox<Create>>

@@ -468,9 +468,11 @@ pub fn FileField(
     let cx = cx();
     let t = &cx.t().form;
     let id = field_id(FILES);
-    // A browser does not keep what was chosen when the page comes back.
-    let message =
-        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
+    // A browser does not keep what was chosen when the page comes back; a page that stays does (`islands::Enhance`).
+    let wrong = message(&cx, FILES, None);
+    let again = (wrong.is_none() && !typed(FILES, "").is_empty()).then(|| t.files_again.to_owned());
+    let is_again = again.is_some().then_some("");
+    let message = wrong.or(again);
     let invalid = message.is_some().then_some("true");
     view! {
         <div class="field">
@@ -488,6 +490,8 @@ pub fn FileField(
                 accept=accept
                 aria-describedby=format!("{id}-hint {id}-message")
                 aria-invalid=invalid
+                data-name=id.clone()
+                data-again=is_again
             />
             <FieldMessage id=id message=message/>
         </div>
