@@ -10,6 +10,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, pairs, paragraphs};
 use chrono::{DateTime, TimeDelta, Utc};
+use crm::dialogue::store as dialogue;
 use crm::help::store as help;
 use crm::interaction::Way;
 use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
@@ -285,6 +286,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let topics = requests::topics(&mut conn).await?;
     let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
+    // What the chat had no answer for.
+    let told = match cx.query("said").and_then(|id| id.parse().ok()) {
+        Some(message) => dialogue::written_by(&mut conn, me, message).await?,
+        None => None,
+    };
+    let told = told.unwrap_or_default();
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
     // What of the receipt points are missing for, and what else of it there is to choose.
     let mut missing = None;
@@ -361,7 +368,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
-            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            <TextArea name="text" label=t.text hint=t.text_hint value=told check="text:4000" missing=t.text_missing rows=6/>
             {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>
