@@ -234,7 +234,7 @@ test("a receipt that brought nothing is found from the points, explained, and wr
   await expect(main(page)).not.toContainText("баллов не начислено");
 });
 
-test("another phone number is given up before its code, and once more before it is the main one", async ({ page, signIns }) => {
+test("another phone number is given up before its code, and once more before it is the main one", async ({ page, signIns, javaScriptEnabled }) => {
   const phone = await newcomer(page, signIns);
   const phones = page.getByRole("region", { name: "Телефоны" });
   const add = async (number: string) => {
@@ -274,6 +274,15 @@ test("another phone number is given up before its code, and once more before it 
   await page.goto("/purchases");
   await expect(main(page)).toContainText("ваш основной номер сменится");
   await expect(main(page)).toContainText("баллами нельзя платить и делиться");
+  // How long there is, which goes on while the page is open.
+  await expect(main(page)).toContainText(/Осталось 23 ч 59 мин/);
+  if (javaScriptEnabled) {
+    await page.evaluate(() => {
+      const now = Date.now;
+      Date.now = () => now() + 120_000;
+    });
+    await expect(main(page)).toContainText(/Осталось 23 ч 57 мин/);
+  }
   await press(page, "Оставить прежний номер");
   await expect(said(page)).toContainText("Смена отменена, номер остаётся прежним");
   await expect(phones).not.toContainText("Станет основным");

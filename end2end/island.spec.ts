@@ -54,6 +54,32 @@ test("alive: what is wrong appears in place, without a new page", async ({ page,
   await expect(page.getByRole("main")).toContainText("Ольга Верная");
 });
 
+test("alive: while a form is on its way its button shows it, and it is said", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  await page.goto("/profile/person");
+  await ready(page);
+  let release = () => {};
+  const held = new Promise<void>((done) => (release = done));
+  await page.route("**/profile/person", async (route) => {
+    if (route.request().method() === "POST") await held;
+    await route.continue();
+  });
+  const button = page.getByRole("button", { name: "Сохранить" });
+  const said = page.locator("[data-sending]");
+  await expect(said).toHaveText("");
+  await page.getByLabel("Имя").fill("");
+  await button.click();
+  await expect(button).toHaveAttribute("aria-busy", "true");
+  await expect(page.locator("form[aria-busy]")).toHaveCount(1);
+  await expect(said).toHaveText("Отправляем…");
+  // A second press is not taken.
+  await expect(button).toHaveCSS("pointer-events", "none");
+  release();
+  await expect(page.getByRole("alert")).toContainText("Исправьте одну строку");
+  await expect(page.locator("[aria-busy]")).toHaveCount(0);
+  await expect(said).toHaveText("");
+});
+
 test("alive: a wrong code is told and a right one taken in the same form", async ({ page }) => {
   const phone = freePhone();
   await page.goto("/sign-in");

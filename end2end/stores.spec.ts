@@ -39,3 +39,34 @@ test("where the position is refused, a town is chosen", async ({ page, context, 
   expect((await towns(page))[0]).toContain("Ржев");
   await expect(page.getByLabel("Ближе к городу")).toHaveValue("Ржев");
 });
+
+test("while the position is looked for that is said, and then why it was not found", async ({ page, engine }) => {
+  await be(page, engine, "customer");
+  await page.addInitScript(() => {
+    const asked: (PositionErrorCallback | null | undefined)[] = [];
+    navigator.geolocation.getCurrentPosition = (_done, failed) => void asked.push(failed);
+    Object.assign(window, { asked });
+  });
+  await page.goto("/stores");
+  const asked = () => page.evaluate(() => (window as unknown as { asked: unknown[] }).asked.length);
+  const fail = (code: number) =>
+    page.evaluate((code) => {
+      const { asked } = window as unknown as { asked: ((error: { code: number }) => void)[] };
+      asked[asked.length - 1]({ code });
+    }, code);
+  const button = page.getByRole("button", { name: "Ближайшие ко мне" });
+  for (const [code, why] of [[3, "Не дождались"], [1, "разрешите это в настройках"], [2, "Не получилось узнать"]] as const) {
+    await button.focus();
+    const before = await asked();
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("status")).toHaveText("Ищем, где вы…");
+    await expect(button).toHaveAttribute("aria-busy", "true");
+    // Pressed once more it does not ask once more.
+    await page.keyboard.press("Enter");
+    expect(await asked()).toBe(before + 1);
+    await fail(code);
+    await expect(page.getByRole("status")).toContainText(why);
+    await expect(page.getByRole("status")).toContainText("ыберите город");
+    await expect(button).toHaveAttribute("aria-busy", "false");
+  }
+});

@@ -25,14 +25,25 @@ function sort({ coords }) {
   const count = open.children.length;
   open.replaceChildren(...sorted.slice(0, count));
   folded?.replaceChildren(...sorted.slice(count));
-  said.textContent = said.dataset.done;
+  tell("done");
+}
+
+// What keeps a browser from telling (W3C Geolocation API, GeolocationPositionError).
+const WHY = { 1: "denied", 2: "refused", 3: "slow" };
+
+// The button is not disabled while it waits, for then it would lose the focus.
+function tell(words, isBusy = false) {
+  said.textContent = said.dataset[words];
+  button.setAttribute("aria-busy", isBusy);
 }
 
 if (button && "geolocation" in navigator) {
   button.hidden = false;
   button.addEventListener("click", () => {
-    const refused = () => { said.textContent = said.dataset.refused; };
-    navigator.geolocation.getCurrentPosition(sort, refused, { timeout: 20000, maximumAge: 60000 });
+    if (button.getAttribute("aria-busy") === "true") return;
+    tell("looking", true);
+    const failed = ({ code }) => tell(WHY[code] ?? "refused");
+    navigator.geolocation.getCurrentPosition(sort, failed, { timeout: 20000, maximumAge: 60000 });
   });
 } else {
   // The page keeps room for it.

@@ -57,7 +57,8 @@ mod browser {
                 clear_or_keep(&field);
             }
         });
-        on(root, "submit", |event| {
+        let said = root.query_selector("[data-sending]").ok().flatten();
+        on(root, "submit", move |event| {
             let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else {
                 return;
             };
@@ -69,10 +70,14 @@ mod browser {
                 return;
             }
             let submitter = event.dyn_ref::<SubmitEvent>().and_then(SubmitEvent::submitter);
+            let said = said.clone();
             spawn_local(async move {
-                let _ = form.set_attribute("aria-busy", "true");
-                if send(&form, submitter.as_ref()).await.is_err() {
-                    plain(&form, submitter.as_ref());
+                busy(&form, submitter.as_ref(), said.as_ref(), true);
+                match send(&form, submitter.as_ref()).await {
+                    // The next page is on its way, and until it is there the form is.
+                    Ok(true) => {}
+                    Ok(false) => busy(&form, submitter.as_ref(), said.as_ref(), false),
+                    Err(_) => plain(&form, submitter.as_ref()),
                 }
             });
         });
@@ -209,14 +214,33 @@ mod browser {
         }
     }
 
-    /// Sends a form and shows what came of it. Any trouble is an error: the browser then sends it the plain way, under
-    /// the same idempotency key.
-    async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<(), JsValue> {
+    /// Shows that a form is on its way, on itself and on what was pressed, and says so to whoever does not see it.
+    fn busy(form: &HtmlFormElement, submitter: Option<&HtmlElement>, said: Option<&Element>, is_busy: bool) {
+        let form: &HtmlElement = form;
+        for place in [Some(form), submitter].into_iter().flatten() {
+            let _ = match is_busy {
+                true => place.set_attribute("aria-busy", "true"),
+                false => place.remove_attribute("aria-busy"),
+            };
+        }
+        if let Some(said) = said {
+            let words = said.get_attribute("data-sending").filter(|_| is_busy);
+            said.set_text_content(words.as_deref());
+        }
+    }
+
+    /// Sends a form and shows what came of it; whether the browser goes to another page. Any trouble is an error: the browser
+    /// then sends it the plain way, under the same idempotency key.
+    async fn send(form: &HtmlFormElement, submitter: Option<&HtmlElement>) -> Result<bool, JsValue> {
         let window = web_sys::window().ok_or(JsValue::NULL)?;
         let data = FormData::new_with_form(form)?;
         if let Some((name, value)) = submitter.and_then(|s| Some((s.get_attribute("name")?, s.get_attribute("value")?)))
         {
             data.append_with_str(&name, &value)?;
+        }
+        // What a button does not need stays here: files are large.
+        if let Some(name) = submitter.and_then(|s| s.get_attribute("data-without")) {
+            data.delete(&name);
         }
         // Files go in parts, as the browser itself would send them.
         let body: JsValue = if form.has_attribute("enctype") {
@@ -235,7 +259,8 @@ mod browser {
         let response: Response = response.dyn_into()?;
         if response.status() == 204 {
             let next = response.headers().get("kabinet-next")?.ok_or(JsValue::NULL)?;
-            return window.location().assign(&next);
+            window.location().assign(&next)?;
+            return Ok(true);
         }
         let text = JsFuture::from(response.text()?)
             .await?
@@ -246,10 +271,18 @@ mod browser {
         let came = page.get_element_by_id(&form.id()).ok_or(JsValue::NULL)?;
         document().ok_or(JsValue::NULL)?.set_title(&page.title());
         form.replace_with_with_node_1(&came)?;
+        // Chosen files cannot be written into another field, so their field goes along, unless it is what is wrong.
+        if let Some(chosen) = form.query_selector("[type=file]")?
+            && !value(&chosen).is_empty()
+            && let Some(place) = came.query_selector("[type=file]:not([aria-invalid]), [data-again]")?
+        {
+            place.replace_with_with_node_1(&chosen)?;
+            show(&chosen, None);
+        }
         if let Some(summary) = came.query_selector(".errors")? {
             summary.dyn_into::<HtmlElement>()?.focus()?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Sends the form as a browser without us would.

@@ -41,7 +41,7 @@ const BY_EMAIL: [&str; 12] = [
 ];
 
 /// What stands for each variable in a preview: its name, then in Russian and in English.
-const SAMPLES: [(&str, &str, &str); 36] = [
+const SAMPLES: [(&str, &str, &str); 38] = [
     ("at", "21.11.2026 12:30", "21.11.2026 12:30"),
     ("birthday", "3 мая 1990", "3 May 1990"),
     ("code", "482913", "482913"),
@@ -53,6 +53,7 @@ const SAMPLES: [(&str, &str, &str); 36] = [
     ("due", "28.11.2026 12:30", "28.11.2026 12:30"),
     ("email", "anna@example.com", "anna@example.com"),
     ("hours", "24", "24"),
+    ("left", "5 000", "5,000"),
     (
         "link",
         "https://club.example.com/l/7Qm2",
@@ -82,6 +83,11 @@ const SAMPLES: [(&str, &str, &str); 36] = [
     ("shop", "Сосна", "Sosna"),
     ("store", ", Гагарина, 1", ", Gagarin St 1"),
     ("sum", "2 500,00 ₽", "₽2,500.00"),
+    (
+        "summary",
+        "Заблокируйте её, баллы останутся.",
+        "Block it, the points stay.",
+    ),
     ("surname", "Лебедева", "Lebedeva"),
     ("table", "Продажи: 1 500,00 ₽", "Sales: ₽1,500.00"),
     (

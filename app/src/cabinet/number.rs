@@ -23,7 +23,8 @@ impl Form for CancelNumberChange {
     }
 }
 
-/// On every page of the cabinet: how long until the number changes, and until when points are not spent.
+/// On every page of the cabinet: how long until the number changes, which `public/due.js` counts down, and until when points are
+/// not spent.
 pub(crate) fn bar(cx: &Cx) -> Option<Html> {
     let t = &cx.t().number_change;
     let customer = cx.customer.as_ref()?;
@@ -32,9 +33,14 @@ pub(crate) fn bar(cx: &Cx) -> Option<Html> {
     let inside = match customer.number_due() {
         None => view! { <p>{frozen}</p> }.into_html(),
         Some(due) => {
-            let left = (due - cx.db.now()).num_minutes().max(0);
+            let left = (due - cx.db.now()).num_seconds().max(0);
+            let words = t.left(left / 3600, left / 60 % 60);
             view! {
-                <p>{t.bar(cx.moment(due))} " " {t.left(left / 60, left % 60)}</p>
+                <p>
+                    {t.bar(cx.moment(due))} " "
+                    <span data-due=left.to_string() data-left=t.left("{hours}", "{minutes}")>{words}</span>
+                </p>
+                <script type="module" src="/due.js"></script>
                 <p>{frozen}</p>
                 <FormBox<CancelNumberChange> action="/profile/contacts" class="actions">
                     <button class="btn btn-sm">{t.cancel}</button>

@@ -12,6 +12,7 @@ use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{Datelike, NaiveDate};
 use crm::flaw::Flaw;
+use crm::id::PurchaseId;
 use crm::points::Before;
 use crm::purchase::{Filter, Kind, Month, Page, Purchase, StoreName, store as purchases};
 use crm::stores::{Category, store as stores};
@@ -25,6 +26,9 @@ const SHOWN: usize = 20;
 const MONTHS: u32 = 12;
 /// The longest text to search for, in characters: names of articles are shorter.
 const TEXT_MAX: usize = 100;
+
+/// The name and the price of the article that a search found on a receipt.
+type Matches = BTreeMap<PurchaseId, (String, i64)>;
 
 /// What the address asks for: as it was typed, as it is looked for, and what could not be read.
 #[derive(Default)]
@@ -159,6 +163,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let before = cx.query("before").and_then(place);
     let mut conn = cx.db.read().await?;
     let found = purchases::list(&mut conn, me, &asked.filter, before, SHOWN).await?;
+    let receipts = found.months.iter().flat_map(|(_, receipts)| receipts);
+    let ids: Vec<PurchaseId> = receipts.map(|receipt| receipt.id).collect();
+    let matches = match &asked.filter.text {
+        Some(text) => purchases::matches(&mut conn, me, text, &ids).await?,
+        None => Matches::new(),
+    };
     let spent = purchases::spending(&mut conn, me, MONTHS).await?;
     let shops = purchases::stores(&mut conn, me).await?;
     let categories = stores::categories(&mut conn).await?;
@@ -176,7 +186,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         <div class="cols">
             <div>
                 {before.map(|_| view! { <p><a href=asked.address(None)>{t.from_the_start}</a></p> })}
-                {list(&cx, &asked, &found)}
+                {list(&cx, &asked, &found, &matches)}
                 {(!found.months.is_empty() && !asked.is_flawed()).then(|| files(&cx, &asked))}
             </div>
             <div>
@@ -272,7 +282,7 @@ fn options(any: &'static str, of: impl Iterator<Item = (String, String)>, chosen
         .collect()
 }
 
-fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {
+fn list(cx: &Cx, asked: &Asked, found: &Page, matches: &Matches) -> Html {
     let t = &cx.t().purchases;
     if found.months.is_empty() {
         return view! {
@@ -288,7 +298,10 @@ fn list(cx: &Cx, asked: &Asked, found: &Page) -> Html {
         .months
         .iter()
         .map(|(month, receipts)| {
-            let rows: Vec<_> = receipts.iter().map(|purchase| row(cx, purchase)).collect();
+            let rows: Vec<_> = receipts
+                .iter()
+                .map(|purchase| row_with(cx, purchase, matches.get(&purchase.id)))
+                .collect();
             view! {
                 <section class="section">
                     <div class="section-head">
@@ -321,6 +334,11 @@ fn files(cx: &Cx, asked: &Asked) -> Html {
 
 /// A receipt in a list.
 pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
+    row_with(cx, purchase, None)
+}
+
+/// The same with the article that a search found on it, and its price.
+fn row_with(cx: &Cx, purchase: &Purchase, found: Option<&(String, i64)>) -> Html {
     let t = &cx.t().purchases;
     let store = purchase.store.as_ref().map(|store| cx.pick(&store.name));
     let (inside, name) = match (purchase.kind, store) {
@@ -335,6 +353,7 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
         let points = format::signed_points(cx.lang, purchase.points);
         view! { <small class="points">{points} " " {super::points::unit(cx, purchase.points)}</small> }
     });
+    let found = found.map(|(name, price)| view! { <small><b>{name.clone()}</b> ", " {cx.money(*price)}</small> });
     view! {
         <li>
             <a class="row" href=format!("/purchases/{}", purchase.id)>
@@ -342,6 +361,7 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
                 <span class="row-main">
                     <b>{name}</b>
                     <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> ", " {t.lines(purchase.lines)} {came_back}</small>
+                    {found}
                 </span>
                 <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>
             </a>

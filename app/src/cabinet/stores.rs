@@ -169,7 +169,8 @@ fn choice(
     });
     let script = has_places.then(|| {
         view! {
-            <p class="hint" role="status" data-near-said="" data-done=t.near_done data-refused=t.near_refused></p>
+            <p class="hint" role="status" data-near-said="" data-looking=t.near_looking data-done=t.near_done
+                data-denied=t.near_denied data-slow=t.near_slow data-refused=t.near_refused></p>
             <script type="module" src="/near.js"></script>
         }
     });

@@ -4,12 +4,13 @@ use super::trace::trace;
 use super::{back, flash, looked, unsaid};
 use crate::account::help::{before_writing, suggested};
 use crate::cx::Cx;
-use crate::route::{Body, File, Form, Frame, Next, Place};
+use crate::route::{Body, FILES, File, Form, Frame, Next, Place};
 use crate::ui::frame::ways_to_reach;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
 use crate::ui::{FilesField, FormBox, Moment, Select, TextArea, pairs, paragraphs};
 use chrono::{DateTime, TimeDelta, Utc};
+use crm::dialogue::store as dialogue;
 use crm::help::store as help;
 use crm::interaction::Way;
 use crm::purchase::{Kind, Purchase, Receipt, store as purchases};
@@ -285,6 +286,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
     let topics = requests::topics(&mut conn).await?;
     let shown = help::shown(&mut conn).await?;
     let mut receipts = purchases::latest(&mut conn, me, RECEIPTS).await?;
+    // What the chat had no answer for.
+    let told = match cx.query("said").and_then(|id| id.parse().ok()) {
+        Some(message) => dialogue::written_by(&mut conn, me, message).await?,
+        None => None,
+    };
+    let told = told.unwrap_or_default();
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
     // What of the receipt points are missing for, and what else of it there is to choose.
     let mut missing = None;
@@ -361,13 +368,13 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
-            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            <TextArea name="text" label=t.text hint=t.text_hint value=told check="text:4000" missing=t.text_missing rows=6/>
             {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>
             <div class="actions">
                 <button class="btn btn-primary">{t.send}</button>
-                <button class="btn" name="find" value="yes">{cx.t().help.find_answers}</button>
+                <button class="btn" name="find" value="yes" data-without=FILES>{cx.t().help.find_answers}</button>
                 <a class="btn btn-quiet" href="/support">{cx.t().common.cancel}</a>
             </div>
         </FormBox<Create>>

@@ -128,7 +128,7 @@ fn form_box(
                 .is_none_or(|(_, form)| *form == id)
     });
     let key = outcome.as_ref().map_or_else(crate::form_key, |o| o.key.clone());
-    let stale = stale.unwrap_or(cx.t().form.stale);
+    let (stale, sending) = (stale.unwrap_or(cx.t().form.stale), cx.t().form.sending);
     // What the browser says of flaws that it finds by itself: it fills in the number, which is marked here.
     let words = move |cx: &Cx, flaw: Flaw| {
         let said = check.then(|| cx.flaw(&flaw))?;
@@ -179,7 +179,14 @@ fn form_box(
     // An owner of its own: the outcome is for the fields of this form, not for those of the next.
     let form = Owner::new().with(form);
     if check {
-        view! { <Enhance>{form}</Enhance> }.into_html()
+        // Stands outside of the form, which is replaced by the one that comes back. It is empty until something is sent.
+        view! {
+            <Enhance>
+                {form}
+                <p class="sr-only" aria-live="polite" data-sending=sending></p>
+            </Enhance>
+        }
+        .into_html()
     } else {
         form.into_html()
     }
@@ -461,9 +468,11 @@ pub fn FileField(
     let cx = cx();
     let t = &cx.t().form;
     let id = field_id(FILES);
-    // A browser does not keep what was chosen when the page comes back.
-    let message =
-        message(&cx, FILES, None).or_else(|| (!typed(FILES, "").is_empty()).then(|| t.files_again.to_owned()));
+    // A browser does not keep what was chosen when the page comes back; a page that stays does (`islands::Enhance`).
+    let wrong = message(&cx, FILES, None);
+    let again = (wrong.is_none() && !typed(FILES, "").is_empty()).then(|| t.files_again.to_owned());
+    let is_again = again.is_some().then_some("");
+    let message = wrong.or(again);
     let invalid = message.is_some().then_some("true");
     view! {
         <div class="field">
@@ -481,6 +490,8 @@ pub fn FileField(
                 accept=accept
                 aria-describedby=format!("{id}-hint {id}-message")
                 aria-invalid=invalid
+                data-name=id.clone()
+                data-again=is_again
             />
             <FieldMessage id=id message=message/>
         </div>

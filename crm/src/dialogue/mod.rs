@@ -5,6 +5,9 @@
 //! commands are called, what is answered and what is set are records ([`Catalogue`]). Conversations in the database, and what
 //! is done for them by the functions that pages call too, are in `store`.
 //!
+//! People write as they like: what is typed is a command by any of its names, or where all of a name stands in it. What is none
+//! is looked for in the help, and can be written to support as it is.
+//!
 //! # How to add a command
 //! 1. A variant of [`Command`], and what it does in `command`.
 //! 2. Its names in `content/{ru,en}/dialogue.json`, and its code in `dialogue_commands` of `content/records.json`.
@@ -15,9 +18,11 @@ use crate::customer::PersonForm;
 use crate::flaw::{FieldFlaw, Flaw};
 use crate::lang::{Lang, Localized, fold};
 use crate::request;
+use crate::search::{sought, words};
 use crate::signin::Draft;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 pub mod settings;
@@ -122,6 +127,20 @@ pub struct CommandRecord {
     pub words: Localized,
 }
 
+impl CommandRecord {
+    /// All that it is called.
+    fn names(&self, lang: Lang) -> impl Iterator<Item = &str> {
+        let own = [self.code.as_str(), self.name.get(lang)];
+        own.into_iter().chain(self.words.get(lang).split(','))
+    }
+}
+
+/// Whether two texts say the same, whatever stands before, between and after their words.
+fn is_same(name: &str, text: &str) -> bool {
+    let said = words(text);
+    fold(name) == fold(text) || !said.is_empty() && words(name) == said
+}
+
 /// The records of the dialogue, each in the version that counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
@@ -157,26 +176,47 @@ impl Catalogue {
         value.filter(|value| *value > 0).unwrap_or(otherwise)
     }
 
-    /// The commands that are offered, in their order; to leave something is offered where there is something to leave.
-    fn offered(&self, is_member: bool) -> impl Iterator<Item = (Command, &CommandRecord)> {
+    /// The commands that are turned on, in their order.
+    fn enabled(&self) -> impl Iterator<Item = (Command, &CommandRecord)> {
         let enabled = self.commands.iter().filter(|record| record.enabled);
-        let known = enabled.filter_map(|record| Some((Command::of(&record.code)?, record)));
-        known.filter(move |(command, _)| command.is_for(is_member))
+        enabled.filter_map(|record| Some((Command::of(&record.code)?, record)))
     }
 
-    /// The command that a text asks for, whoever may have it.
-    fn command(&self, lang: Lang, text: &str) -> Option<Command> {
-        let text = fold(text);
-        let text = text.trim_start_matches('/');
-        if text.is_empty() {
+    /// The commands that are offered, in their order; to leave something is offered where there is something to leave.
+    fn offered(&self, is_member: bool) -> impl Iterator<Item = (Command, &CommandRecord)> {
+        self.enabled().filter(move |(command, _)| command.is_for(is_member))
+    }
+
+    /// The commands that may be typed: a customer's are those offered to them, everybody else is told what is there for customers.
+    fn typed(&self, is_member: bool) -> impl Iterator<Item = (Command, &CommandRecord)> {
+        self.enabled()
+            .filter(move |(command, _)| !is_member || command.is_for(true))
+    }
+
+    /// The command that a text is a name of.
+    fn command(&self, lang: Lang, text: &str, is_member: bool) -> Option<Command> {
+        if text.trim().is_empty() {
             return None;
         }
-        let names = |record: &CommandRecord| {
-            let (name, words) = (fold(record.name.get(lang)), fold(record.words.get(lang)));
-            text == record.code || text == name || words.split(',').any(|word| word.trim() == text)
+        let is_named = |record: &CommandRecord| record.names(lang).any(|name| is_same(name, text));
+        let mut typed = self.typed(is_member);
+        typed.find(|(_, record)| is_named(record)).map(|(command, _)| command)
+    }
+
+    /// The command that a text is about which is no name of one: all that a name says stands in it, in any form. Of several it is
+    /// the one whose name says most, of equal ones the first. Nobody who asks for something wants to leave.
+    fn meant(&self, lang: Lang, text: &str, is_member: bool) -> Option<Command> {
+        let said = sought(text);
+        let weight = |name: &str| {
+            let stems = sought(name);
+            let is_said = !stems.is_empty() && stems.iter().all(|stem| said.contains(stem));
+            is_said.then(|| stems.iter().map(|stem| stem.chars().count()).sum::<usize>())
         };
-        let found = self.commands.iter().find(|record| record.enabled && names(record))?;
-        Command::of(&found.code)
+        let asked = self.typed(is_member).filter(|(command, _)| *command != Command::Cancel);
+        let meant = asked.filter_map(|(command, record)| Some((record.names(lang).filter_map(weight).max()?, command)));
+        meant
+            .min_by_key(|(weight, _)| Reverse(*weight))
+            .map(|(_, command)| command)
     }
 }
 
@@ -356,6 +396,12 @@ pub enum Action {
     Offers,
     /// Tell the last purchases.
     Purchases,
+    /// Tell the number that is to change, and how.
+    Phone,
+    /// Tell how many points may be given, and how.
+    Transfer,
+    /// Tell what the help says to a message that is no command.
+    Suggest(String),
     /// Write a request.
     Ask {
         /// The code of the topic.
@@ -488,7 +534,7 @@ pub fn shown(state: &State, input: Input<'_>, facts: &Facts<'_>) -> String {
     match (picked(state, input, facts), input) {
         (Some(choice), _) => choice.words,
         (None, Input::Typed(text))
-            if wants_code(state, facts) && facts.catalogue.command(facts.lang, text).is_none() =>
+            if wants_code(state, facts) && facts.catalogue.command(facts.lang, text, facts.is_member).is_none() =>
         {
             MASKED.to_owned()
         }
@@ -500,11 +546,29 @@ pub fn shown(state: &State, input: Input<'_>, facts: &Facts<'_>) -> String {
 
 /// The answer among those offered that an input is, by its code or its words.
 fn picked(state: &State, input: Input<'_>, facts: &Facts<'_>) -> Option<Choice> {
-    let is_it = |choice: &Choice| match input {
-        Input::Chosen(code) => choice.code == code,
-        Input::Typed(text) => fold(&choice.words) == fold(text),
+    let mut all = choices(state, facts);
+    let at = match input {
+        Input::Chosen(code) => all.iter().position(|choice| choice.code == code),
+        Input::Typed(text) => all
+            .iter()
+            .position(|choice| is_same(&choice.words, text))
+            .or_else(|| yes_or_no(&all, text)),
     };
-    choices(state, facts).into_iter().find(is_it)
+    at.map(|at| all.swap_remove(at))
+}
+
+/// Which of «Да» and «Нет», where they are offered, a text begins with. «Да нет» is neither.
+fn yes_or_no(all: &[Choice], text: &str) -> Option<usize> {
+    let said = words(text);
+    let first = |choice: &Choice| words(&choice.words).into_iter().next();
+    let is_said = |choice: &Choice| first(choice).is_some_and(|word| said.contains(&word));
+    let answers = all
+        .iter()
+        .enumerate()
+        .filter(|(_, choice)| matches!(choice.code.as_str(), "yes" | "no"));
+    let mut answers = answers.filter(|one| is_said(one.1));
+    let (at, choice) = answers.next()?;
+    (answers.next().is_none() && first(choice).as_ref() == said.first()).then_some(at)
 }
 
 /// Reads what somebody wrote.
@@ -520,17 +584,25 @@ pub fn step(state: &State, input: Input<'_>, facts: &Facts<'_>) -> Turn {
     // everybody can be told to be there. What is told freely is a command only where it is to leave.
     let command = match code {
         Some(code) => Command::of(code).filter(|_| !matches!(state, State::Topic) || code == Command::Cancel.code()),
-        None => facts.catalogue.command(facts.lang, text),
+        None => facts.catalogue.command(facts.lang, text, facts.is_member),
     };
     let is_free = matches!(state, State::Text { .. });
     if let Some(command) = command.filter(|command| !is_free || *command == Command::Cancel) {
         return self::command(command, state, facts);
     }
+    // Only where nothing else is asked for: a name or an address may have the words of a command in it.
+    let meant = || facts.catalogue.meant(facts.lang, text, facts.is_member);
     match state {
-        State::Ready if facts.is_member => Turn::new([Reply::new("not_understood")], State::Ready),
-        State::Ready => match Phone::parse(text, facts.country) {
-            Ok(phone) => Turn::act(Action::Start(phone.as_str().to_owned()), State::Ready),
-            Err(flaw) => Turn::new([flawed(&flaw), Reply::new("ask_phone")], State::Ready),
+        // A button of a page that is out of date.
+        State::Ready if facts.is_member && text.is_empty() => Turn::new([Reply::new("not_understood")], State::Ready),
+        State::Ready if facts.is_member => match meant() {
+            Some(meant) => self::command(meant, state, facts),
+            None => Turn::act(Action::Suggest(text.to_owned()), State::Ready),
+        },
+        State::Ready => match (Phone::parse(text, facts.country), meant()) {
+            (Ok(phone), _) => Turn::act(Action::Start(phone.as_str().to_owned()), State::Ready),
+            (Err(_), Some(meant)) => self::command(meant, state, facts),
+            (Err(flaw), None) => Turn::new([flawed(&flaw), Reply::new("ask_phone")], State::Ready),
         },
         State::Code if code == Some("resend") => Turn::act(Action::Resend, State::Code),
         State::Code if text.is_empty() => Turn::new([Reply::new("ask_code")], State::Code),
@@ -578,11 +650,10 @@ fn name_of(topic: &str, facts: &Facts<'_>) -> String {
     found.map_or(topic, |choice| choice.words.as_str()).to_owned()
 }
 
-/// Does what a command asks for. Of what is not for somebody they are told what is in the way, and stay where they are.
+/// Does what a command asks for. Who has no card yet is told that it takes one, and stays where they are.
 fn command(command: Command, state: &State, facts: &Facts<'_>) -> Turn {
     if !command.is_for(facts.is_member) {
-        let words = if facts.is_member { "not_understood" } else { "locked" };
-        return Turn::new([Reply::new(words), again(state, facts)], state.clone());
+        return Turn::new([Reply::new("locked"), again(state, facts)], state.clone());
     }
     match command {
         Command::Register => match state {
@@ -602,15 +673,9 @@ fn command(command: Command, state: &State, facts: &Facts<'_>) -> Turn {
         Command::Offers => Turn::act(Action::Offers, State::Ready),
         Command::Purchases => Turn::act(Action::Purchases, State::Ready),
         Command::Request => Turn::new([Reply::new("ask_topic")], State::Topic),
-        // What takes a fresh proof of who it is has a page, which asks for it.
-        Command::Phone => Turn::new(
-            [Reply::new("change_phone").to("to_contacts", "/profile/contacts")],
-            State::Ready,
-        ),
-        Command::Transfer => Turn::new(
-            [Reply::new("transfer").to("to_transfer", "/points/transfer")],
-            State::Ready,
-        ),
+        // What takes a fresh proof of who it is has a page, which asks for it: here it is told what it would be about.
+        Command::Phone => Turn::act(Action::Phone, State::Ready),
+        Command::Transfer => Turn::act(Action::Transfer, State::Ready),
         Command::Cancel => Turn::new([Reply::new("cancelled"), again(&State::Ready, facts)], State::Ready),
     }
 }

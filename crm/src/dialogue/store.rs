@@ -5,20 +5,23 @@ use super::{
     choices, greeting, settle, shown, step, wants_code,
 };
 use crate::consent::{AskedAt, store as consents};
+use crate::contact::{self, show_phone};
 use crate::db::{self, Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw;
+use crate::help::{store as help, suggest};
 use crate::id::{ConversationId, CustomerId, UtteranceId};
 use crate::lang::{Lang, Localized};
 use crate::limits;
 use crate::on;
-use crate::points::{store as points, written};
+use crate::points::store::{self as points, transfers};
+use crate::points::written;
 use crate::promotion::store::offers::{self, Stand};
 use crate::purchase::{Kind, store as purchases};
 use crate::request::{NewRequest, store as requests};
 use crate::signin::attempts::Purpose;
 use crate::signin::store::{self as signin, Details, Verified};
-use crate::who::{self, Customer, Opened, System, Token, Visitor};
+use crate::who::{self, Customer, Opened, Subject, System, Token, Visitor};
 use chrono::{DateTime, Duration, Utc};
 use sqlx::types::Json;
 
@@ -29,6 +32,8 @@ const MESSAGES_PER_CUSTOMER: u32 = 240;
 /// Messages of those who are not known from one network within an hour: a shop's wireless network serves a queue, and to
 /// register takes twenty.
 const MESSAGES_PER_NETWORK: u32 = 1200;
+/// So many articles may answer a message.
+const ARTICLES: usize = 3;
 /// How many messages a page of the conversation shows.
 const SHOWN: usize = 100;
 
@@ -275,11 +280,11 @@ pub async fn say(db: &Db, by: &Speaker<'_>, input: Input<'_>) -> Result<Heard, E
         heard.token = Some(Token::random());
     }
     let said = (shown(&state, input, &facts), &turn);
-    let place = &claim(db, by, row.as_ref(), heard.token.as_ref(), &facts, said).await?;
+    let (place, message) = &claim(db, by, row.as_ref(), heard.token.as_ref(), &facts, said).await?;
     let Some(action) = &turn.action else {
         return Ok(heard);
     };
-    let outcome = act(db, by, action, &facts, &mut heard).await?;
+    let outcome = act(db, by, action, *message, &facts, &mut heard).await?;
     let turn = settle(action, outcome, &facts);
     let told = finish(db, by, place, &facts, &turn, heard.opened.as_ref()).await;
     match told {
@@ -298,7 +303,8 @@ struct Place {
     revision: i64,
 }
 
-/// Writes the message down, with what is answered at once and where the conversation goes.
+/// Writes the message down, with what is answered at once and where the conversation goes. Tells where it is now, and which message
+/// that was.
 async fn claim(
     db: &Db,
     by: &Speaker<'_>,
@@ -306,7 +312,7 @@ async fn claim(
     token: Option<&Token>,
     facts: &Facts<'_>,
     (text, turn): (String, &Turn),
-) -> Result<Place, Error> {
+) -> Result<(Place, UtteranceId), Error> {
     const BEGIN: &str = "INSERT INTO conversations (id, channel, customer_id, token_hash, state, revision, created_at, \
                          updated_at, expires_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $6, $7) ON CONFLICT DO NOTHING";
     let text = text.as_str();
@@ -349,9 +355,9 @@ async fn claim(
                 }
                 tell(tx, place.id, &[greeting(facts)], facts).await?;
             }
-            put(tx, place.id, Author::Person, text, None).await?;
+            let message = put(tx, place.id, Author::Person, text, None).await?;
             tell(tx, place.id, &turn.replies, facts).await?;
-            Ok(place)
+            Ok((place, message))
         })
     })
     .await
@@ -388,12 +394,18 @@ async fn tell(tx: &mut Tx, to: ConversationId, replies: &[Reply], facts: &Facts<
     Ok(())
 }
 
-async fn put(tx: &mut Tx, to: ConversationId, author: Author, body: &str, link: Option<&Link>) -> Result<(), Error> {
+async fn put(
+    tx: &mut Tx,
+    to: ConversationId,
+    author: Author,
+    body: &str,
+    link: Option<&Link>,
+) -> Result<UtteranceId, Error> {
     const SQL: &str = "INSERT INTO conversation_messages (id, conversation_id, at, author, body, link) \
                        VALUES ($1, $2, $3, $4, $5, $6)";
-    let now = tx.now();
+    let (id, now) = (UtteranceId::new(), tx.now());
     on!(tx, |c| sqlx::query(SQL)
-        .bind(UtteranceId::new())
+        .bind(id)
         .bind(to)
         .bind(now)
         .bind(author)
@@ -402,7 +414,7 @@ async fn put(tx: &mut Tx, to: ConversationId, author: Author, body: &str, link: 
         .execute(c)
         .await
         .map(drop))?;
-    Ok(())
+    Ok(id)
 }
 
 /// Writes down what came of a message. The conversation of whoever came in by it becomes theirs.
@@ -471,10 +483,11 @@ async fn act(
     db: &Db,
     by: &Speaker<'_>,
     action: &Action,
+    message: UtteranceId,
     facts: &Facts<'_>,
     heard: &mut Heard,
 ) -> Result<Outcome, Error> {
-    match carry_out(db, by, action, facts, heard).await {
+    match carry_out(db, by, action, message, facts, heard).await {
         Err(Error::Invalid(flaws)) => Ok(Outcome::Flawed(flaws)),
         Err(Error::TooMany { retry_after }) => Ok(Outcome::Wait(retry_after)),
         Err(Error::Stale) => Ok(Outcome::Over),
@@ -486,6 +499,7 @@ async fn carry_out(
     db: &Db,
     by: &Speaker<'_>,
     action: &Action,
+    message: UtteranceId,
     facts: &Facts<'_>,
     heard: &mut Heard,
 ) -> Result<Outcome, Error> {
@@ -526,6 +540,9 @@ async fn carry_out(
         Action::Balance => Ok(Outcome::Told(balance(db, customer()?, facts).await?)),
         Action::Offers => Ok(Outcome::Told(running(db, customer()?, facts).await?)),
         Action::Purchases => Ok(Outcome::Told(latest(db, customer()?, facts).await?)),
+        Action::Phone => Ok(Outcome::Told(number(db, customer()?).await?)),
+        Action::Transfer => Ok(Outcome::Told(giving(db, customer()?, facts).await?)),
+        Action::Suggest(text) => Ok(Outcome::Told(suggested(db, text, message, facts).await?)),
         Action::Ask { topic, text } => {
             let new = NewRequest {
                 topic: topic.clone(),
@@ -604,6 +621,74 @@ async fn latest(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>,
         replies.push(Reply::new("purchases_none"));
     }
     Ok(leading(replies, "to_purchases", "/purchases"))
+}
+
+/// The number that would change, and how long that takes.
+async fn number(db: &Db, by: &Customer) -> Result<Vec<Reply>, Error> {
+    let contacts = contact::store::of(&mut db.read().await?, by.me()).await?;
+    let main = contacts
+        .iter()
+        .find(|one| one.kind == contact::Kind::Phone && one.is_primary);
+    let now = main.map(|main| Reply::new("phone_now").with("phone", show_phone(&main.value)));
+    let hours = db.shop().number_change_hours;
+    let wait = (hours > 0).then(|| Reply::new("phone_wait").with("hours", hours.to_string()));
+    let replies = now.into_iter().chain(wait).chain([Reply::new("change_phone")]);
+    Ok(leading(replies.collect(), "to_contacts", "/profile/contacts"))
+}
+
+/// How many points may be given today, or why none.
+async fn giving(db: &Db, by: &Customer, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {
+    let mut conn = db.read().await?;
+    let balance = points::balance(&mut conn, by.me()).await?;
+    let allowance = transfers::allowance(&mut conn, by.me()).await?;
+    drop(conn);
+    if allowance.per_day == 0 || allowance.per_month == 0 {
+        return Ok(vec![Reply::new("transfer_off")]);
+    }
+    let may = match allowance.from {
+        Some(from) => Reply::new("transfer_from").with("day", day(db, facts, from)),
+        None => Reply::new("transfer_have")
+            .with("points", written(facts.lang, balance.spendable().max(0)))
+            .with("left", written(facts.lang, allowance.left())),
+    };
+    Ok(leading(
+        vec![may, Reply::new("transfer")],
+        "to_transfer",
+        "/points/transfer",
+    ))
+}
+
+/// What the help may say to a message that is no command, and the way to write this message to support.
+async fn suggested(db: &Db, text: &str, message: UtteranceId, facts: &Facts<'_>) -> Result<Vec<Reply>, Error> {
+    let shown = help::shown(&mut db.read().await?).await?;
+    let articles = suggest(&shown, facts.lang, text).into_iter().take(ARTICLES);
+    let articles = articles.map(|article| {
+        Reply::new("article")
+            .with("title", article.content.title.get(facts.lang))
+            .with("summary", article.content.summary.get(facts.lang))
+            .to("to_article", format!("/help/{}", article.code))
+    });
+    let articles: Vec<Reply> = articles.collect();
+    // The message is named and not written out: addresses are kept in histories and logs.
+    let write = format!("/support/new?said={message}");
+    if articles.is_empty() {
+        return Ok(vec![Reply::new("not_understood").to("to_write", write)]);
+    }
+    let last = Reply::new("not_answered").to("to_write", write);
+    let replies = std::iter::once(Reply::new("perhaps")).chain(articles).chain([last]);
+    Ok(replies.collect())
+}
+
+/// What a customer wrote in their conversation, to be written to support; none for what is not there any more.
+pub async fn written_by(conn: &mut Conn, of: Subject, message: UtteranceId) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT m.body FROM conversation_messages m JOIN conversations v ON v.id = m.conversation_id \
+                       WHERE m.id = $1 AND v.customer_id = $2 AND m.author = $3";
+    Ok(on!(conn, |c| sqlx::query_scalar(SQL)
+        .bind(message)
+        .bind(of.id())
+        .bind(Author::Person)
+        .fetch_optional(c)
+        .await)?)
 }
 
 /// Replies of which the last leads to the page that tells more.

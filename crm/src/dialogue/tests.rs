@@ -146,7 +146,15 @@ fn whoever_is_not_known_is_offered_registration_only() {
                 let turn = step(&state, input, &facts);
                 let did = matches!(
                     turn.action,
-                    Some(Action::Balance | Action::Offers | Action::Purchases | Action::Ask { .. })
+                    Some(
+                        Action::Balance
+                            | Action::Offers
+                            | Action::Purchases
+                            | Action::Phone
+                            | Action::Transfer
+                            | Action::Suggest(_)
+                            | Action::Ask { .. }
+                    )
                 );
                 assert!(!did, "{state:?} {command:?}");
                 assert!(turn.next.is_for(false), "{state:?} {command:?}");
@@ -163,7 +171,14 @@ fn whoever_is_not_known_is_offered_registration_only() {
 fn a_customer_asks_by_button_and_by_word() {
     let catalogue = catalogue();
     let facts = facts(&catalogue, true);
-    for input in ["balance", "/balance", "Баланс", " сколько   БАЛЛОВ "] {
+    for input in [
+        "balance",
+        "/balance",
+        "Баланс",
+        "Баланс?",
+        " сколько   БАЛЛОВ ",
+        "А сколько у меня сейчас баллов?",
+    ] {
         assert_eq!(
             step(&State::Ready, Input::Typed(input), &facts).action,
             Some(Action::Balance),
@@ -174,10 +189,13 @@ fn a_customer_asks_by_button_and_by_word() {
         step(&State::Ready, Input::Chosen("offers"), &facts).action,
         Some(Action::Offers)
     );
-    for (code, path) in [("phone", "/profile/contacts"), ("transfer", "/points/transfer")] {
+    for (code, told) in [("phone", Action::Phone), ("transfer", Action::Transfer)] {
         let turn = step(&State::Ready, Input::Chosen(code), &facts);
-        assert_eq!(turn.action, None, "it takes a fresh proof");
-        assert_eq!(turn.replies[0].link.as_ref().map(|(_, path)| path.as_str()), Some(path));
+        assert_eq!(
+            (turn.action, turn.next),
+            (Some(told), State::Ready),
+            "it takes a fresh proof"
+        );
     }
     let english = Facts {
         lang: Lang::En,
@@ -188,9 +206,83 @@ fn a_customer_asks_by_button_and_by_word() {
         Some(Action::Balance)
     );
     assert_eq!(
-        said(&step(&State::Ready, Input::Typed("+79001234567"), &facts)),
-        ["not_understood"]
+        step(&State::Ready, Input::Typed("+79001234567"), &facts).action,
+        Some(Action::Suggest("+79001234567".into()))
     );
+    assert_eq!(
+        said(&step(&State::Ready, Input::Chosen("gone"), &facts)),
+        ["not_understood"],
+        "a button that is not there any more says nothing that the help could answer"
+    );
+}
+
+#[test]
+fn what_somebody_means_is_read_out_of_their_own_words() {
+    let catalogue = catalogue();
+    let customers = facts(&catalogue, true);
+    for (typed, action) in [
+        ("Хочу подарить баллы маме", Action::Transfer),
+        ("как мне сменить номер?", Action::Phone),
+        ("какие сейчас акции", Action::Offers),
+        ("Покажи последние покупки.", Action::Purchases),
+    ] {
+        let turn = step(&State::Ready, Input::Typed(typed), &customers);
+        assert_eq!(turn.action, Some(action), "{typed}");
+    }
+    // What is not for them, what leaves, and words that only begin alike.
+    for typed in ["Где мой попугай?", "карта", "Как отменить заказ", "Почём баллоны"]
+    {
+        let turn = step(&State::Ready, Input::Typed(typed), &customers);
+        assert_eq!(turn.action, Some(Action::Suggest(typed.into())), "{typed}");
+    }
+    let english = Facts {
+        lang: Lang::En,
+        ..customers
+    };
+    let turn = step(&State::Ready, Input::Typed("What are my points?"), &english);
+    assert_eq!(turn.action, Some(Action::Balance));
+    let strangers = facts(&catalogue, false);
+    for (typed, replies) in [
+        ("а сколько у меня баллов?", vec!["locked", "ask_phone"]),
+        ("Хочу получить карту", vec!["ask_phone"]),
+        ("12", vec!["flaw_not_a_phone", "ask_phone"]),
+    ] {
+        assert_eq!(
+            said(&step(&State::Ready, Input::Typed(typed), &strangers)),
+            replies,
+            "{typed}"
+        );
+    }
+    // Where something else is asked for, words are what they are.
+    let surname = State::Details {
+        draft: draft(),
+        asked: Asked::Surname,
+    };
+    assert_eq!(said(&step(&surname, Input::Typed("Баллов"), &strangers)), ["ask_email"]);
+}
+
+#[test]
+fn yes_and_no_are_taken_by_their_first_word() {
+    let catalogue = catalogue();
+    let facts = facts(&catalogue, true);
+    let (topic, text) = ("card".to_owned(), "Где баллы?".to_owned());
+    let state = State::Confirm {
+        topic: topic.clone(),
+        text: text.clone(),
+    };
+    for typed in ["Да.", "да, верно", "ДА"] {
+        let turn = step(&state, Input::Typed(typed), &facts);
+        let (topic, text) = (topic.clone(), text.clone());
+        assert_eq!(turn.action, Some(Action::Ask { topic, text }), "{typed}");
+    }
+    for typed in ["Нет!", "нет, не так"] {
+        let turn = step(&state, Input::Typed(typed), &facts);
+        assert_eq!((turn.action, turn.next), (None, State::Topic), "{typed}");
+    }
+    for typed in ["да нет", "верно, да", "данные неверны", "?"] {
+        let turn = step(&state, Input::Typed(typed), &facts);
+        assert_eq!((said(&turn), &turn.next), (vec!["yes_or_no"], &state), "{typed}");
+    }
 }
 
 #[test]
@@ -357,8 +449,8 @@ fn a_command_that_is_turned_off_is_not_there() {
             .all(|choice| choice.code != "balance")
     );
     assert_eq!(
-        said(&step(&State::Ready, Input::Typed("баланс"), &facts)),
-        ["not_understood"]
+        step(&State::Ready, Input::Typed("баланс"), &facts).action,
+        Some(Action::Suggest("баланс".into()))
     );
 }
 
@@ -423,13 +515,14 @@ proptest! {
 
     /// Whatever comes of whatever was to be done, there is an answer in words.
     #[test]
-    fn every_outcome_is_told(action in 0..10_usize, outcome in 0..12_usize, is_member in any::<bool>()) {
+    fn every_outcome_is_told(action in 0..13_usize, outcome in 0..12_usize, is_member in any::<bool>()) {
         let catalogue = catalogue();
         let facts = facts(&catalogue, is_member);
         let ask = Action::Ask { topic: "card".into(), text: "Где?".into() };
         let actions = [
             Action::Start("+79001234567".into()), Action::Verify("1".into()), Action::Resend, Action::Save(draft()),
             Action::Register, Action::Balance, Action::Offers, Action::Purchases, ask.clone(), ask,
+            Action::Phone, Action::Transfer, Action::Suggest("Где?".into()),
         ];
         let flaw = |flaw| Outcome::Flawed(vec![("x".to_owned(), flaw)]);
         let outcomes = [

@@ -716,28 +716,72 @@ macro_rules! has_word {
     };
 }
 
-/// The receipt's number, or an article that has each word or lies in a category of that name. There is a place for each of
-/// [`WORDS_MAX`] words, and one that is not needed lets everything through.
+/// An article that has each word or lies in a category of that name. There is a place for each of [`WORDS_MAX`] words, and one that
+/// is not needed lets everything through.
+macro_rules! has_words {
+    () => {
+        concat!(
+            "a.category_id IN (@) OR (",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            " AND ",
+            has_word!(),
+            ")"
+        )
+    };
+}
+
+/// A receipt of this number, or with such an article.
 const HAS_WORDS: &str = concat!(
     "LOWER(p.document) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
-     WHERE l.purchase_id = p.id AND (a.category_id IN (@) OR (",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    " AND ",
-    has_word!(),
-    ")))"
+     WHERE l.purchase_id = p.id AND (",
+    has_words!(),
+    "))"
 );
+
+/// Each category that lies in another, and that one.
+fn tree(categories: &[CategoryRow]) -> Tree {
+    categories
+        .iter()
+        .filter_map(|one| Some((one.id, one.parent_id?)))
+        .collect()
+}
+
+/// What a folded text asks of an article (`has_words!`): the patterns of its words, and the categories of that name with all that
+/// lies in them.
+fn sought(text: &str, categories: &[CategoryRow]) -> (Vec<Bind>, Vec<Bind>) {
+    let mut words = search::sought(text);
+    // What has no word that says something is looked for as it stands.
+    if words.is_empty() {
+        words.push(text.to_owned());
+    }
+    let has_all = |name: &str| {
+        let name = fold(name);
+        words.iter().all(|word| name.contains(word.as_str()))
+    };
+    let named: Vec<CategoryId> = categories
+        .iter()
+        .filter(|one| has_all(&one.name.ru) || has_all(&one.name.en))
+        .map(|one| one.id)
+        .collect();
+    let patterns = (0..WORDS_MAX).flat_map(|nth| {
+        let pattern = words.get(nth).map_or_else(|| "%".to_owned(), |word| containing(word));
+        [Bind::Text(pattern.clone()), Bind::Text(pattern)]
+    });
+    let within = tree(categories).within(&named).into_iter().map(|id| Bind::Id(id.0));
+    (patterns.collect(), within.collect())
+}
 
 /// The conditions of a filter, added to a query over `purchases p`.
 async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filter) -> Result<ListQuery, Error> {
@@ -747,42 +791,23 @@ async fn filtered(conn: &mut Conn, query: ListQuery, of: Subject, filter: &Filte
         (None, None) => Vec::new(),
         _ => all_categories(conn).await?,
     };
-    let tree: Tree = categories
-        .iter()
-        .filter_map(|one| Some((one.id, one.parent_id?)))
-        .collect();
-    let within = |chosen: &[CategoryId]| tree.within(chosen).into_iter().map(|id| Bind::Id(id.0));
     let mut query = query
         .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
         .filter("p.voided_at IS NULL", []);
     if let Some(text) = text {
-        let mut words = search::sought(&text);
-        // What has no word that says something is looked for as it stands.
-        if words.is_empty() {
-            words.push(text.clone());
-        }
-        let has_all = |name: &str| {
-            let name = fold(name);
-            words.iter().all(|word| name.contains(word.as_str()))
-        };
-        let named: Vec<CategoryId> = categories
-            .iter()
-            .filter(|one| has_all(&one.name.ru) || has_all(&one.name.en))
-            .map(|one| one.id)
-            .collect();
-        let patterns = (0..WORDS_MAX).flat_map(|nth| {
-            let pattern = words.get(nth).map_or_else(|| "%".to_owned(), |word| containing(word));
-            [Bind::Text(pattern.clone()), Bind::Text(pattern)]
-        });
-        let binds: Vec<Bind> = std::iter::once(Bind::Text(containing(&text))).chain(patterns).collect();
-        query = query.filter_in(HAS_WORDS, binds, within(&named));
+        let (patterns, within) = sought(&text, &categories);
+        let binds = std::iter::once(Bind::Text(containing(&text))).chain(patterns);
+        query = query.filter_in(HAS_WORDS, binds, within);
     }
     if let Some(category) = filter.category {
         query = query.filter_in(
             "EXISTS (SELECT 1 FROM purchase_lines l JOIN articles a ON a.id = l.article_id \
              WHERE l.purchase_id = p.id AND a.category_id IN (@))",
             [],
-            within(&[category]),
+            tree(&categories)
+                .within(&[category])
+                .into_iter()
+                .map(|id| Bind::Id(id.0)),
         );
     }
     if let Some(least) = filter.least {
@@ -850,6 +875,34 @@ pub async fn list(
         }
     }
     Ok(Page { months, next })
+}
+
+/// What a search found on each of these receipts: the name and the price of the first article that it is about. A receipt that was
+/// found by its number has none.
+pub async fn matches(
+    conn: &mut Conn,
+    of: Subject,
+    text: &str,
+    receipts: &[PurchaseId],
+) -> Result<BTreeMap<PurchaseId, (String, i64)>, Error> {
+    const SELECT: &str = "SELECT l.purchase_id, a.name, l.price FROM purchase_lines l \
+        JOIN purchases p ON p.id = l.purchase_id JOIN articles a ON a.id = l.article_id";
+    let text = fold(text);
+    if text.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (patterns, within) = sought(&text, &all_categories(conn).await?);
+    let query = ListQuery::new(SELECT)
+        .within("l.purchase_id", receipts.iter().map(|id| Bind::Id(id.0)))
+        .filter("p.customer_id = ?", [Bind::Id(of.id().0)])
+        .filter_in(has_words!(), patterns, within)
+        .tail("ORDER BY l.purchase_id, l.ordinal");
+    let rows: Vec<(PurchaseId, String, i64)> = db::list(conn, query).await?;
+    let mut first = BTreeMap::new();
+    for (receipt, name, price) in rows {
+        first.entry(receipt).or_insert((name, price));
+    }
+    Ok(first)
 }
 
 /// Receipts and their sums by month, from the month that begins on `from` up to `end`, which begins another.

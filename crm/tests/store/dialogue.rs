@@ -5,7 +5,7 @@ use crate::common::{BY, customer, days, ready, sign_in, slip};
 use crate::promotions::{promotion, put};
 use crate::rules::{TENTH, publish, rule};
 use chrono::Duration;
-use crm::contact::Kind;
+use crm::contact::{Kind, show_phone};
 use crm::db::Db;
 use crm::dialogue::settings;
 use crm::dialogue::store::{self as dialogue, Author, Conversation, Heard, Speaker};
@@ -232,6 +232,66 @@ crm::both_engines!(a_known_phone_is_signed_in_and_asks, async |world| {
     assert_eq!(mine.len(), 1);
     anna.choose(db, "yes").await;
     assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM requests"), 1, "once is once");
+});
+
+crm::both_engines!(
+    what_is_no_command_is_answered_by_the_help_and_can_be_written,
+    async |world| {
+        const LOST: &str = "Вчера потеряла карту на Тверской";
+        let db = ready(world).await;
+        let boris = customer(db).await;
+        let mut anna = Person {
+            customer: Some(sign_in(db, customer(db).await).await),
+            ..Person::default()
+        };
+        let answers = anna.say(db, LOST).await;
+        assert_eq!(answers.len(), 5, "a word before, three articles, a way on: {answers:?}");
+        assert!(answers[1].starts_with("Карта потеряна"), "the best first: {answers:?}");
+        let said = anna.conversation(db).await.said;
+        let mut links = said.into_iter().filter_map(|said| said.link).map(|link| link.path);
+        assert_eq!(links.next().as_deref(), Some("/help/lost-card"));
+        let write = links.next_back().expect("a way to write it");
+        let message = write.strip_prefix("/support/new?said=").expect("to support");
+        let message = message.parse().expect("an id");
+        let mut conn = db.read().await.expect("a connection");
+        let me = anna.customer.as_ref().expect("signed in").me();
+        for (who, text) in [(me, Some(LOST)), (boris, None)] {
+            let written = dialogue::written_by(&mut conn, who, message).await.expect("read");
+            assert_eq!(written.as_deref(), text, "what one wrote is one's own");
+        }
+        drop(conn);
+        assert_eq!(
+            anna.say(db, "Где мой попугай?").await,
+            ["Такой команды мы не знаем. Нажмите кнопку или напишите «Что вы умеете?»."]
+        );
+        let last = anna.conversation(db).await.said.pop().expect("an answer");
+        assert!(last.link.expect("a way on").path.starts_with("/support/new?said="));
+    }
+);
+
+crm::both_engines!(before_the_page_it_is_told_what_would_change, async |world| {
+    let db = ready(world).await;
+    let mut anna = register(db, PHONE).await;
+    let phone = anna.choose(db, "phone").await;
+    assert_eq!(phone.len(), 3, "{phone:?}");
+    assert!(phone[0].contains(&show_phone(PHONE)), "{phone:?}");
+    assert!(phone[1].contains("через 24 ч"), "{phone:?}");
+    let path = async |anna: &Person| {
+        let last = anna.conversation(db).await.said.pop().expect("an answer");
+        last.link.expect("a way on").path
+    };
+    assert_eq!(path(&anna).await, "/profile/contacts");
+    // A month after the registration.
+    let gift = anna.say(db, "Хочу подарить баллы").await;
+    assert!(gift.len() == 2 && gift[0].contains("с 21\u{a0}декабря"), "{gift:?}");
+    world.clock.set(start() + days(31));
+    let gift = anna.choose(db, "transfer").await;
+    let most = crm::points::written(Lang::Ru, 5_000_00);
+    assert_eq!(
+        gift[0],
+        format!("Баллов, которые можно подарить: 0. Сегодня ещё можно: {most}.")
+    );
+    assert_eq!(path(&anna).await, "/points/transfer");
 });
 
 crm::both_engines!(offers_are_told_to_whom_they_hold_for, async |world| {

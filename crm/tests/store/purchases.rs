@@ -376,6 +376,7 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
         category: Some(kitchen),
         ..sums(Some(500_01), Some(900_00))
     };
+    let boris = customer(db).await;
     let mut conn = db.read().await.expect("a connection");
     let page = purchases::list(&mut conn, anna, &both, None, 10).await.expect("a page");
     assert_eq!(documents(&page), ["pot"]);
@@ -388,6 +389,17 @@ both_engines!(receipts_are_found_by_category_and_sum, async |world| {
         },
         "the month is told of what was found"
     );
+    // So is what was found on each, by its own words or those of its category, and nothing of what somebody else bought.
+    let all = purchases::latest(&mut conn, anna, 10).await.expect("all of them");
+    let ids: Vec<_> = all.iter().map(|receipt| receipt.id).collect();
+    let found = purchases::matches(&mut conn, anna, "кухни", &ids).await.expect("told");
+    let mut found: Vec<_> = found.into_values().collect();
+    found.sort();
+    assert_eq!(found, [("Большая".to_owned(), 900_00), ("Острый".to_owned(), 500_00)]);
+    for (who, text) in [(anna, "spade"), (anna, " "), (boris, "кухни")] {
+        let found = purchases::matches(&mut conn, who, text, &ids).await.expect("told");
+        assert!(found.is_empty(), "{text}: {found:?}");
+    }
 });
 
 both_engines!(where_the_money_went_and_what_was_saved, async |world| {

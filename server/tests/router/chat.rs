@@ -142,12 +142,13 @@ async fn a_known_phone_comes_in_and_asks_what_customers_ask() {
     assert!(last(&page).contains("Вы вошли."), "{}", page.text());
     assert!(choose(&mut who, "Покупки").await.text().contains("2500 ₽"));
     assert!(last(&choose(&mut who, "Акции").await).contains("Неделя чая"));
-    for (words, path) in [
-        ("Сменить телефон", "/profile/contacts"),
-        ("Подарить баллы", "/points/transfer"),
+    for (words, path, told) in [
+        ("Сменить телефон", "/profile/contacts", "Сейчас ваш основной номер"),
+        ("Подарить баллы", "/points/transfer", "Дарить баллы можно будет с"),
     ] {
         let page = choose(&mut who, words).await;
         assert!(page.body.contains(&format!("href=\"{path}\"")), "{words}");
+        assert!(page.text().contains(told), "{words}: {}", page.text());
     }
     choose(&mut who, "Обращение").await;
     choose(&mut who, "Карта").await;
@@ -169,6 +170,44 @@ async fn a_known_phone_comes_in_and_asks_what_customers_ask() {
     for at in ["/support", "/help"] {
         assert!(who.get(at).await.body.contains("href=\"/chat\""), "{at}");
     }
+}
+
+/// Punctuation and other words around it hide no command; what is none is answered by the help, and can be sent as it is.
+#[tokio::test]
+async fn people_write_in_their_own_words() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let who = &mut anna.browser;
+    for words in ["Баланс?", "А сколько у меня баллов"] {
+        let answer = last(&say(who, words).await);
+        assert!(answer.contains("На карте баллов: 0."), "{words}: {answer}");
+    }
+    let text = "Вчера потеряла карту на Тверской";
+    let page = say(who, text).await;
+    assert!(page.body.contains("href=\"/help/lost-card\""), "{}", page.text());
+    let write = |page: &Reply| {
+        let hrefs = page.body.split("href=\"").filter_map(|rest| rest.split('"').next());
+        let last = hrefs.filter(|href| href.starts_with("/support/new?said=")).last();
+        last.expect("a way to support").to_owned()
+    };
+    let at = write(&page);
+    let form = who.get(&at).await.form("request.create");
+    assert_eq!(form.get("text"), Some(text), "it need not be typed again");
+    let mut boris = app.customer("Борис").await;
+    let his = boris.get(&at).await;
+    assert_eq!(his.status, StatusCode::OK);
+    assert!(!his.body.contains(text), "it is not his");
+    assert_eq!(boris.get("/support/new?said=x").await.status, StatusCode::OK);
+    let page = say(who, "Где мой попугай?").await;
+    assert!(last(&page).contains("Такой команды мы не знаем"), "{}", page.text());
+    let form = who.get(&write(&page)).await.form("request.create");
+    assert_eq!(form.get("text"), Some("Где мой попугай?"));
+    // «Да» may be followed by more.
+    choose(who, "Обращение").await;
+    choose(who, "Карта").await;
+    say(who, "Не читается").await;
+    let page = say(who, "да, верно").await;
+    assert!(last(&page).contains("отправлено"), "{}", page.text());
 }
 
 #[tokio::test]

@@ -169,6 +169,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-worker", "/pkg/offline.0.js"),
             ("data-live", "/pkg/live.0.js"),
             ("data-bar", "/find.js"),
+            ("data-due", "/due.js"),
             ("data-near", "/near.js"),
             ("data-scan", "/pkg/scan.0.js"),
             ("data-suggest", "/suggest.js"),

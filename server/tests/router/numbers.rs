@@ -59,6 +59,14 @@ async fn s15_another_main_number_waits_and_the_old_one_keeps_itself_by_a_link() 
         !page.body.contains("value=\"contact.primary\""),
         "it is on its way already"
     );
+    // A script counts down from there, in the words of the page.
+    for part in [
+        "data-due=\"86400\"",
+        "data-left=\"Осталось {hours} ч {minutes} мин.\"",
+        "src=\"/due.js\"",
+    ] {
+        assert_eq!(page.body.matches(part).count(), 1, "{part}");
+    }
     assert_eq!(app.text(MAIN).await, old);
     // Without a sign-in, by the message that went to the number until now: looking at it does nothing.
     let (first, to) = link(&app).await;

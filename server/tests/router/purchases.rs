@@ -159,6 +159,51 @@ async fn purchases_are_narrowed_by_category_and_sum() {
     assert_eq!(sums(&anna.get(&at).await), [false, true]);
 }
 
+/// Whoever looks for an article reads what it cost in the list.
+#[tokio::test]
+async fn a_search_shows_what_it_found_on_each_receipt() {
+    let app = TestApp::new().await;
+    let mut anna = app
+        .customer("Анна")
+        .await
+        .with_purchase("A-1", "Хлеб", 50_00)
+        .await
+        .with_purchase("A-2", "Чайник медный", 1_500_50)
+        .await;
+    let _boris = app
+        .customer("Борис")
+        .await
+        .with_purchase("B-1", "Чай чужой", 33_00)
+        .await;
+    app.execute(
+        "INSERT INTO purchase_lines (id, purchase_id, ordinal, article_id, quantity, price, discount, amount) \
+         SELECT randomblob(16), p.id, 2, a.id, 2, 9070, 0, 18140 FROM purchases p, articles a \
+         WHERE p.document = 'A-1' AND a.name = 'Чайник медный'",
+    )
+    .await;
+    let search = async |anna: &mut crate::common::Customer, text: &str| {
+        let query = crate::common::encode(&[("q", text)]);
+        anna.get(&format!("/purchases?{query}"))
+            .await
+            .words()
+            .replace(" ,", ",")
+    };
+    let found = search(&mut anna, "медные чайники").await;
+    for line in ["Чайник медный, 90,70 ₽", "Чайник медный, 1 500,50 ₽"] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
+    assert!(!found.contains("Хлеб"), "another line of the receipt: {found}");
+    let one = search(&mut anna, "хлеба").await;
+    assert!(one.contains("Хлеб, 50,00 ₽") && !one.contains("Чайник"), "{one}");
+    // By its number a receipt is found as a whole, and without a search nothing is singled out.
+    let by_number = search(&mut anna, "A-2").await;
+    assert!(
+        by_number.contains("1 500,50 ₽") && !by_number.contains("Чайник"),
+        "{by_number}"
+    );
+    assert!(!anna.get("/purchases").await.words().contains("Чайник"));
+}
+
 /// Where the money went, by category, and what of it was saved.
 #[tokio::test]
 async fn spending_is_told_by_category() {

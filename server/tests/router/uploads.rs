@@ -329,6 +329,12 @@ async fn s20_what_is_not_taken_is_told_at_the_field_and_the_text_stays() {
         page.message("request.create", "files"),
         "Файлы не отправлены: выберите их ещё раз"
     );
+    // By this the browser's own code keeps them where it can; what is wrong itself is not kept.
+    assert!(page.body.contains("data-again"));
+    let exe = anna
+        .upload("/support/new", "request.create", &fields, &[("a.exe", b"MZ")])
+        .await;
+    assert!(!exe.body.contains("data-again"));
     assert_eq!(app.count(ROWS).await, before, "nothing was kept");
     // Nothing chosen is what a browser sends as a file without a name.
     assert_eq!(ask(&mut anna.browser, &[("", b"")]).await.status, StatusCode::SEE_OTHER);
