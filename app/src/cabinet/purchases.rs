@@ -331,6 +331,11 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
     };
     let came_back = (purchase.kind == Kind::Sale && purchase.returned)
         .then(|| view! { " " <span class="badge">{t.came_back}</span> });
+    let at = purchase.at;
+    let (when, local) = (
+        cx.moment_in(purchase.store.as_ref(), at),
+        cx.local_in(purchase.store.as_ref(), at),
+    );
     let points = (purchase.points != 0).then(|| {
         let points = format::signed_points(cx.lang, purchase.points);
         view! { <small class="points">{points} " " {super::points::unit(cx, purchase.points)}</small> }
@@ -341,7 +346,7 @@ pub(super) fn row(cx: &Cx, purchase: &Purchase) -> Html {
                 <span class="row-icon">{icon(inside)}</span>
                 <span class="row-main">
                     <b>{name}</b>
-                    <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> ", " {t.lines(purchase.lines)} {came_back}</small>
+                    <small><Moment at=at shown=when local=local/> ", " {t.lines(purchase.lines)} {came_back}</small>
                 </span>
                 <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>
             </a>

@@ -257,9 +257,10 @@ pub(crate) fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
         Kind::Sale => sum,
         Kind::Return => t.return_of(sum),
     };
+    let when = cx.moment_in(purchase.store.as_ref(), purchase.at);
     match &purchase.store {
-        Some(store) => format!("{}, {what}, {}", cx.moment(purchase.at), cx.pick(&store.name)),
-        None => format!("{}, {what}", cx.moment(purchase.at)),
+        Some(store) => format!("{when}, {what}, {}", cx.pick(&store.name)),
+        None => format!("{when}, {what}"),
     }
 }
 

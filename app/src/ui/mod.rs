@@ -30,9 +30,12 @@ pub fn Moment(
     at: chrono::DateTime<chrono::Utc>,
     /// What is shown.
     shown: String,
+    /// What the wall clock showed, where that is another one than the shop's.
+    #[prop(optional)]
+    local: Option<chrono::NaiveDateTime>,
 ) -> impl IntoView {
     let cx = crate::cx::cx();
-    let local = cx.shop().local(at);
+    let local = local.unwrap_or_else(|| cx.shop().local(at));
     let exact = format!(
         "{}, {}",
         crate::format::date(cx.lang, local.date()),

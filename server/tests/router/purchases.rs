@@ -405,3 +405,53 @@ async fn a_receipt_is_saved_as_a_file() {
     let page = anna.get(&format!("/purchases/{id}")).await;
     assert_eq!(page.text().matches("Не хватает баллов?").count(), 1);
 }
+
+/// A receipt is told by the clock of its store, as its paper has it; days that are looked for go by the chain's.
+#[tokio::test]
+async fn a_receipt_is_told_by_the_clock_of_its_store() {
+    let (app, mut anna) = TestApp::with_a_purchase().await;
+    app.some_store().await;
+    app.execute("UPDATE purchases SET store_id = (SELECT id FROM stores WHERE code = 'klin')")
+        .await;
+    let id = receipt_of(&mut anna).await;
+    let at = format!("/purchases/{id}");
+    // Without a zone of its own the store's clock is the chain's.
+    let page = anna.get("/purchases").await.words();
+    assert!(page.contains("20 ноября, 15:00"), "{page}");
+
+    app.execute("UPDATE stores SET time_zone = 'Asia/Kamchatka' WHERE code = 'klin'")
+        .await;
+    let page = anna.get("/purchases").await.words();
+    assert!(page.contains("21 ноября, 00:00"), "{page}");
+    let page = anna.get(&at).await;
+    let told = page.words();
+    assert!(told.contains("21 ноября, суббота, 00:00"), "{told}");
+    assert!(page.body.contains(", 00:00:00\""), "exactly so, too: {}", page.body);
+    let file = anna.get(&format!("{at}/receipt.pdf")).await;
+    assert_eq!(
+        file.header("content-disposition"),
+        "attachment; filename=\"receipt-2026-11-21.pdf\""
+    );
+    let file = anna.get("/purchases/statement.csv").await.body;
+    assert!(file.contains("2026-11-21;00:00;"), "{file}");
+    let question = format!("/support/new?receipt={id}&line=all");
+    let page = anna.get(&question).await;
+    let told = page.words();
+    assert!(told.contains("21 ноября, 00:00, 1 500"), "{told}");
+    anna.submit(&question, &page.form("request.create").with("text", "Где баллы?"))
+        .await;
+    let trace = app.text("SELECT body FROM messages WHERE internal").await;
+    assert!(
+        trace.replace('\u{a0}', " ").contains("21 ноября 2026, 00:00"),
+        "{trace}"
+    );
+    let card = format!("/admin/customers/{}/purchases/{id}", anna.id().await);
+    let told = app.staff("agent").await.get(&card).await.words();
+    assert!(told.contains("21 ноября, 00:00"), "{told}");
+
+    let link = format!("href=\"{at}\"");
+    let found = anna.get("/purchases?from=2026-11-20&to=2026-11-20").await;
+    assert!(found.body.contains(&link), "{}", found.text());
+    let other = anna.get("/purchases?from=2026-11-21").await;
+    assert!(!other.body.contains(&link), "{}", other.text());
+}
