@@ -30,6 +30,8 @@ pub(crate) const KEYS: &str = "Control+Enter Meta+Enter";
 const MESSAGES: usize = 30;
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
+/// The longest code of a receipt that a request begins with, in characters: what a fiscal QR code says is shorter.
+const CODE: usize = 200;
 /// Receipts to choose from for a new request.
 pub(crate) const RECEIPTS: i64 = 10;
 
@@ -314,6 +316,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         (None, None) => "",
     };
     let topic = cx.query("topic").unwrap_or(usual).to_owned();
+    // Of a receipt that cannot be added the request tells the code.
+    let code = cx.query("code").map(|code| {
+        let clean = code.chars().filter(|c| !c.is_control());
+        clean.take(CODE).collect::<String>()
+    });
+    let text = code.map(|code| t.text_code(&code)).unwrap_or_default();
     let answers = before_writing(&cx, &shown, &topics, &topic, "/support/new");
     let written = cx.outcome.as_ref().filter(|sent| sent.form == Create::NAME);
     let typed = |name: &str| {
@@ -362,7 +370,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
-            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing rows=6/>
+            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing value=text rows=6/>
             {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>

@@ -455,3 +455,33 @@ async fn a_receipt_is_told_by_the_clock_of_its_store() {
     let other = anna.get("/purchases?from=2026-11-21").await;
     assert!(!other.body.contains(&link), "{}", other.text());
 }
+
+/// A receipt that no till has sent yet is asked about with the code that was typed.
+#[tokio::test]
+async fn a_receipt_that_is_not_there_yet_is_asked_about() {
+    let (app, mut anna) = TestApp::with_a_purchase().await;
+    let claim = "/purchases/claim";
+    let nothing = anna.get(claim).await;
+    assert!(!nothing.text().contains("касса могла ещё не прислать"));
+    let refused = anna.send(claim, "purchase.claim", &[("receipt", " ABCD&1234 ")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.assert_says("касса могла ещё не прислать чек: попробуйте через час");
+    let at = "/support/new?topic=purchase&code=ABCD%261234";
+    assert!(
+        refused.body.replace("&amp;", "&").contains(&format!("href=\"{at}\"")),
+        "{}",
+        refused.body
+    );
+    let form = anna.get(at).await.form("request.create");
+    assert_eq!(form.get("topic"), Some("purchase"));
+    let text = form.get("text").expect("a message").to_owned();
+    assert!(text.contains("ABCD&1234"), "{text}");
+    let sent = anna.submit(at, &form).await;
+    assert!(sent.location().starts_with("/support/"), "{}", sent.text());
+    let kept = app.text("SELECT body FROM messages").await;
+    assert!(kept.contains("ABCD&1234"), "{kept}");
+
+    // Another trouble has another way out.
+    let missing = anna.send(claim, "purchase.claim", &[("receipt", " ")]).await;
+    assert!(!missing.text().contains("касса могла ещё не прислать"));
+}
