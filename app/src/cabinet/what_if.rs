@@ -137,12 +137,6 @@ impl Asked {
         format!("/what-if?{query}")
     }
 
-    fn without(&self, place: usize) -> String {
-        let mut lines = self.lines.clone();
-        lines.remove(place);
-        self.with(lines, None, None)
-    }
-
     fn with(&self, lines: Vec<Typed>, day: Option<NaiveDate>, payment: Option<Payment>) -> String {
         let other = Self {
             lines,
@@ -276,6 +270,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().what_if;
     let me = cx.subject()?;
     let mut asked = Asked::read(&cx);
+    // By a button of the form, so that what was typed elsewhere stays.
+    if let Some(nth) = cx.query("remove").and_then(|nth| nth.parse::<usize>().ok())
+        && nth < asked.lines.len()
+    {
+        asked.lines.remove(nth);
+    }
     looked(&cx, Look::WhatIf).await;
     let mut conn = cx.db.read().await?;
     if let Some(id) = cx.query("like").and_then(|id| id.parse::<PurchaseId>().ok()) {
@@ -348,21 +348,31 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
         .iter()
         .enumerate()
         .map(|(n, line)| {
-            let name = known.iter().find(|found| found.code == line.code).map_or(line.code.clone(), |found| found.name.clone());
+            let name = known
+                .iter()
+                .find(|found| found.code == line.code)
+                .map_or(line.code.clone(), |found| found.name.clone());
             view! {
                 <fieldset class="plan-line">
                     <legend><bdi>{name.clone()}</bdi></legend>
                     <input type="hidden" name=format!("code{n}") value=line.code.clone()/>
                     {input(t.quantity, format!("quantity{n}"), &line.quantity, "numeric", flaws)}
                     {input(t.price, format!("price{n}"), &line.price, "decimal", flaws)}
-                    <a class="btn btn-quiet btn-sm" href=asked.without(n)>{t.remove} <span class="sr-only">": " {name}</span></a>
+                    <button class="btn btn-quiet btn-sm" name="remove" value=n.to_string()>
+                        {t.remove} <span class="sr-only">": " {name}</span>
+                    </button>
                 </fieldset>
             }
         })
         .collect();
-    let is_full = asked.lines.len() >= LINES_MAX;
-    let search = (!is_full).then(|| {
-        view! {
+    // Enter presses the first button of a form, so that is none which takes a line away.
+    let search = match asked.lines.len() >= LINES_MAX {
+        true => view! {
+            <p class="hint">{t.full(LINES_MAX as i64)}</p>
+            <div class="actions"><button class="btn" formaction="/what-if#result">{t.count}</button></div>
+        }
+        .into_html(),
+        false => view! {
             <div class="filters">
                 <label class="grow">
                     {t.find}
@@ -372,7 +382,8 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
                 <button class="btn">{icon(icons::SEARCH)} {t.find_button}</button>
             </div>
         }
-    });
+        .into_html(),
+    };
     let shop_options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
         .chain(shops.iter().map(|shop| {
             (
@@ -396,10 +407,9 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
         .any(|typed| !typed.is_empty());
     view! {
         <form class="plan" action="/what-if">
-            {lines}
             {search}
             {found.map(|found| hits(cx, found))}
-            {is_full.then(|| view! { <p class="hint">{t.full(LINES_MAX as i64)}</p> })}
+            {lines}
             {(asked.in_sum > 0).then(|| view! { <p class="hint" role="status">{t.in_sum(asked.in_sum)}</p> })}
             {input(t.sum, "sum".into(), &asked.sum, "decimal", flaws)}
             <details class="fold" open=has_more>

@@ -76,6 +76,37 @@ async fn a_basket_is_put_together_and_worked_out() {
 }
 
 #[tokio::test]
+async fn a_line_is_taken_out_and_what_was_typed_elsewhere_stays() {
+    let (_app, anna) = shop().await;
+    let mut anna = anna.with_purchase("A-2", "Чай", 100_00).await;
+    let basket = "code0=Чайник&quantity0=2&price0=1400&code1=Чай&quantity1=7&price1=95,50&sum=12&day=2026-11-25&find=";
+    let page = anna.get(&format!("/what-if?{basket}")).await;
+    for nth in [0, 1] {
+        let button = format!("name=\"remove\" value=\"{nth}\"");
+        assert!(page.body.contains(&button), "{button}: {}", page.body);
+    }
+    // Enter presses the first button.
+    let place = |name: &str| page.body.find(&format!("name=\"{name}\""));
+    assert!(place("find") < place("remove"), "{}", page.body);
+
+    let rest = anna.get(&format!("/what-if?{basket}&remove=0")).await;
+    for typed in [
+        "name=\"code0\" value=\"Чай\"",
+        "name=\"quantity0\" value=\"7\"",
+        "name=\"price0\" value=\"95,50\"",
+        "name=\"sum\" value=\"12\"",
+        "name=\"day\" value=\"2026-11-25\"",
+    ] {
+        assert!(rest.body.contains(typed), "{typed}: {}", rest.body);
+    }
+    assert!(!rest.body.contains("name=\"code1\""), "{}", rest.body);
+    for odd in ["2", "-1", "x"] {
+        let all = anna.get(&format!("/what-if?{basket}&remove={odd}")).await;
+        assert!(all.body.contains("name=\"code1\""), "{odd}: {}", all.body);
+    }
+}
+
+#[tokio::test]
 async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
     let (_app, mut anna) = shop().await;
     for (typed, field, message) in [
