@@ -8,7 +8,7 @@ use crate::format;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use crm::flaw::Flaw;
 use crm::id::{PurchaseId, StoreId};
 use crm::purchase;
@@ -26,7 +26,7 @@ const SHOWN: usize = 10;
 /// The longest text to search for, in characters.
 const TEXT_MAX: usize = 100;
 /// The longest that anybody plans ahead, in days.
-const DAYS_MAX: i64 = 366;
+const DAYS_MAX: u32 = 366;
 /// Of what would bring more so much is told.
 const BETTER: usize = 4;
 
@@ -224,8 +224,8 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
     let shop = shops.iter().find(|shop| Some(shop.id) == store);
     let at = match moment(cx, asked, shop) {
         Ok(at) => at,
-        Err((name, wrong)) => {
-            flaw(name.into(), wrong);
+        Err((name, words)) => {
+            flaws.insert(name.to_owned(), words);
             cx.db.now()
         }
     };
@@ -241,7 +241,8 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
 }
 
 /// When: now where nothing is said, the same time on another day where only that is. Day and time are those of the shop.
-fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>, (&'static str, Flaw)> {
+fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>, (&'static str, String)> {
+    let t = &cx.t().what_if;
     let zone = cx.shop().zone_of(shop.and_then(|shop| shop.time_zone.as_deref()));
     let now = cx.db.now().with_timezone(&zone).naive_local();
     if asked.day.is_empty() && asked.time.is_empty() {
@@ -249,20 +250,26 @@ fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>,
     }
     let day = match asked.day.as_str() {
         "" => now.date(),
-        typed => purchases::day(typed).ok_or(("day", Flaw::NotADate))?,
+        typed => purchases::day(typed).ok_or_else(|| ("day", cx.flaw(&Flaw::NotADate)))?,
     };
     let ahead = (day - now.date()).num_days();
     if ahead < 0 {
-        return Err(("day", Flaw::InThePast));
+        return Err(("day", cx.flaw(&Flaw::InThePast)));
     }
-    if ahead > DAYS_MAX {
-        return Err(("day", Flaw::NotADate));
+    if ahead > i64::from(DAYS_MAX) {
+        let last = now.date() + Days::new(u64::from(DAYS_MAX));
+        return Err(("day", t.too_far(format::date(cx.lang, last))));
     }
     let time = match asked.time.as_str() {
         "" => now.time(),
-        typed => NaiveTime::parse_from_str(typed, "%H:%M").map_err(|_| ("time", Flaw::NotANumber))?,
+        typed => NaiveTime::parse_from_str(typed, "%H:%M").map_err(|_| ("time", t.not_a_time.to_owned()))?,
     };
-    Ok(moment_in(zone, day.and_time(time)))
+    let at = moment_in(zone, day.and_time(time));
+    // The minute that it is has not passed yet.
+    if !asked.time.is_empty() && at + TimeDelta::minutes(1) <= cx.db.now() {
+        return Err(("time", t.past_time.to_owned()));
+    }
+    Ok(at)
 }
 
 /// The page.

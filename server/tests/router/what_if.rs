@@ -117,7 +117,12 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
         ("sum=много", "sum", "Напишите число"),
         ("sum=5&day=2026-02-31", "day", "Такой даты нет"),
         ("sum=5&day=2020-01-01", "day", "уже"),
-        ("sum=5&time=25:00", "time", "Напишите число"),
+        ("sum=5&day=2027-11-23", "day", "не позже 22"),
+        ("sum=5&day=2199-12-31", "day", "не позже 22"),
+        ("sum=5&time=25:00", "time", "Напишите время так"),
+        // It is 15:00.
+        ("sum=5&time=14:59", "time", "уже прошло"),
+        ("sum=5&day=2026-11-21&time=09:00", "time", "уже прошло"),
     ] {
         let page = anna.get(&format!("/what-if?{typed}")).await;
         let told = words(&page);
@@ -128,6 +133,16 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
             .unwrap_or_else(|| panic!("{typed}: {}", page.body));
         let said: String = page.body[at..].chars().take(120).collect();
         assert!(said.contains(message), "{typed}: {said}");
+    }
+    for fine in [
+        "time=15:00",
+        "time=15:01",
+        "day=2026-11-22&time=09:00",
+        "day=2027-11-22",
+        "day=2026-11-21",
+    ] {
+        let told = words(&anna.get(&format!("/what-if?sum=5&{fine}")).await);
+        assert!(!told.contains("Поправьте отмеченное"), "{fine}: {told}");
     }
     // What nobody sells any more is no line, and hostile text is text.
     let page = anna
