@@ -1,6 +1,6 @@
 //! What matters today stands before everything else on the first page, and nothing where nothing does; the first visit.
 
-use crate::common::{BY, TestApp, Town};
+use crate::common::{BY, Customer, TestApp, Town};
 use crate::rules::put;
 use chrono::Duration;
 use crm::id::TierId;
@@ -84,8 +84,8 @@ async fn an_answer_to_a_public_question_matters_until_it_is_read() {
     assert!(!text.contains(HEAD), "it is read: {text}");
 }
 
-#[tokio::test]
-async fn a_coupon_that_ends_matters_while_it_is_good() {
+/// A shop two days later, and somebody who was given a coupon the day before, good for three days after.
+async fn with_a_coupon() -> (TestApp, Customer) {
     let app = TestApp::new().await;
     app.some_series().await;
     app.execute("UPDATE coupon_series SET valid_days = 3").await;
@@ -97,7 +97,13 @@ async fn a_coupon_that_ends_matters_while_it_is_good() {
     .await;
     app.world.clock.set(start() + Duration::days(2));
     let anna = app.customer("Анна").await;
-    let mut anna = anna.with_purchase("A-1", "Чайник", 100_00).await;
+    let anna = anna.with_purchase("A-1", "Чайник", 100_00).await;
+    (app, anna)
+}
+
+#[tokio::test]
+async fn a_coupon_that_ends_matters_while_it_is_good() {
+    let (app, mut anna) = with_a_coupon().await;
     let text = anna.get("/").await.text();
     assert!(!text.contains(HEAD), "it ends the day after tomorrow: {text}");
     app.world.clock.set(start() + Duration::days(3));
@@ -114,6 +120,28 @@ async fn a_coupon_that_ends_matters_while_it_is_good() {
     .await;
     let text = anna.get("/").await.text();
     assert!(!text.contains(HEAD), "it is used: {text}");
+}
+
+#[tokio::test]
+async fn a_coupon_is_asked_about_whether_it_is_good_or_over() {
+    let (app, mut anna) = with_a_coupon().await;
+    let id = app.text("SELECT lower(hex(id)) FROM coupons").await;
+    let id: crm::id::CouponId = id.parse().expect("an id");
+    let at = format!("/support/new?about=coupon/{id}");
+    let link = format!("href=\"{at}\"");
+    let page = anna.get("/offers").await;
+    assert_eq!(page.body.matches(&link).count(), 1, "{}", page.text());
+    anna.get(&at).await.assert_says("с какой страницы вы пишете: купон");
+    let form = anna.get(&at).await.form("request.create");
+    let sent = anna
+        .submit(&at, &form.with("topic", "other").with("text", "Не сработал"))
+        .await;
+    let request = sent.location().to_owned();
+    assert!(request.starts_with("/support/"), "{}", sent.text());
+    app.world.clock.set(start() + Duration::days(6));
+    let page = anna.get("/offers").await;
+    page.assert_says("Прежние купоны");
+    assert_eq!(page.body.matches(&link).count(), 1, "{}", page.text());
 }
 
 #[tokio::test]
