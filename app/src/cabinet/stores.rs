@@ -70,9 +70,11 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .map(|shop| card(&cx, shop, &here(shop, &running)).into_html())
         .collect();
     let empty = cards.is_empty().then(|| {
-        let (words, href, link) = match &text {
-            Some(_) => (t.none_found, "/stores", t.all),
-            None => (t.empty, "/support/new", t.write_us),
+        // The town that was chosen stays, and so does the offer.
+        let (words, href, link) = match (&text, offer) {
+            (Some(_), Some(offer)) => (t.none_in_offer, all_shops(&cx, Some(&offer.code)), t.all_of_offer),
+            (Some(_), None) => (t.none_found, all_shops(&cx, None), t.all),
+            (None, _) => (t.empty, "/support/new".to_owned(), t.write_us),
         };
         view! { <div class="empty"><p role="status">{words}</p><a class="btn" href=href>{link}</a></div> }
     });
@@ -115,6 +117,19 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
+}
+
+/// The address of the page without a search: of an offer where there is one, and with the same town first.
+fn all_shops(cx: &Cx, offer: Option<&str>) -> String {
+    let asked = [("offer", offer), ("near", cx.query("near"))];
+    let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(asked)
+        .finish();
+    match query.as_str() {
+        "" => "/stores".to_owned(),
+        query => format!("/stores?{query}"),
+    }
 }
 
 /// What holds for the customer in a shop, or does once they switch it on: what not every shop has stands first.
@@ -203,6 +218,7 @@ fn card(cx: &Cx, shop: &Store, here: &[&Offer]) -> impl IntoView + use<> {
         .chain(exceptions(cx.lang, shop, day))
         .map(|line| view! { <li>{line}</li> })
         .collect();
+    let next = opens_next(cx.lang, shop, day, minute).map(|next| format!(". {next}"));
     let today = today(cx.lang, shop.on(day), minute);
     let phone = shop.phone.as_ref().map(|phone| {
         view! {
@@ -261,7 +277,7 @@ fn card(cx: &Cx, shop: &Store, here: &[&Offer]) -> impl IntoView + use<> {
                 <div><h2>{name.clone()}</h2><p class="muted">{cx.pick(&shop.address)}</p></div>
                 <span class="muted" data-far=""></span>
             </header>
-            <p><b>{today}</b></p>
+            <p><b>{today}</b> {next}</p>
             <ul class="muted">{hours}</ul>
             {here}
             {off}
@@ -296,6 +312,22 @@ pub fn today(lang: Lang, hours: Option<[u16; 2]>, minute: u16) -> String {
         Some([_, close]) if minute < close => t.open_until(clock(close)),
         Some(_) => t.closed_now.to_owned(),
     }
+}
+
+/// When a shop opens next that does not open any more on a day, as its hours of the next days have it.
+pub fn opens_next(lang: Lang, shop: &Store, day: NaiveDate, minute: u16) -> Option<String> {
+    let t = &Texts::of(lang).stores;
+    if shop.on(day).is_some_and(|[_, close]| minute < close) {
+        return None;
+    }
+    let (next, open) = (1..=SOON).find_map(|n| {
+        let next = day.checked_add_days(Days::new(n))?;
+        shop.on(next).map(|[open, _]| (next, open))
+    })?;
+    Some(match (next - day).num_days() {
+        1 => t.opens_tomorrow(clock(open)),
+        _ => t.opens_on(crate::format::day(lang, next, day), clock(open)),
+    })
 }
 
 /// Yandex Maps with a mark at the place, likewise.

@@ -347,6 +347,23 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
     let text = anna.get("/stores").await.text();
     assert_eq!(text.matches("Открыто до 21:00").count(), 3, "{text}");
     assert_eq!(text.matches("Уже закрыто").count(), 1, "{text}");
+    assert_eq!(text.matches("Откроется завтра в 9:00").count(), 1, "{text}");
+    // It is a Saturday; there, this shop opens on Tuesdays alone.
+    app.execute("UPDATE stores SET hours = '[null,[600,1200],null,null,null,null,null]' WHERE code = 'rzhev'")
+        .await;
+    let rzhev = card(&anna.get("/stores").await, "Ржев").replace('\u{a0}', " ");
+    assert!(
+        rzhev.contains("Сегодня закрыто") && rzhev.contains("Откроется 24 ноября в 10:00"),
+        "{rzhev}"
+    );
+    // And one that is never open promises nothing.
+    app.execute("UPDATE stores SET hours = '[null,null,null,null,null,null,null]' WHERE code = 'rzhev'")
+        .await;
+    let rzhev = card(&anna.get("/stores").await, "Ржев");
+    assert!(
+        rzhev.contains("Сегодня закрыто") && !rzhev.contains("Откроется"),
+        "{rzhev}"
+    );
     assert!(page.body.contains("data-lat=\"56339000\"") && page.body.contains("src=\"/near.js\""));
     for (near, expected) in [
         ("%D0%9A%D0%BB%D0%B8%D0%BD", ["Клин", "Дубна", "Тверь", "Ржев"]),
@@ -401,6 +418,21 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
         .await;
     assert_eq!(towns(&page), ["Тверь", "Дубна"]);
     page.assert_says("Где действует: Три свечи");
+    // A search among them that finds nothing leads back to them, and keeps the town.
+    let near = "near=%D0%A2%D0%B2%D0%B5%D1%80%D1%8C";
+    let page = anna
+        .get(&format!(
+            "/stores?offer=candles&{near}&q=%D0%BF%D0%B0%D1%80%D0%B8%D0%B6"
+        ))
+        .await;
+    page.assert_says("Среди магазинов этой акции такого адреса нет");
+    assert!(
+        page.body
+            .replace("&amp;", "&")
+            .contains(&format!("href=\"/stores?offer=candles&{near}\"")),
+        "{}",
+        page.body
+    );
     // What is over, or never was, says so above all shops.
     let over = "Эта акция закончилась";
     assert!(!page.text().contains(over), "{}", page.text());
