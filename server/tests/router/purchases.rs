@@ -240,6 +240,13 @@ async fn spending_is_told_by_category() {
             .body
             .contains("href=\"/purchases/spending\"")
     );
+    // A category that more came back of than was bought has no bar, and counts in the whole all the same.
+    let mut anna = anna.with_return("A-3", "Ложка", 90_00).await;
+    app.execute("UPDATE purchase_lines SET amount = amount - 10000 WHERE quantity < 0")
+        .await;
+    let text = anna.get("/purchases/spending").await.words();
+    let words = "За 12 месяцев 1 400 ₽: в других категориях вернули больше, чем купили, на 100 ₽";
+    assert!(text.contains(words), "{text}");
 }
 
 /// What was bought twice can be planned once more, at the price of the last time.
