@@ -8,7 +8,7 @@ use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{FormBox, Moment, Select, pairs};
+use crate::ui::{FormBox, Moment, PrintButton, Select, pairs};
 use crm::id::{ProgramId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
@@ -66,6 +66,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     })}
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
                     <a class="btn" href=format!("/purchases/{id}/receipt.pdf")>{t.save}</a>
+                    <PrintButton/>
                 </div>
                 {(receipt.head.kind == Kind::Sale).then(|| about(&cx, &receipt, &known))}
             </div>

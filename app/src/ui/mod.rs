@@ -44,6 +44,16 @@ pub fn Moment(
     view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }
 }
 
+/// Prints the page. It takes a script; without one there is no button.
+#[component]
+pub fn PrintButton() -> impl IntoView {
+    let words = crate::cx::cx().t().common.print;
+    view! {
+        <button class="btn later" type="button" hidden data-print="">{words}</button>
+        <script type="module" src="/print.js"></script>
+    }
+}
+
 /// Names or codes, each with its words: the labels of a form's fields, the choices of a list.
 pub fn pairs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
     let owned = |(name, words): (&str, &str)| (name.to_owned(), words.to_owned());
