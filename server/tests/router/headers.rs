@@ -176,6 +176,7 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-awake", "/awake.js"),
             ("data-desk", "/desk.js"),
             ("data-print", "/print.js"),
+            ("data-share", "/share.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
@@ -224,5 +225,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 11, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 12, "each script is loaded somewhere: {loaders:?}");
 }
