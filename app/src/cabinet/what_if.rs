@@ -1,11 +1,12 @@
 //! What a purchase would bring: the basket is the address, so that it can be kept, sent and gone back to.
 
 use super::points::unit;
-use super::{back, looked, purchases};
+use super::{back, by_town, looked, purchases};
 use crate::admin::rules::fields::{hundredths, whole};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
+use crate::ui::form::grouped;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -391,15 +392,8 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
         }
         .into_html(),
     };
-    let shop_options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
-        .chain(shops.iter().map(|shop| {
-            (
-                shop.id.to_string(),
-                format!("{}, {}", shop.name.get(cx.lang), shop.town.get(cx.lang)),
-            )
-        }))
-        .map(|(value, words)| view! { <option value=value.clone() selected=value == asked.store>{words}</option> })
-        .collect();
+    let any_shop = vec![(String::new(), t.any_store.to_owned())];
+    let shop_options = grouped(any_shop, by_town(cx, shops), &asked.store);
     let pay_options: Vec<_> = std::iter::once((String::new(), t.any_payment))
         .chain(
             Payment::ALL

@@ -505,3 +505,35 @@ async fn the_town_of_the_favourite_shop_comes_first() {
         .await;
     assert_eq!(towns(&anna.get("/stores").await), ["Дубна", "Клин"]);
 }
+
+/// Where shops are chosen from, those of each town stand under its name.
+#[tokio::test]
+async fn shops_to_choose_from_stand_by_towns() {
+    let app = TestApp::new().await;
+    put_shop(&app, "b-1", "Тверь", None).await;
+    put_shop(&app, "a-2", "Клин", None).await;
+    let chosen = put_shop(&app, "a-1", "Клин", None).await;
+    let mut anna = app.customer("Анна").await;
+    let plan = format!("/what-if?store={chosen}");
+    for at in ["/profile/preferences", &plan] {
+        let page = anna.get(at).await;
+        let (_, select) = page.body.split_once("name=\"store\"").expect("the choice of a shop");
+        let (select, _) = select.split_once("</select>").expect("its end");
+        let tags = crate::common::html::tags(select);
+        let told: Vec<String> = tags
+            .iter()
+            .filter_map(|tag| match tag.name.as_str() {
+                "optgroup" => tag.get("label").map(|town| format!("{town}:")),
+                "option" if tag.get("value") != Some("") => Some(tag.text.trim().to_owned()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ["Клин:", "a-1", "a-2", "Тверь:", "b-1"], "{at}");
+        let selected = tags
+            .iter()
+            .find(|tag| tag.has("selected"))
+            .and_then(|tag| tag.get("value"));
+        let expected = if at == plan { chosen.to_string() } else { String::new() };
+        assert_eq!(selected, Some(expected.as_str()), "{at}");
+    }
+}
