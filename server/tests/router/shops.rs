@@ -537,3 +537,45 @@ async fn shops_to_choose_from_stand_by_towns() {
         assert_eq!(selected, Some(expected.as_str()), "{at}");
     }
 }
+
+/// Of so many shops that no page holds them each page leads to the next one, and one has all of them for the script that sorts.
+#[tokio::test]
+async fn very_many_shops_stand_on_pages() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for n in 0..53 {
+        put_shop(&app, &format!("many-{n:02}"), "Клин", Some((56_339_000, 36_728_000))).await;
+    }
+    let shops = |page: &Reply| page.body.matches("<article class=\"program\"").count();
+    let link = |page: &Reply, with: &str| {
+        let tags = crate::common::html::tags(&page.body);
+        let mut hrefs = tags.iter().filter_map(|tag| tag.get("href"));
+        hrefs
+            .find(|href| href.starts_with("/stores?") && href.contains(with))
+            .map(str::to_owned)
+    };
+    let town = "near=%D0%9A%D0%BB%D0%B8%D0%BD";
+    let first = anna.get(&format!("/stores?{town}")).await;
+    assert_eq!(shops(&first), 50);
+    let is_sorted_by_a_script = |page: &Reply| {
+        let has_button = crate::common::html::tags(&page.body)
+            .iter()
+            .any(|tag| tag.has("data-near"));
+        assert_eq!(has_button, page.body.contains("/near.js"), "{}", page.body);
+        has_button
+    };
+    assert!(!is_sorted_by_a_script(&first));
+    let next = link(&first, "after=").expect("there is more");
+    assert!(next.contains(town), "the town stays: {next}");
+    let second = anna.get(&next).await;
+    assert_eq!(shops(&second), 3);
+    assert!(second.body.contains(", many-52") && !second.body.contains(", many-49"));
+    assert_eq!(link(&second, "after="), None);
+    second.assert_says("К началу списка");
+    let whole = anna.get(&link(&second, "all=").expect("all at once")).await;
+    assert_eq!(shops(&whole), 53);
+    assert!(is_sorted_by_a_script(&whole));
+    // A shop that is not there any more is where the list begins.
+    let gone = crm::id::StoreId::new();
+    assert_eq!(shops(&anna.get(&format!("/stores?after={gone}")).await), 50);
+}
