@@ -6,7 +6,7 @@ const main = (page: Page) => page.getByRole("main");
 test("what is folded is printed, and a receipt has a button for it", async ({ page, engine }) => {
   await be(page, engine, "customer");
   await page.goto("/points");
-  const inside = main(page).locator("details.entry").first().locator("dl");
+  const inside = main(page).locator("details.entry").first().locator("dl").first();
   await expect(inside).toBeHidden();
   await page.emulateMedia({ media: "print" });
   await expect(inside).toBeVisible();
