@@ -41,6 +41,13 @@ test("a purchase is planned before it is made", async ({ page, engine }) => {
   await add.first().click();
   await expect(main(page).locator("fieldset.plan-line")).toHaveCount(1);
   await page.getByLabel(/^Цена/).fill("500");
+  await page.getByLabel("Или просто сумма").fill("1700");
+  await page.getByRole("button", { name: /^Убрать/ }).click();
+  await expect(main(page).locator("fieldset.plan-line")).toHaveCount(0);
+  await expect(page.getByLabel("Или просто сумма")).toHaveValue("1700");
+  await page.getByLabel("Товар: название или код").fill("bag");
+  await press(page, "Найти");
+  await add.first().click();
   await page.getByLabel("Или просто сумма").fill("1500");
   await press(page, "Посчитать");
   await expect(page.locator("#result")).toContainText("К оплате");

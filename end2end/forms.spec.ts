@@ -493,6 +493,7 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await page.goto("/purchases");
   await page.getByRole("link", { name: "Добавить чек без карты" }).click();
   await wrong(page, "purchase.claim", { receipt: "нет" }, "Такого чека нет");
+  await expect(page.getByRole("link", { name: "Написать об этом чеке" })).toBeVisible();
   await right(page, "purchase.claim", { receipt });
   await expect(page.getByRole("article", { name: "Чек" }).locator("bdi", { hasText: "Чай" })).toBeVisible();
 

@@ -1,11 +1,12 @@
 //! What a page has at hand: who asks, in which language, the database, and what came of the form just sent.
 
 use crate::texts::Texts;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use crm::contact::show_phone;
 use crm::db::Db;
 use crm::flaw::Flaw;
 use crm::lang::{Lang, Localized};
+use crm::purchase::StoreName;
 use crm::request::Upload;
 use crm::shop::Shop;
 use crm::signin::known;
@@ -345,6 +346,20 @@ impl Cx {
     /// A moment with its time.
     pub fn moment(&self, at: DateTime<Utc>) -> String {
         crate::format::moment(self.lang, self.shop(), at, self.db.now())
+    }
+
+    /// The time that the clock of a store showed at a moment: where none is known, the shop's own clock. What was bought there is
+    /// told by it, as the paper has it; days and months that receipts are looked for and summed by are the shop's.
+    pub fn local_in(&self, store: Option<&StoreName>, at: DateTime<Utc>) -> NaiveDateTime {
+        let zone = self.shop().zone_of(store.and_then(|store| store.time_zone.as_deref()));
+        at.with_timezone(&zone).naive_local()
+    }
+
+    /// The same in words.
+    pub fn moment_in(&self, store: Option<&StoreName>, at: DateTime<Utc>) -> String {
+        let local = self.local_in(store, at);
+        let day = crate::format::day(self.lang, local.date(), self.today());
+        format!("{day}, {}", local.format("%H:%M"))
     }
 
     /// The time alone, of a moment within a day from now.

@@ -8,7 +8,7 @@ use crate::ui::frame::ways_to_reach;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
 use crate::ui::markdown::markdown;
-use crate::ui::{FormBox, TextArea, pairs};
+use crate::ui::{FormBox, PrintButton, TextArea, pairs};
 use crm::help::store::{self as help, Reader};
 use crm::help::{Content, SEARCH_MAX, Shown, search, suggest};
 use crm::question::store as asked;
@@ -245,6 +245,7 @@ pub async fn article(cx: Cx) -> Result<Body, AppError> {
         <a class="back" href=HERE>{icon(icons::ARROW_LEFT)} {t.title}</a>
         {text(&cx, &article.content)}
         <p class="hint">{t.changed(changed)}</p>
+        <div class="actions"><PrintButton/></div>
         {was_useful(&cx)}
         {ask(&cx, write)}
         {questions::suggested(&cx, &asked)}

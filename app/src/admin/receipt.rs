@@ -79,7 +79,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("amended", cx.t().amend.done_amended),
         ("asked", cx.t().amend.done_asked),
     ];
-    let at = format!("{here}/purchases/{purchase}");
+    let (at, of) = (format!("{here}/purchases/{purchase}"), head.store.as_ref());
     let view = view! {
         <a class="back" href=here.clone()>{icon(icon::ARROW_LEFT)} <bdi>{full_name(&cx, &person.name, &person.surname)}</bdi></a>
         <h1>{title.clone()}</h1>
@@ -90,7 +90,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <div><dt>{t.points}</dt><dd class="points">{format::signed_points(cx.lang, head.points)}</dd></div>
         </dl>
         <p class="facts">
-            <Moment at=head.at shown=cx.moment(head.at)/>
+            <Moment at=head.at shown=cx.moment_in(of, head.at) local=cx.local_in(of, head.at)/>
             <span>{store}</span>
             <span>{t.source} " " <code>{head.source.clone()}</code></span>
         </p>

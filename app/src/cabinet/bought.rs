@@ -101,10 +101,11 @@ fn table(cx: &Cx, told: &Told, rows: &mut Sheet) -> csv::Result<()> {
         rows.write_record(["", "", "", "", &limit, "", "", "", "", "", ""])?;
     }
     for (head, lines) in &told.statement.receipts {
+        let local = cx.local_in(head.store.as_ref(), head.at);
         for line in lines {
             rows.write_record([
-                cx.shop().day(head.at).to_string(),
-                cx.time(head.at),
+                local.date().to_string(),
+                local.format("%H:%M").to_string(),
                 text(&place(cx, head).unwrap_or_default()),
                 text(&head.document),
                 kind(cx, head).to_owned(),
@@ -145,7 +146,7 @@ fn paper(cx: &Cx, told: &Told) -> Option<Vec<u8>> {
         let document = cx.t().common.document(&head.document);
         let what = [Some(kind(cx, head).to_owned()), place(cx, head), Some(document)];
         rows.push(vec![
-            cx.lang.moment(cx.shop().local(head.at)),
+            cx.lang.moment(cx.local_in(head.store.as_ref(), head.at)),
             what.into_iter().flatten().collect::<Vec<_>>().join(", "),
             none(),
             none(),

@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{Field, FileField, FormBox, pairs};
+use crm::flaw::Flaw;
 use crm::purchase::claim;
 use crm::request::attachment::PHOTOS;
 use islands::AppError;
@@ -51,8 +52,37 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-quiet" href="/purchases">{cx.t().common.cancel}</a>
             </div>
         </FormBox<ClaimReceipt>>
+        {unknown(&cx)}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
+}
+
+/// What to do about a receipt that is not there: a till may send it later, and who has the paper can write to us.
+fn unknown(cx: &Cx) -> Option<Html> {
+    let t = &cx.t().claim;
+    let sent = cx.outcome.as_ref().filter(|sent| sent.form == ClaimReceipt::NAME)?;
+    let AppError::Invalid { flaws } = &sent.error else {
+        return None;
+    };
+    if !flaws.iter().any(|(_, flaw)| matches!(flaw, Flaw::NoReceipt)) {
+        return None;
+    }
+    let typed = sent.values.iter().find(|(name, _)| name == "receipt");
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("topic", "purchase")
+        .append_pair("code", typed.map_or("", |(_, code)| code.trim()))
+        .finish();
+    Some(
+        view! {
+            <div class="notice">
+                <div>
+                    <p>{t.unknown}</p>
+                    <p class="actions"><a class="btn btn-sm" href=format!("/support/new?{query}")>{t.write}</a></p>
+                </div>
+            </div>
+        }
+        .into_html(),
+    )
 }
 
 /// Where the script `camera/scan.js` reads the code by the camera. Without it, or without a camera, nothing of this is seen.

@@ -11,8 +11,9 @@ use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{Datelike, Duration, Timelike};
+use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
 use crm::card::store as cards;
+use crm::coupon::{Coupon, State, store as coupons};
 use crm::customer::Reminders;
 use crm::customer::store as customers;
 use crm::db::Conn;
@@ -100,8 +101,8 @@ struct Matter {
     href: String,
 }
 
-/// What matters today, the most urgent first. What takes queries of its own is asked about only where what is loaded anyhow says
-/// that there may be something, and while there is room.
+/// What matters today: a birthday that is today, then the most urgent first. What takes queries of its own is asked about only
+/// where what is loaded anyhow says that there may be something, and while there is room.
 async fn matters(
     cx: &Cx,
     conn: &mut Conn,
@@ -113,13 +114,28 @@ async fn matters(
     let t = &cx.t().home;
     let me = cx.subject()?;
     let now = cx.db.now();
+    // What ends before has its last day today or tomorrow.
+    let by = cx.shop().midnight(cx.today() + Duration::days(2));
+    let reminders = customers::reminders(conn, me, by).await?;
+    let next = next_birthday(cx, &reminders);
     let mut found = Vec::new();
+    if let Some((0, whose)) = next {
+        found.extend(birthday(cx, conn, (0, whose), programs).await?);
+    }
     if let Some(request) = requests.iter().find(|request| request.unread) {
         found.push(Matter {
             icon: icons::MESSAGE_CIRCLE,
             title: t.m_answer.to_owned(),
             text: cx.pick(&request.topic),
             href: format!("/support/{}", request.number),
+        });
+    } else if reminders.is_answered {
+        found.push(Matter {
+            icon: icons::MESSAGE_CIRCLE,
+            title: t.m_answer.to_owned(),
+            text: cx.t().notifications.question.to_owned(),
+            // Where it is read, and does not matter any more.
+            href: "/notifications".into(),
         });
     }
     if let Some(next) = balance.next_expiry.filter(|next| next.at - now < URGENT) {
@@ -133,14 +149,67 @@ async fn matters(
             href: "/points/expiry".into(),
         });
     }
-    // Today or tomorrow is its last day. What is still to be switched on comes first: it is lost without.
-    let by = cx.shop().midnight(cx.today() + Duration::days(2));
+    found.extend(ending(cx, conn, offers, by, reminders.coupon_ends).await?);
+    if let Some(contact) = &reminders.unverified {
+        let shown = match contact.starts_with('+') {
+            true => cx.phone(contact),
+            false => contact.clone(),
+        };
+        found.push(Matter {
+            icon: icons::SHIELD_CHECK,
+            title: t.m_verify(shown),
+            text: t.m_verify_text.to_owned(),
+            href: "/profile/contacts".into(),
+        });
+    }
+    if let Some(next) = next.filter(|(days, _)| *days > 0 && found.len() < MATTERS) {
+        found.extend(birthday(cx, conn, next, programs).await?);
+    }
+    if found.len() < MATTERS && reminders.stands {
+        found.extend(near_tier(cx, conn, programs).await?);
+    }
+    if found.len() < MATTERS {
+        found.extend(questionnaire(cx, conn, programs).await?);
+    }
+    found.truncate(MATTERS);
+    Ok(found)
+}
+
+/// The offer or the coupon that ends first, by a moment. What is still to be switched on comes first: it is lost without.
+async fn ending(
+    cx: &Cx,
+    conn: &mut Conn,
+    offers: &[Offer],
+    by: DateTime<Utc>,
+    coupon_ends: bool,
+) -> Result<Option<Matter>, AppError> {
     let ending = offers
         .iter()
         .filter(|one| one.stand.holds_or_would() && one.promotion.ends_at <= by);
-    if let Some(one) = ending.min_by_key(|one| (one.stand != Stand::Off, one.promotion.ends_at)) {
+    let offer = ending.min_by_key(|one| (one.stand != Stand::Off, one.promotion.ends_at));
+    let coupon = match coupon_ends {
+        true => {
+            let good = |one: &Coupon| one.state(cx.db.now()) == State::Active && one.expires_at <= by;
+            coupons::of(conn, cx.subject()?).await?.into_iter().find(good)
+        }
+        false => None,
+    };
+    let is_coupon = match (offer, &coupon) {
+        (Some(offer), Some(coupon)) => offer.stand != Stand::Off && coupon.expires_at < offer.promotion.ends_at,
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    if let Some(coupon) = coupon.filter(|_| is_coupon) {
+        return Ok(Some(Matter {
+            icon: icons::TAG,
+            title: cx.t().home.m_coupon(cx.pick(&coupon.name)),
+            text: until(cx, coupon.expires_at),
+            href: "/offers#coupons".into(),
+        }));
+    }
+    Ok(offer.map(|one| {
         let text = until(cx, one.promotion.ends_at);
-        found.push(Matter {
+        Matter {
             icon: icons::TAG,
             title: cx.pick(&one.promotion.title),
             text: match one.stand {
@@ -148,53 +217,28 @@ async fn matters(
                 _ => text,
             },
             href: address(&one.promotion),
-        });
-    }
-    if found.len() < MATTERS {
-        let reminders = customers::reminders(conn, me).await?;
-        if let Some(contact) = &reminders.unverified {
-            let shown = match contact.starts_with('+') {
-                true => cx.phone(contact),
-                false => contact.clone(),
-            };
-            found.push(Matter {
-                icon: icons::SHIELD_CHECK,
-                title: t.m_verify(shown),
-                text: t.m_verify_text.to_owned(),
-                href: "/profile/contacts".into(),
-            });
         }
-        if found.len() < MATTERS {
-            found.extend(birthday(cx, conn, &reminders, programs).await?);
-        }
-        if found.len() < MATTERS && reminders.stands {
-            found.extend(near_tier(cx, conn, programs).await?);
-        }
-        if found.len() < MATTERS {
-            found.extend(questionnaire(cx, conn, programs).await?);
-        }
-    }
-    found.truncate(MATTERS);
-    Ok(found)
+    }))
 }
 
-/// The customer's birthday or one of a child's, whichever comes first, with what the shop gives for it.
-async fn birthday(
-    cx: &Cx,
-    conn: &mut Conn,
-    reminders: &Reminders,
-    programs: &[Program],
-) -> Result<Option<Matter>, AppError> {
-    let t = &cx.t().home;
+/// In how many days the customer's birthday comes or one of a child's, whichever is first; none where it is not soon.
+fn next_birthday(cx: &Cx, reminders: &Reminders) -> Option<(i64, Whose)> {
     let own = reminders.birthday.iter().map(|birth| (Whose::Customer, birth));
     let children = reminders.children.iter().map(|birth| (Whose::Child, birth));
     let days = own
         .chain(children)
         .map(|(whose, birth)| (customers::days_to(*birth, cx.today()), whose));
-    let next = days.filter(|(days, _)| *days <= BIRTHDAY).min_by_key(|(days, _)| *days);
-    let Some((days, whose)) = next else {
-        return Ok(None);
-    };
+    days.filter(|(days, _)| *days <= BIRTHDAY).min_by_key(|(days, _)| *days)
+}
+
+/// A birthday that is so many days away, with what the shop gives for it.
+async fn birthday(
+    cx: &Cx,
+    conn: &mut Conn,
+    (days, whose): (i64, Whose),
+    programs: &[Program],
+) -> Result<Option<Matter>, AppError> {
+    let t = &cx.t().home;
     let mut gives = customers::birthday_gives(conn, whose).await?;
     gives.retain(|rule| is_for_member(rule, programs));
     let text = match gives.is_empty() {

@@ -7,7 +7,7 @@ use crate::format;
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{Field, FormBox, Moment, pairs};
+use crate::ui::{Field, FormBox, Moment, QrCode, pairs};
 use crm::flaw::Flaw;
 use crm::invite::store as invitations;
 use crm::invite::{Invitation, State, show};
@@ -138,23 +138,32 @@ fn enter(cx: &Cx) -> Html {
     .into_html()
 }
 
-/// The code, and the link in a field that can be selected where no script copies it.
+/// The code, and the link: for who is far in a field that can be selected where no script copies it or hands it on, for who is
+/// here as a QR code.
 fn link(cx: &Cx, code: &str) -> Html {
     let t = &cx.t().invite;
     let link = format!("{}/join/{code}", cx.shop().url);
+    let (shared, copied) = (link.clone(), link.clone());
     view! {
         <section class="panel stack" aria-labelledby="code">
             <h2 id="code">{t.code}</h2>
             <p><b class="nowrap">{show(code)}</b></p>
+            <button class="btn later" type="button" hidden data-share=shared>{t.share}</button>
             <CopyField>
                 <div class="field">
                     <label for="link">{t.link}</label>
-                    <input class="input" id="link" type="text" readonly value=link data-copy=""/>
+                    <input class="input" id="link" type="text" readonly value=copied data-copy=""/>
                 </div>
                 <button class="btn later mt-3" type="button" hidden data-copied=t.copied>{t.copy}</button>
                 <p class="muted" role="status"></p>
             </CopyField>
         </section>
+        <section class="panel" aria-labelledby="beside">
+            <h2 id="beside">{t.beside}</h2>
+            <p>{t.beside_text}</p>
+            <QrCode text=link label=t.qr/>
+        </section>
+        <script type="module" src="/share.js"></script>
     }
     .into_html()
 }

@@ -26,7 +26,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let next = next.map(|next| more(&cx, format!("/profile/views?before={next}")));
     let rows: Vec<_> = looks.iter().map(|look| row(&cx, look)).collect();
     let list = if rows.is_empty() {
-        view! { <div class="panel empty">{icon(icons::EYE)} <p>{t.none}</p></div> }.into_html()
+        view! {
+            <div class="panel empty">
+                {icon(icons::EYE)}
+                <p>{t.none}</p>
+                <a class="btn" href="/profile/data">{t.to_data}</a>
+            </div>
+        }
+        .into_html()
     } else {
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {next} }.into_html()
     };

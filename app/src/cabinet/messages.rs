@@ -31,6 +31,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .last()
         .filter(|_| has_more)
         .map(|last| show_place((last.created_at, last.id.0)));
+    let first_of =
+        |channel: Option<Channel>| channel.map_or(HERE.to_owned(), |of| format!("{HERE}?channel={}", of.as_str()));
     let next = next.map(|next| {
         let channel = channel
             .map(|channel| format!("&channel={}", channel.as_str()))
@@ -44,17 +46,33 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     ]
     .into_iter()
     .map(|(of, words)| {
-        let href = of.map_or(HERE.to_owned(), |of| format!("{HERE}?channel={}", of.as_str()));
         let current = (of == channel).then_some("page");
-        view! { <a href=href aria-current=current>{words}</a> }
+        view! { <a href=first_of(of) aria-current=current>{words}</a> }
     })
     .collect();
     let list: Vec<_> = sent.iter().map(|sent| message(&cx, sent)).collect();
     let list = if list.is_empty() {
-        view! { <div class="panel empty">{icon(icons::INBOX)} <p>{t.none}</p></div> }.into_html()
+        let (words, href, link) = match (before, channel) {
+            (Some(_), _) => (t.no_more, first_of(channel), cx.t().points.from_the_start),
+            (None, Some(Channel::Email)) => (t.none_email, HERE.to_owned(), t.show_all),
+            (None, Some(Channel::Sms)) => (t.none_sms, HERE.to_owned(), t.show_all),
+            (None, None) => (t.none, "/profile/preferences".to_owned(), t.to_preferences),
+        };
+        view! {
+            <div class="panel empty">
+                {icon(icons::INBOX)}
+                <p>{words}</p>
+                <a class="btn" href=href>{link}</a>
+            </div>
+        }
+        .into_html()
     } else {
         view! { <ul class="stack">{list}</ul> {next} }.into_html()
     };
+    // Where there is nothing, its place has the link.
+    let back_to_first = before
+        .filter(|_| !sent.is_empty())
+        .map(|_| view! { <p><a href=first_of(channel)>{cx.t().points.from_the_start}</a></p> });
     let view = view! {
         {back("/profile", cx.t().profile.title)}
         <div>
@@ -63,7 +81,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         </div>
         <div class="narrow stack">
             <nav class="tabs" aria-label=t.channels>{tabs}</nav>
-            {before.map(|_| view! { <p><a href=HERE>{cx.t().points.from_the_start}</a></p> })}
+            {back_to_first}
             {list}
         </div>
     };

@@ -50,12 +50,13 @@ use crate::cx::Cx;
 use crate::route::Form;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self, icon};
-use crate::ui::{ErrorSummary, FormBox};
+use crate::ui::{ChoiceOption, ErrorSummary, FormBox};
 use chrono::{DateTime, Datelike, Utc};
 use crm::points::Before;
 use crm::report::store::explained::{self, Look};
 use crm::signin::store as signin;
 use crm::staff::store as staff;
+use crm::stores::Store;
 use islands::AppError;
 use leptos::prelude::*;
 
@@ -108,6 +109,15 @@ pub(crate) async fn looked(cx: &Cx, look: Look) {
 /// The way back to the page above.
 pub(crate) fn back(href: &'static str, words: &'static str) -> impl IntoView {
     view! { <a class="back" href=href>{icon(icon::ARROW_LEFT)} {words}</a> }
+}
+
+/// Shops to choose from, those of each town under its name. They come in the order of their towns.
+pub(crate) fn by_town(cx: &Cx, shops: &[Store]) -> Vec<(String, Vec<ChoiceOption>)> {
+    let choice = |shop: &Store| (shop.id.to_string(), cx.pick(&shop.name));
+    shops
+        .chunk_by(|a, b| a.town == b.town)
+        .filter_map(|of| Some((cx.pick(&of.first()?.town), of.iter().map(choice).collect())))
+        .collect()
 }
 
 /// The way on, to the next page of a list.

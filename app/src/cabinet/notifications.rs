@@ -37,7 +37,14 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let next = next.map(|next| more(&cx, format!("/notifications?before={next}")));
     let rows: Vec<_> = all.iter().map(|one| row(&cx, one)).collect();
     let list = if rows.is_empty() {
-        view! { <div class="panel empty">{icon(icons::BELL)} <p>{t.none}</p></div> }.into_html()
+        view! {
+            <div class="panel empty">
+                {icon(icons::BELL)}
+                <p>{t.none}</p>
+                <a class="btn" href="/offers">{cx.t().stores.to_offers}</a>
+            </div>
+        }
+        .into_html()
     } else {
         view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> {next} }.into_html()
     };

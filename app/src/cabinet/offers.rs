@@ -130,6 +130,7 @@ fn own(cx: &Cx, held: &[Coupon]) -> Option<Html> {
                     <p class="muted">{until(cx, one.expires_at)} {left}</p>
                     <CodeBars code=one.code.clone() label=t.coupon_bars(&typed)/>
                     <p><code>{typed}</code></p>
+                    <p class="ways no-print">{ask_about(cx, one)}</p>
                 </article>
             }
         })
@@ -145,7 +146,7 @@ fn own(cx: &Cx, held: &[Coupon]) -> Option<Html> {
             let ended = until_day(cx, one.expires_at);
             view! {
                 <li class="row">
-                    <span class="row-main"><b>{cx.pick(&one.name)}</b> <small>{ended}</small></span>
+                    <span class="row-main"><b>{cx.pick(&one.name)}</b> <small>{ended}</small> {ask_about(cx, one)}</span>
                     <span class="row-end">{words}</span>
                 </li>
             }
@@ -170,6 +171,15 @@ fn own(cx: &Cx, held: &[Coupon]) -> Option<Html> {
         }
         .into_html()
     })
+}
+
+/// The way to write about a coupon, also of one that is over: why it did nothing is asked afterwards.
+fn ask_about(cx: &Cx, coupon: &Coupon) -> Html {
+    let href = format!("/support/new?about=coupon/{}", coupon.id);
+    view! {
+        <a href=href>{cx.t().offers.coupon_write} <span class="sr-only">": " {cx.pick(&coupon.name)}</span></a>
+    }
+    .into_html()
 }
 
 /// Until which day something was good.

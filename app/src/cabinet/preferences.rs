@@ -1,6 +1,6 @@
 //! What a customer likes, and how the shop may write.
 
-use super::back;
+use super::{back, by_town};
 use crate::cx::{Cx, cookie};
 use crate::route::{Body, Form, Frame, Next, Place};
 use crate::ui::{Choices, Field, FormBox, Select, TextArea, pairs};
@@ -83,13 +83,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         .iter()
         .map(|c| (c.id.to_string(), cx.pick(&c.name), profile.categories.contains(&c.id)))
         .collect();
-    let shops: Vec<_> = std::iter::once((String::new(), t.no_store.to_owned()))
-        .chain(
-            shops
-                .iter()
-                .map(|s| (s.id.to_string(), format!("{}, {}", cx.pick(&s.town), cx.pick(&s.name)))),
-        )
-        .collect();
+    let shops = by_town(&cx, &shops);
+    let no_shop = vec![(String::new(), t.no_store.to_owned())];
     let channels: Vec<_> = Channel::ALL
         .iter()
         .map(|channel| {
@@ -140,7 +135,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
             <Field name="sizes" label=t.sizes hint=t.sizes_hint value=wishes.sizes optional=true/>
             <Field name="occasions" label=t.occasions hint=t.occasions_hint value=wishes.occasions optional=true/>
             <TextArea name="wishes" label=t.wishes hint=t.wishes_hint value=wishes.wishes optional=true rows=3/>
-            <Select name="store" label=t.store options=shops value=favourite optional=true/>
+            <Select name="store" label=t.store options=no_shop groups=shops value=favourite optional=true/>
             <Choices name="channels" legend=t.channels options=channels/>
             <p class="hint">{t.channels_hint} " " <a href="/profile/consents">{t.to_consents}</a></p>
             <Select name="language" label=t.language hint=t.language_hint options=languages value=language/>

@@ -349,6 +349,11 @@ fn row_with(cx: &Cx, purchase: &Purchase, found: Option<&(String, i64)>) -> Html
     };
     let came_back = (purchase.kind == Kind::Sale && purchase.returned)
         .then(|| view! { " " <span class="badge">{t.came_back}</span> });
+    let at = purchase.at;
+    let (when, local) = (
+        cx.moment_in(purchase.store.as_ref(), at),
+        cx.local_in(purchase.store.as_ref(), at),
+    );
     let points = (purchase.points != 0).then(|| {
         let points = format::signed_points(cx.lang, purchase.points);
         view! { <small class="points">{points} " " {super::points::unit(cx, purchase.points)}</small> }
@@ -360,7 +365,7 @@ fn row_with(cx: &Cx, purchase: &Purchase, found: Option<&(String, i64)>) -> Html
                 <span class="row-icon">{icon(inside)}</span>
                 <span class="row-main">
                     <b>{name}</b>
-                    <small><Moment at=purchase.at shown=cx.moment(purchase.at)/> ", " {t.lines(purchase.lines)} {came_back}</small>
+                    <small><Moment at=at shown=when local=local/> ", " {t.lines(purchase.lines)} {came_back}</small>
                     {found}
                 </span>
                 <span class="row-end"><b>{cx.money(purchase.total)}</b> {points}</span>

@@ -8,7 +8,7 @@ use crate::pdf::{Column, Paper, TABLE, Weight, gaps};
 use crate::route::{Body, File, Form, Frame, Next, Place};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use crate::ui::{FormBox, Moment, Select, pairs};
+use crate::ui::{FormBox, Moment, PrintButton, Select, pairs};
 use crm::id::{ProgramId, PurchaseId};
 use crm::lang::Localized;
 use crm::points::{Earned, LotState, Source};
@@ -66,6 +66,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                     })}
                     <a class="btn" href=format!("/support/new?receipt={id}")>{icon(icons::MESSAGE_CIRCLE)} {t.write}</a>
                     <a class="btn" href=format!("/purchases/{id}/receipt.pdf")>{t.save}</a>
+                    <PrintButton/>
                 </div>
                 {(receipt.head.kind == Kind::Sale).then(|| about(&cx, &receipt, &known))}
             </div>
@@ -114,11 +115,11 @@ fn title(cx: &Cx, receipt: &Receipt) -> String {
     }
 }
 
-/// The day, its weekday and the time of a receipt.
+/// The day, its weekday and the time of a receipt, as its store's clock had them.
 fn moment(cx: &Cx, receipt: &Receipt) -> String {
-    let at = receipt.head.at;
-    let day = format::day_and_weekday(cx.lang, cx.shop().day(at), cx.today());
-    format!("{day}, {}", format::time(cx.shop(), at))
+    let local = cx.local_in(receipt.head.store.as_ref(), receipt.head.at);
+    let day = format::day_and_weekday(cx.lang, local.date(), cx.today());
+    format!("{day}, {}", local.format("%H:%M"))
 }
 
 /// What stands under the lines of a receipt.
@@ -149,7 +150,8 @@ pub async fn pdf(cx: Cx) -> Result<File, AppError> {
     let mut conn = cx.db.read().await?;
     let receipt = purchases::receipt(&mut conn, me, id).await?;
     drop(conn);
-    let name = format!("receipt-{}", cx.shop().day(receipt.head.at));
+    let head = &receipt.head;
+    let name = format!("receipt-{}", cx.local_in(head.store.as_ref(), head.at).date());
     File::paper(&name, drawn(&cx, &receipt))
 }
 
@@ -223,7 +225,7 @@ fn drawn(cx: &Cx, receipt: &Receipt) -> Option<Vec<u8>> {
 fn paper(cx: &Cx, receipt: &Receipt) -> Html {
     let t = &cx.t().receipt;
     let head = &receipt.head;
-    let when = moment(cx, receipt);
+    let (when, local) = (moment(cx, receipt), cx.local_in(head.store.as_ref(), head.at));
     let store = match &head.store {
         Some(store) => view! { <h2>{cx.pick(&store.name)}</h2> <p>{cx.pick(&store.town)}</p> }.into_html(),
         None => view! { <h2>{cx.shop().name.clone()}</h2> }.into_html(),
@@ -252,7 +254,7 @@ fn paper(cx: &Cx, receipt: &Receipt) -> Html {
             <article class="receipt" aria-label=t.receipt>
                 <header class="receipt-head">
                     {store}
-                    <p><Moment at=head.at shown=when/></p>
+                    <p><Moment at=head.at shown=when local=local/></p>
                 </header>
                 <ul class="receipt-lines">{lines}</ul>
                 <dl class="receipt-sums">

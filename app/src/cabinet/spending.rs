@@ -37,7 +37,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     drop(conn);
     let period = t.months(i64::from(months));
     let told = told(&cx, &spent);
-    let chart = chart(&cx, &told, &period);
+    let chart = chart(&cx, &spent, &told, &period);
     let none = told.is_empty().then(|| {
         view! {
             <div class="panel empty">
@@ -99,12 +99,17 @@ fn told(cx: &Cx, spent: &Spending) -> Vec<Told> {
 }
 
 /// What each category cost, unless there is none.
-fn chart(cx: &Cx, told: &[Told], period: &str) -> Option<Html> {
+fn chart(cx: &Cx, spent: &Spending, told: &[Told], period: &str) -> Option<Html> {
     let t = &cx.t().spending;
     let most = told.first()?;
     let whole = |minor| format::money_rounded(cx.lang, cx.shop(), minor);
     let title = t.most(&most.name, whole(most.sum));
-    let note = t.in_all(period, whole(told.iter().map(|one| one.sum).sum()));
+    let all: i64 = spent.categories.iter().map(|one| one.sum).sum();
+    let drawn: i64 = told.iter().map(|one| one.sum).sum();
+    let note = match drawn - all {
+        0 => t.in_all(period, whole(all)),
+        back => t.in_all_less(whole(back), period, whole(all)),
+    };
     let rows = told
         .iter()
         .map(|one| Row {

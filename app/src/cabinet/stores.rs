@@ -1,7 +1,7 @@
 //! The shops: where they are, when they are open, what holds in each, and which are near.
 
-use super::back;
 use super::offers::address;
+use super::{back, more};
 use crate::cx::Cx;
 use crate::route::{Body, Frame, Place};
 use crate::texts::Texts;
@@ -19,8 +19,10 @@ use leptos::prelude::*;
 
 /// For how many days ahead other hours are told.
 const SOON: u64 = 14;
-/// So many shops stand open; the others are folded away.
+/// So many shops stand open; the others of a page are folded away.
 const OPEN: usize = 24;
+/// So many stand on a page, unless all are asked for at once.
+const PAGE: usize = 50;
 /// Stands for a town in the address where no town comes first.
 const ALL: &str = "all";
 
@@ -65,14 +67,39 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let has_places = all
         .iter()
         .any(|shop| shop.latitude.is_some() && shop.longitude.is_some());
+    let same = [("offer", asked), ("near", cx.query("near")), ("q", text.as_deref())];
+    let there = |also: Option<(&str, &str)>| here_with(same.into_iter().chain(also.map(|(name, to)| (name, Some(to)))));
+    // All are read anyhow, to be sorted: a page begins behind the shop that was the last one of the page before.
+    let is_paged = cx.query("all").is_none() && all.len() > PAGE;
+    let last = cx
+        .query("after")
+        .and_then(|id| all.iter().position(|shop| shop.id.to_string() == id));
+    if let Some(last) = last.filter(|_| is_paged) {
+        all.drain(..=last);
+    }
+    let next = all.get(PAGE - 1).filter(|_| is_paged && all.len() > PAGE);
+    let next = next.map(|last| more(&cx, there(Some(("after", &last.id.to_string())))));
+    if is_paged {
+        all.truncate(PAGE);
+    }
+    let first = last.filter(|_| is_paged);
+    let first = first.map(|_| view! { <p><a href=there(None)>{cx.t().support.to_first}</a></p> });
+    // Which are near a script finds out among those that stand on the page, so all of them have to.
+    let near_me = match (has_places, is_paged) {
+        (false, _) => NearMe::Nowhere,
+        (true, false) => NearMe::Here,
+        (true, true) => NearMe::Whole(there(Some(("all", "yes")))),
+    };
     let mut cards: Vec<_> = all
         .iter()
         .map(|shop| card(&cx, shop, &here(shop, &running)).into_html())
         .collect();
     let empty = cards.is_empty().then(|| {
-        let (words, href, link) = match &text {
-            Some(_) => (t.none_found, "/stores", t.all),
-            None => (t.empty, "/support/new", t.write_us),
+        // The town that was chosen stays, and so does the offer.
+        let (words, href, link) = match (&text, offer) {
+            (Some(_), Some(_)) => (t.none_in_offer, here_with([same[0], same[1]]), t.all_of_offer),
+            (Some(_), None) => (t.none_found, here_with([same[1]]), t.all),
+            (None, _) => (t.empty, "/support/new".to_owned(), t.write_us),
         };
         view! { <div class="empty"><p role="status">{words}</p><a class="btn" href=href>{link}</a></div> }
     });
@@ -103,18 +130,32 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
     });
     let code = offer.map(|offer| offer.code.clone());
-    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, (code, text), has_places));
+    let choice = (!towns.is_empty()).then(|| choice(&cx, &towns, near, (code, text), near_me));
     let view = view! {
         {back("/offers", cx.t().offers.title)}
         <h1>{t.title}</h1>
         {holds}
         {over}
         {choice}
+        {first}
         <div class="tiles" data-shops="">{cards}</div>
         {rest}
+        {next}
         {empty}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Offers), view))
+}
+
+/// The address of the page on which this is asked for.
+fn here_with<'a>(asked: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(asked)
+        .finish();
+    match query.as_str() {
+        "" => "/stores".to_owned(),
+        query => format!("/stores?{query}"),
+    }
 }
 
 /// What holds for the customer in a shop, or does once they switch it on: what not every shop has stands first.
@@ -146,13 +187,23 @@ fn sort(shops: &mut [Store], town: &Localized) {
     });
 }
 
+/// Where the shops near by are told.
+enum NearMe {
+    /// Nowhere: nobody knows where any is.
+    Nowhere,
+    /// On this page.
+    Here,
+    /// On the page that has all of them, at this address.
+    Whole(String),
+}
+
 /// Which shops there are, by words of their addresses, and which come first: those of a town, or by a script those around.
 fn choice(
     cx: &Cx,
     towns: &[Localized],
     near: Option<&Localized>,
     (offer, text): (Option<String>, Option<String>),
-    has_places: bool,
+    near_me: NearMe,
 ) -> Html {
     let t = &cx.t().stores;
     let options: Vec<_> = std::iter::once((ALL.to_owned(), t.any_town.to_owned(), near.is_none()))
@@ -164,10 +215,18 @@ fn choice(
         .map(|(value, words, selected)| view! { <option value=value selected=selected>{words}</option> })
         .collect();
     let offer = offer.map(|code| view! { <input type="hidden" name="offer" value=code/> });
-    let around = has_places.then(|| {
-        view! { <button class="btn later" type="button" hidden data-near="">{icon(icon::MAP_PIN)} {t.near_me}</button> }
-    });
-    let script = has_places.then(|| {
+    let is_here = matches!(near_me, NearMe::Here);
+    let around = match near_me {
+        NearMe::Nowhere => None,
+        NearMe::Here => Some(
+            view! { <button class="btn later" type="button" hidden data-near="">{icon(icon::MAP_PIN)} {t.near_me}</button> }
+                .into_html(),
+        ),
+        NearMe::Whole(href) => {
+            Some(view! { <a class="btn" href=href>{icon(icon::MAP_PIN)} {t.whole}</a> }.into_html())
+        }
+    };
+    let script = is_here.then(|| {
         view! {
             <p class="hint" role="status" data-near-said="" data-looking=t.near_looking data-done=t.near_done
                 data-denied=t.near_denied data-slow=t.near_slow data-refused=t.near_refused></p>
@@ -204,6 +263,7 @@ fn card(cx: &Cx, shop: &Store, here: &[&Offer]) -> impl IntoView + use<> {
         .chain(exceptions(cx.lang, shop, day))
         .map(|line| view! { <li>{line}</li> })
         .collect();
+    let next = opens_next(cx.lang, shop, day, minute).map(|next| format!(". {next}"));
     let today = today(cx.lang, shop.on(day), minute);
     let phone = shop.phone.as_ref().map(|phone| {
         view! {
@@ -262,7 +322,7 @@ fn card(cx: &Cx, shop: &Store, here: &[&Offer]) -> impl IntoView + use<> {
                 <div><h2>{name.clone()}</h2><p class="muted">{cx.pick(&shop.address)}</p></div>
                 <span class="muted" data-far=""></span>
             </header>
-            <p><b>{today}</b></p>
+            <p><b>{today}</b> {next}</p>
             <ul class="muted">{hours}</ul>
             {here}
             {off}
@@ -297,6 +357,22 @@ pub fn today(lang: Lang, hours: Option<[u16; 2]>, minute: u16) -> String {
         Some([_, close]) if minute < close => t.open_until(clock(close)),
         Some(_) => t.closed_now.to_owned(),
     }
+}
+
+/// When a shop opens next that does not open any more on a day, as its hours of the next days have it.
+pub fn opens_next(lang: Lang, shop: &Store, day: NaiveDate, minute: u16) -> Option<String> {
+    let t = &Texts::of(lang).stores;
+    if shop.on(day).is_some_and(|[_, close]| minute < close) {
+        return None;
+    }
+    let (next, open) = (1..=SOON).find_map(|n| {
+        let next = day.checked_add_days(Days::new(n))?;
+        shop.on(next).map(|[open, _]| (next, open))
+    })?;
+    Some(match (next - day).num_days() {
+        1 => t.opens_tomorrow(clock(open)),
+        _ => t.opens_on(crate::format::day(lang, next, day), clock(open)),
+    })
 }
 
 /// Yandex Maps with a mark at the place, likewise.

@@ -31,6 +31,8 @@ pub(crate) const KEYS: &str = "Control+Enter Meta+Enter";
 const MESSAGES: usize = 30;
 /// Requests on a page of the list.
 const PAGE: i64 = 20;
+/// The longest code of a receipt that a request begins with, in characters: what a fiscal QR code says is shorter.
+const CODE: usize = 200;
 /// Receipts to choose from for a new request.
 pub(crate) const RECEIPTS: i64 = 10;
 
@@ -258,9 +260,10 @@ pub(crate) fn receipt_words(cx: &Cx, purchase: &Purchase) -> String {
         Kind::Sale => sum,
         Kind::Return => t.return_of(sum),
     };
+    let when = cx.moment_in(purchase.store.as_ref(), purchase.at);
     match &purchase.store {
-        Some(store) => format!("{}, {what}, {}", cx.moment(purchase.at), cx.pick(&store.name)),
-        None => format!("{}, {what}", cx.moment(purchase.at)),
+        Some(store) => format!("{when}, {what}, {}", cx.pick(&store.name)),
+        None => format!("{when}, {what}"),
     }
 }
 
@@ -291,7 +294,6 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         Some(message) => dialogue::written_by(&mut conn, me, message).await?,
         None => None,
     };
-    let told = told.unwrap_or_default();
     let given = cx.query("receipt").and_then(|id| id.parse().ok());
     // What of the receipt points are missing for, and what else of it there is to choose.
     let mut missing = None;
@@ -320,6 +322,12 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
         (None, None) => "",
     };
     let topic = cx.query("topic").unwrap_or(usual).to_owned();
+    // Of a receipt that cannot be added the request tells the code.
+    let code = cx.query("code").map(|code| {
+        let clean = code.chars().filter(|c| !c.is_control());
+        clean.take(CODE).collect::<String>()
+    });
+    let text = code.map(|code| t.text_code(&code)).or(told).unwrap_or_default();
     let answers = before_writing(&cx, &shown, &topics, &topic, "/support/new");
     let written = cx.outcome.as_ref().filter(|sent| sent.form == Create::NAME);
     let typed = |name: &str| {
@@ -368,7 +376,7 @@ pub async fn new(cx: Cx) -> Result<Body, AppError> {
             {missing()}
             {about}
             <Select name="topic" label=t.topic options=topics value=topic/>
-            <TextArea name="text" label=t.text hint=t.text_hint value=told check="text:4000" missing=t.text_missing rows=6/>
+            <TextArea name="text" label=t.text hint=t.text_hint check="text:4000" missing=t.text_missing value=text rows=6/>
             {suggested}
             <Select name="purchase" label=t.receipt options=receipts value=given optional=true/>
             <FilesField/>

@@ -53,10 +53,11 @@ impl<'a> Words<'a> {
             Some(line) => t.about_line(&line.name),
             None => t.about_receipt.to_owned(),
         };
+        let local = self.cx.local_in(head.store.as_ref(), head.at);
         let when = format!(
             "{}, {}",
-            format::date(shop.language, shop.day(head.at)),
-            format::time(shop, head.at)
+            format::date(shop.language, local.date()),
+            local.format("%H:%M")
         );
         let receipt_words = t.receipt(&head.document, self.money(head.total), when);
         let mut told = vec![format!("{about}\n{receipt_words}")];

@@ -251,9 +251,12 @@ fn ask(cx: &Cx, balance: &Balance, allowance: &Allowance) -> Html {
             (program.program.to_string(), words)
         })
         .collect();
+    let frozen = cx.customer.as_ref().and_then(|customer| customer.frozen_until());
     let why_not = match allowance {
         _ if is_off(cx) => Some(t.off.to_owned()),
         Allowance { from: Some(from), .. } => Some(t.too_new(cx.moment(*from))),
+        // As long as it is so nothing that is typed would be taken.
+        _ if frozen.is_some() => frozen.map(|until| t.frozen(cx.moment(until))),
         Allowance { left_this_month: 0, .. } => Some(t.none_left_this_month.to_owned()),
         Allowance { left_today: 0, .. } => Some(t.none_left_today.to_owned()),
         _ if programs.is_empty() => Some(t.no_points.to_owned()),

@@ -1,14 +1,15 @@
 //! What a purchase would bring: the basket is the address, so that it can be kept, sent and gone back to.
 
 use super::points::unit;
-use super::{back, looked, purchases};
+use super::{back, by_town, looked, purchases};
 use crate::admin::rules::fields::{hundredths, whole};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Frame, Place};
+use crate::ui::form::grouped;
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::icon::{self as icons, icon};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use crm::flaw::Flaw;
 use crm::id::{PurchaseId, StoreId};
 use crm::purchase;
@@ -26,7 +27,7 @@ const SHOWN: usize = 10;
 /// The longest text to search for, in characters.
 const TEXT_MAX: usize = 100;
 /// The longest that anybody plans ahead, in days.
-const DAYS_MAX: i64 = 366;
+const DAYS_MAX: u32 = 366;
 /// Of what would bring more so much is told.
 const BETTER: usize = 4;
 
@@ -137,12 +138,6 @@ impl Asked {
         format!("/what-if?{query}")
     }
 
-    fn without(&self, place: usize) -> String {
-        let mut lines = self.lines.clone();
-        lines.remove(place);
-        self.with(lines, None, None)
-    }
-
     fn with(&self, lines: Vec<Typed>, day: Option<NaiveDate>, payment: Option<Payment>) -> String {
         let other = Self {
             lines,
@@ -230,8 +225,8 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
     let shop = shops.iter().find(|shop| Some(shop.id) == store);
     let at = match moment(cx, asked, shop) {
         Ok(at) => at,
-        Err((name, wrong)) => {
-            flaw(name.into(), wrong);
+        Err((name, words)) => {
+            flaws.insert(name.to_owned(), words);
             cx.db.now()
         }
     };
@@ -247,7 +242,8 @@ fn plan(cx: &Cx, asked: &Asked, known: &[Found], shops: &[Store]) -> Result<Opti
 }
 
 /// When: now where nothing is said, the same time on another day where only that is. Day and time are those of the shop.
-fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>, (&'static str, Flaw)> {
+fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>, (&'static str, String)> {
+    let t = &cx.t().what_if;
     let zone = cx.shop().zone_of(shop.and_then(|shop| shop.time_zone.as_deref()));
     let now = cx.db.now().with_timezone(&zone).naive_local();
     if asked.day.is_empty() && asked.time.is_empty() {
@@ -255,20 +251,26 @@ fn moment(cx: &Cx, asked: &Asked, shop: Option<&Store>) -> Result<DateTime<Utc>,
     }
     let day = match asked.day.as_str() {
         "" => now.date(),
-        typed => purchases::day(typed).ok_or(("day", Flaw::NotADate))?,
+        typed => purchases::day(typed).ok_or_else(|| ("day", cx.flaw(&Flaw::NotADate)))?,
     };
     let ahead = (day - now.date()).num_days();
     if ahead < 0 {
-        return Err(("day", Flaw::InThePast));
+        return Err(("day", cx.flaw(&Flaw::InThePast)));
     }
-    if ahead > DAYS_MAX {
-        return Err(("day", Flaw::NotADate));
+    if ahead > i64::from(DAYS_MAX) {
+        let last = now.date() + Days::new(u64::from(DAYS_MAX));
+        return Err(("day", t.too_far(format::date(cx.lang, last))));
     }
     let time = match asked.time.as_str() {
         "" => now.time(),
-        typed => NaiveTime::parse_from_str(typed, "%H:%M").map_err(|_| ("time", Flaw::NotANumber))?,
+        typed => NaiveTime::parse_from_str(typed, "%H:%M").map_err(|_| ("time", t.not_a_time.to_owned()))?,
     };
-    Ok(moment_in(zone, day.and_time(time)))
+    let at = moment_in(zone, day.and_time(time));
+    // The minute that it is has not passed yet.
+    if !asked.time.is_empty() && at + TimeDelta::minutes(1) <= cx.db.now() {
+        return Err(("time", t.past_time.to_owned()));
+    }
+    Ok(at)
 }
 
 /// The page.
@@ -276,6 +278,12 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let t = &cx.t().what_if;
     let me = cx.subject()?;
     let mut asked = Asked::read(&cx);
+    // By a button of the form, so that what was typed elsewhere stays.
+    if let Some(nth) = cx.query("remove").and_then(|nth| nth.parse::<usize>().ok())
+        && nth < asked.lines.len()
+    {
+        asked.lines.remove(nth);
+    }
     looked(&cx, Look::WhatIf).await;
     let mut conn = cx.db.read().await?;
     if let Some(id) = cx.query("like").and_then(|id| id.parse::<PurchaseId>().ok()) {
@@ -348,21 +356,31 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
         .iter()
         .enumerate()
         .map(|(n, line)| {
-            let name = known.iter().find(|found| found.code == line.code).map_or(line.code.clone(), |found| found.name.clone());
+            let name = known
+                .iter()
+                .find(|found| found.code == line.code)
+                .map_or(line.code.clone(), |found| found.name.clone());
             view! {
                 <fieldset class="plan-line">
                     <legend><bdi>{name.clone()}</bdi></legend>
                     <input type="hidden" name=format!("code{n}") value=line.code.clone()/>
                     {input(t.quantity, format!("quantity{n}"), &line.quantity, "numeric", flaws)}
                     {input(t.price, format!("price{n}"), &line.price, "decimal", flaws)}
-                    <a class="btn btn-quiet btn-sm" href=asked.without(n)>{t.remove} <span class="sr-only">": " {name}</span></a>
+                    <button class="btn btn-quiet btn-sm" name="remove" value=n.to_string()>
+                        {t.remove} <span class="sr-only">": " {name}</span>
+                    </button>
                 </fieldset>
             }
         })
         .collect();
-    let is_full = asked.lines.len() >= LINES_MAX;
-    let search = (!is_full).then(|| {
-        view! {
+    // Enter presses the first button of a form, so that is none which takes a line away.
+    let search = match asked.lines.len() >= LINES_MAX {
+        true => view! {
+            <p class="hint">{t.full(LINES_MAX as i64)}</p>
+            <div class="actions"><button class="btn" formaction="/what-if#result">{t.count}</button></div>
+        }
+        .into_html(),
+        false => view! {
             <div class="filters">
                 <label class="grow">
                     {t.find}
@@ -372,16 +390,10 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
                 <button class="btn">{icon(icons::SEARCH)} {t.find_button}</button>
             </div>
         }
-    });
-    let shop_options: Vec<_> = std::iter::once((String::new(), t.any_store.to_owned()))
-        .chain(shops.iter().map(|shop| {
-            (
-                shop.id.to_string(),
-                format!("{}, {}", shop.name.get(cx.lang), shop.town.get(cx.lang)),
-            )
-        }))
-        .map(|(value, words)| view! { <option value=value.clone() selected=value == asked.store>{words}</option> })
-        .collect();
+        .into_html(),
+    };
+    let any_shop = vec![(String::new(), t.any_store.to_owned())];
+    let shop_options = grouped(any_shop, by_town(cx, shops), &asked.store);
     let pay_options: Vec<_> = std::iter::once((String::new(), t.any_payment))
         .chain(
             Payment::ALL
@@ -396,10 +408,9 @@ fn form(cx: &Cx, asked: &Asked, known: &[Found], found: Option<&[Found]>, shops:
         .any(|typed| !typed.is_empty());
     view! {
         <form class="plan" action="/what-if">
-            {lines}
             {search}
             {found.map(|found| hits(cx, found))}
-            {is_full.then(|| view! { <p class="hint">{t.full(LINES_MAX as i64)}</p> })}
+            {lines}
             {(asked.in_sum > 0).then(|| view! { <p class="hint" role="status">{t.in_sum(asked.in_sum)}</p> })}
             {input(t.sum, "sum".into(), &asked.sum, "decimal", flaws)}
             <details class="fold" open=has_more>

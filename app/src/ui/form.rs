@@ -501,6 +501,21 @@ pub fn FileField(
 /// One of several answers in a list: its value and its words.
 pub type ChoiceOption = (String, String);
 
+/// What stands in a list to choose from: answers, then answers under headings.
+pub(crate) fn grouped(options: Vec<ChoiceOption>, groups: Vec<(String, Vec<ChoiceOption>)>, chosen: &str) -> Html {
+    let shown = |options: Vec<ChoiceOption>| -> Vec<_> {
+        options
+            .into_iter()
+            .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
+            .collect()
+    };
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|(heading, options)| view! { <optgroup label=heading>{shown(options)}</optgroup> })
+        .collect();
+    view! { {shown(options)} {groups} }.into_html()
+}
+
 /// A list to choose one answer from.
 #[component]
 pub fn Select(
@@ -515,6 +530,9 @@ pub fn Select(
     hint: Option<String>,
     /// The answers; the first may be empty for "none".
     options: Vec<ChoiceOption>,
+    /// More answers, each of these under a heading.
+    #[prop(optional)]
+    groups: Vec<(String, Vec<ChoiceOption>)>,
     /// The answer chosen at first.
     #[prop(optional, into)]
     value: String,
@@ -530,11 +548,7 @@ pub fn Select(
         Some(_) => format!("{id}-hint {id}-message"),
         None => format!("{id}-message"),
     };
-    let chosen = typed(&name, &value);
-    let options: Vec<_> = options
-        .into_iter()
-        .map(|(value, words)| view! { <option value=value.clone() selected=value == chosen>{words}</option> })
-        .collect();
+    let options = grouped(options, groups, &typed(&name, &value));
     view! {
         <div class="field">
             <label for=id.clone()>

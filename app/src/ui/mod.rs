@@ -30,15 +30,28 @@ pub fn Moment(
     at: chrono::DateTime<chrono::Utc>,
     /// What is shown.
     shown: String,
+    /// What the wall clock showed, where that is another one than the shop's.
+    #[prop(optional)]
+    local: Option<chrono::NaiveDateTime>,
 ) -> impl IntoView {
     let cx = crate::cx::cx();
-    let local = cx.shop().local(at);
+    let local = local.unwrap_or_else(|| cx.shop().local(at));
     let exact = format!(
         "{}, {}",
         crate::format::date(cx.lang, local.date()),
         local.format("%H:%M:%S")
     );
     view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }
+}
+
+/// Prints the page. It takes a script; without one there is no button.
+#[component]
+pub fn PrintButton() -> impl IntoView {
+    let words = crate::cx::cx().t().common.print;
+    view! {
+        <button class="btn later" type="button" hidden data-print="">{words}</button>
+        <script type="module" src="/print.js"></script>
+    }
 }
 
 /// Names or codes, each with its words: the labels of a form's fields, the choices of a list.

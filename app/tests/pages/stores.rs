@@ -1,7 +1,8 @@
 use app::cabinet::stores::*;
-use chrono::Weekday;
-use crm::lang::Lang;
-use crm::stores::Hours;
+use chrono::{NaiveDate, Weekday};
+use crm::id::StoreId;
+use crm::lang::{Lang, Localized};
+use crm::stores::{Exception, Exceptions, Hours, Store};
 
 fn of(week: [Option<[u16; 2]>; 7]) -> Vec<String> {
     hours(Lang::Ru, &Hours::try_from(week).expect("possible hours"))
@@ -42,6 +43,48 @@ fn a_shop_is_open_until_it_closes() {
     ] {
         assert_eq!(today(Lang::Ru, hours.on(day), minute), words, "{day} at {minute}");
     }
+}
+
+#[test]
+fn a_shop_that_is_closed_says_when_it_opens() {
+    let week = [Some([540, 1260]), None, Some([0, 1440]), None, None, None, None];
+    let text = |text: &str| Localized::new(text, text);
+    let exceptions = [Exception {
+        day: day(30),
+        hours: None,
+    }];
+    let shop = Store {
+        id: StoreId::new(),
+        code: "s".into(),
+        name: text("s"),
+        town: text("s"),
+        address: text("s"),
+        latitude: None,
+        longitude: None,
+        hours: Hours::try_from(week).expect("possible hours"),
+        phone: None,
+        time_zone: None,
+        exceptions: Exceptions::try_from(exceptions.to_vec()).expect("possible hours"),
+    };
+    // The 23rd is a Monday.
+    for (on, minute, words) in [
+        (23, 540, None),
+        (23, 539, None),
+        (23, 1260, Some("Откроется 25 ноября в 0:00")),
+        (24, 600, Some("Откроется завтра в 0:00")),
+        (25, 600, None),
+        // On Monday it is closed for once.
+        (26, 600, Some("Откроется 2 декабря в 0:00")),
+    ] {
+        let next = opens_next(Lang::Ru, &shop, day(on), minute);
+        let next = next.map(|next| next.replace('\u{a0}', " "));
+        assert_eq!(next.as_deref(), words, "{on} at {minute}");
+    }
+}
+
+/// A day of November 2026.
+fn day(n: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, n).expect("a day")
 }
 
 #[test]

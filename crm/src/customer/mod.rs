@@ -66,6 +66,10 @@ pub struct Reminders {
     pub unverified: Option<String>,
     /// Some program may have a tier for them.
     pub stands: bool,
+    /// There is news of a question that they asked in public, and they have not read it.
+    pub is_answered: bool,
+    /// One of their coupons ends soon; it may be used up.
+    pub coupon_ends: bool,
 }
 
 /// What a customer likes, in their own words; each may be empty.

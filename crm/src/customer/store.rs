@@ -164,26 +164,42 @@ pub(crate) async fn is_alive(conn: &mut Conn, id: CustomerId) -> Result<(), Erro
     }
 }
 
-/// What a customer is to be reminded of, in one query.
-pub async fn reminders(conn: &mut Conn, of: Subject) -> Result<Reminders, Error> {
+/// What a customer is to be reminded of, in one query; coupons that end by a moment among it.
+pub async fn reminders(conn: &mut Conn, of: Subject, by: DateTime<Utc>) -> Result<Reminders, Error> {
     #[derive(sqlx::FromRow)]
     struct Row {
         is_child: bool,
         birthday: Option<NaiveDate>,
         unverified: Option<String>,
         stands: bool,
+        is_answered: bool,
+        coupon_ends: bool,
     }
+    // What an answer is about is the number of a request, or the id of a question, which has dashes.
     const SQL: &str = "SELECT FALSE AS is_child, c.birthday, (SELECT k.value FROM contacts k WHERE k.customer_id = c.id \
         AND k.verified_at IS NULL ORDER BY k.is_primary DESC, k.created_at, k.id LIMIT 1) AS unverified, \
-        EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = c.id) AS stands FROM customers c WHERE c.id = $1 \
-        UNION ALL SELECT TRUE, h.birthday, NULL, FALSE FROM children h WHERE h.customer_id = $1";
-    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+        EXISTS (SELECT 1 FROM tier_standings s WHERE s.customer_id = c.id) AS stands, \
+        EXISTS (SELECT 1 FROM notifications n WHERE n.customer_id = c.id AND n.read_at IS NULL AND n.kind = 'answer' \
+        AND n.about LIKE '%-%') AS is_answered, EXISTS (SELECT 1 FROM coupons o WHERE o.customer_id = c.id \
+        AND o.expires_at > $2 AND o.expires_at <= $3) AS coupon_ends FROM customers c WHERE c.id = $1 \
+        UNION ALL SELECT TRUE, h.birthday, NULL, FALSE, FALSE, FALSE FROM children h WHERE h.customer_id = $1";
+    let now = conn.now();
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL)
+        .bind(of.id())
+        .bind(now)
+        .bind(by)
+        .fetch_all(c)
+        .await)?;
     let mut reminders = Reminders::default();
     for row in rows {
         if row.is_child {
             reminders.children.extend(row.birthday);
         } else {
-            (reminders.birthday, reminders.unverified, reminders.stands) = (row.birthday, row.unverified, row.stands);
+            reminders.birthday = row.birthday;
+            reminders.unverified = row.unverified;
+            reminders.stands = row.stands;
+            reminders.is_answered = row.is_answered;
+            reminders.coupon_ends = row.coupon_ends;
         }
     }
     Ok(reminders)

@@ -187,6 +187,8 @@ pub struct StoreName {
     pub name: Localized,
     /// Its town.
     pub town: Localized,
+    /// The time zone by which its clock goes; none: the shop's own.
+    pub time_zone: Option<String>,
 }
 
 /// A receipt in a list.

@@ -647,6 +647,7 @@ struct PurchaseRow {
     store_id: Option<StoreId>,
     store_name: Option<Json<Localized>>,
     store_town: Option<Json<Localized>>,
+    store_zone: Option<String>,
     at: DateTime<Utc>,
     line_count: i64,
     total: i64,
@@ -662,7 +663,7 @@ impl From<PurchaseRow> for Purchase {
             source: row.source,
             document: row.document,
             kind: row.kind,
-            store: store_name(row.store_id, row.store_name, row.store_town),
+            store: store_name(row.store_id, row.store_name, row.store_town, row.store_zone),
             at: row.at,
             lines: row.line_count,
             total: row.total,
@@ -674,17 +675,23 @@ impl From<PurchaseRow> for Purchase {
 }
 
 /// A shop that may be joined to a receipt.
-fn store_name(id: Option<StoreId>, name: Option<Json<Localized>>, town: Option<Json<Localized>>) -> Option<StoreName> {
+fn store_name(
+    id: Option<StoreId>,
+    name: Option<Json<Localized>>,
+    town: Option<Json<Localized>>,
+    time_zone: Option<String>,
+) -> Option<StoreName> {
     Some(StoreName {
         id: id?,
         name: name?.0,
         town: town?.0,
+        time_zone,
     })
 }
 
 /// What a list shows of a receipt.
 const SELECT: &str = "SELECT p.id, p.source, p.document, p.kind, p.store_id, s.name AS store_name, \
-    s.town AS store_town, p.at, p.line_count, p.total, p.voided_at, \
+    s.town AS store_town, s.time_zone AS store_zone, p.at, p.line_count, p.total, p.voided_at, \
     CAST(COALESCE((SELECT SUM(a.points - a.taken_back) FROM purchase_lines l JOIN accruals a ON a.line_id = l.id \
     WHERE l.purchase_id = p.id), 0) AS BIGINT) AS points, \
     CAST(COALESCE((SELECT SUM(l.returned) FROM purchase_lines l WHERE l.purchase_id = p.id), 0) AS BIGINT) AS returned \
@@ -1059,6 +1066,7 @@ struct OftenRow {
     store_id: Option<StoreId>,
     store_name: Option<Json<Localized>>,
     store_town: Option<Json<Localized>>,
+    store_zone: Option<String>,
 }
 
 /// The articles that a customer bought more than once, the most frequent first: `limit` of them after a place in the list, which is
@@ -1077,7 +1085,8 @@ pub async fn often(
         latest AS (SELECT article_id, price, at, id, store_id, ROW_NUMBER() OVER \
         (PARTITION BY article_id ORDER BY at DESC, id DESC, ordinal DESC) AS place FROM bought) \
         SELECT a.id AS article, a.code, a.name, o.times, t.price, t.at, t.id AS purchase, t.store_id, s.name AS store_name, \
-        s.town AS store_town FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
+        s.town AS store_town, s.time_zone AS store_zone \
+        FROM counted o JOIN latest t ON t.article_id = o.article_id AND t.place = 1 \
         JOIN articles a ON a.id = o.article_id LEFT JOIN stores s ON s.id = t.store_id \
         WHERE (o.times, t.at, a.id) < ($2, $3, $4) ORDER BY o.times DESC, t.at DESC, a.id DESC LIMIT $5";
     // Nothing is bought so often.
@@ -1099,7 +1108,7 @@ pub async fn often(
             times: row.times,
             price: row.price,
             at: row.at,
-            store: store_name(row.store_id, row.store_name, row.store_town),
+            store: store_name(row.store_id, row.store_name, row.store_town, row.store_zone),
             purchase: row.purchase,
         })
         .collect())
@@ -1107,16 +1116,17 @@ pub async fn often(
 
 /// The shops in which a customer has bought, for the filter, by name.
 pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Error> {
-    const SQL: &str = "SELECT s.id, s.name, s.town FROM stores s WHERE s.id IN \
+    const SQL: &str = "SELECT s.id, s.name, s.town, s.time_zone FROM stores s WHERE s.id IN \
                        (SELECT store_id FROM purchases WHERE customer_id = $1) ORDER BY s.code";
-    let rows: Vec<(StoreId, Json<Localized>, Json<Localized>)> =
+    let rows: Vec<(StoreId, Json<Localized>, Json<Localized>, Option<String>)> =
         on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, town)| StoreName {
+        .map(|(id, name, town, time_zone)| StoreName {
             id,
             name: name.0,
             town: town.0,
+            time_zone,
         })
         .collect())
 }

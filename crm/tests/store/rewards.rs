@@ -500,8 +500,9 @@ both_engines!(a_childs_birthday_is_the_parents_once_a_year, async |world| {
     .await
     .expect("an address");
     let mut conn = db.read().await.expect("a connection");
-    let told = customers::reminders(&mut conn, anna).await.expect("read");
+    let told = customers::reminders(&mut conn, anna, db.now()).await.expect("read");
     assert_eq!((told.birthday, told.children.len(), told.stands), (None, 2, false));
+    assert!(!told.is_answered && !told.coupon_ends);
     assert_eq!(told.unverified.as_deref(), Some(email));
     let gives = customers::birthday_gives(&mut conn, Whose::Child).await.expect("read");
     assert_eq!(

@@ -187,7 +187,7 @@ fn a_server_can_await_these_of_rewards(db: Db, customer: Customer, system: Syste
         invitations::list(&mut conn, customer.me(), None, 1).await?;
         invitations::gives(&mut conn).await?;
         customers::gives_for(&mut conn, customer.me(), crm::rule::Occasion::Profile).await?;
-        customers::reminders(&mut conn, customer.me()).await?;
+        customers::reminders(&mut conn, customer.me(), db.now()).await?;
         customers::birthday_gives(&mut conn, crm::rule::Whose::Child).await?;
         rewards::of(&mut conn, customer.me(), &[]).await?;
         awaited::of(&mut conn, customer.me()).await?;

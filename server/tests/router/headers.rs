@@ -176,6 +176,8 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             ("data-progress", "/progress.js"),
             ("data-awake", "/awake.js"),
             ("data-desk", "/desk.js"),
+            ("data-print", "/print.js"),
+            ("data-share", "/share.js"),
         ];
         let needed = needs.into_iter().filter(|(what, _)| has(what));
         let expected: Vec<&str> = needed.map(|(_, script)| script).collect();
@@ -224,5 +226,5 @@ async fn s02_no_page_holds_what_the_policy_forbids() {
             }
         }
     }
-    assert_eq!(loaders.len(), 10, "each script is loaded somewhere: {loaders:?}");
+    assert_eq!(loaders.len(), 12, "each script is loaded somewhere: {loaders:?}");
 }

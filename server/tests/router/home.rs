@@ -1,6 +1,7 @@
 //! What matters today stands before everything else on the first page, and nothing where nothing does; the first visit.
 
-use crate::common::{BY, TestApp, Town};
+use crate::common::{BY, Customer, TestApp, Town};
+use crate::rules::put;
 use chrono::Duration;
 use crm::id::TierId;
 use crm::lang::Localized;
@@ -43,6 +44,104 @@ async fn the_three_most_urgent_things_come_first() {
         "{places:?}: {text}"
     );
     assert!(!text.contains("день рождения"), "a fourth: {text}");
+
+    // On the day itself nothing is before it.
+    town.app
+        .execute("UPDATE customers SET birthday = '1990-11-26' WHERE name = 'Анна'")
+        .await;
+    let text = town.anna.get("/").await.text();
+    let places = ["С днём рождения", "Вам ответили", "Неделя чая"].map(|part| text.find(part));
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?}: {text}"
+    );
+    assert!(!text.contains("Подтвердите"), "a fourth: {text}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_public_question_matters_until_it_is_read() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    let asked = [("topic", "other"), ("text", "Есть ли доставка?"), ("shown", "name")];
+    anna.send("/questions/new", "question.ask", &asked).await;
+    assert!(!anna.get("/").await.text().contains(HEAD));
+    let id = app.text("SELECT lower(hex(id)) FROM questions").await;
+    let id: crm::id::QuestionId = id.parse().expect("an id");
+    let desk = format!("/admin/questions/{id}");
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let answered = [("body", "Есть ли доставка?"), ("answer", "Есть"), ("article", "")];
+    put(&mut agent, &desk, "question.publish", &answered)
+        .await
+        .assert_leads_to(&format!("{desk}?done=published"));
+    let page = anna.get("/").await;
+    let today = &page.body[..page.body.find("class=\"cols\"").expect("the rest of the page")];
+    assert!(
+        today.contains(HEAD) && today.contains("Вам ответили") && today.contains("новости о вашем вопросе"),
+        "{today}"
+    );
+    anna.get("/notifications").await;
+    let text = anna.get("/").await.text();
+    assert!(!text.contains(HEAD), "it is read: {text}");
+}
+
+/// A shop two days later, and somebody who was given a coupon the day before, good for three days after.
+async fn with_a_coupon() -> (TestApp, Customer) {
+    let app = TestApp::new().await;
+    app.some_series().await;
+    app.execute("UPDATE coupon_series SET valid_days = 3").await;
+    publish(
+        &app,
+        json!(["first_purchase"]),
+        json!([{"coupon": {"series": "spring"}}]),
+    )
+    .await;
+    app.world.clock.set(start() + Duration::days(2));
+    let anna = app.customer("Анна").await;
+    let anna = anna.with_purchase("A-1", "Чайник", 100_00).await;
+    (app, anna)
+}
+
+#[tokio::test]
+async fn a_coupon_that_ends_matters_while_it_is_good() {
+    let (app, mut anna) = with_a_coupon().await;
+    let text = anna.get("/").await.text();
+    assert!(!text.contains(HEAD), "it ends the day after tomorrow: {text}");
+    app.world.clock.set(start() + Duration::days(3));
+    let page = anna.get("/").await;
+    let today = &page.body[..page.body.find("class=\"cols\"").expect("the rest of the page")];
+    assert!(
+        today.contains("Купон «Весна»") && today.contains("href=\"/offers#coupons\""),
+        "{today}"
+    );
+    page.assert_says("До завтра");
+    app.execute(
+        "INSERT INTO coupon_uses (coupon_id, purchase_id, at) SELECT c.id, p.id, p.at FROM coupons c, purchases p",
+    )
+    .await;
+    let text = anna.get("/").await.text();
+    assert!(!text.contains(HEAD), "it is used: {text}");
+}
+
+#[tokio::test]
+async fn a_coupon_is_asked_about_whether_it_is_good_or_over() {
+    let (app, mut anna) = with_a_coupon().await;
+    let id = app.text("SELECT lower(hex(id)) FROM coupons").await;
+    let id: crm::id::CouponId = id.parse().expect("an id");
+    let at = format!("/support/new?about=coupon/{id}");
+    let link = format!("href=\"{at}\"");
+    let page = anna.get("/offers").await;
+    assert_eq!(page.body.matches(&link).count(), 1, "{}", page.text());
+    anna.get(&at).await.assert_says("с какой страницы вы пишете: купон");
+    let form = anna.get(&at).await.form("request.create");
+    let sent = anna
+        .submit(&at, &form.with("topic", "other").with("text", "Не сработал"))
+        .await;
+    let request = sent.location().to_owned();
+    assert!(request.starts_with("/support/"), "{}", sent.text());
+    app.world.clock.set(start() + Duration::days(6));
+    let page = anna.get("/offers").await;
+    page.assert_says("Прежние купоны");
+    assert_eq!(page.body.matches(&link).count(), 1, "{}", page.text());
 }
 
 #[tokio::test]

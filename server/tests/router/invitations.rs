@@ -28,6 +28,9 @@ async fn link(who: &mut Customer) -> String {
         .expect("a field with the link");
     assert!(field.has("readonly"), "it can be selected where no script copies it");
     let link = field.get("value").expect("a link");
+    let shared = tags.iter().find_map(|tag| tag.get("data-share"));
+    assert_eq!(shared, Some(link), "other apps are handed the same");
+    assert!(page.body.contains("aria-label=\"QR-код ссылки для друга\""));
     let path = link.strip_prefix(crate::common::HOME).expect("an address of this site");
     path.to_owned()
 }

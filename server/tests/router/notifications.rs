@@ -2,6 +2,7 @@
 
 use crate::common::{BY, SAME_SITE, Town};
 use axum::http::{Method, StatusCode};
+use chrono::Duration;
 
 const PAGE: &str = "/notifications";
 const UNREAD: &str = "SELECT COUNT(*) FROM notifications WHERE read_at IS NULL";
@@ -45,7 +46,8 @@ async fn a_bell_counts_what_is_new_until_somebody_looks() {
     assert!(!town.anna.get("/").await.text().contains("Уведомления, новых"));
     let again = town.anna.get(PAGE).await.text();
     assert!(!again.contains("Новое"), "{again}");
-    assert!(town.boris.get(PAGE).await.text().contains("Пока ничего нового"));
+    let nothing = town.boris.get(PAGE).await;
+    nothing.assert_says("Пока ничего нового. Посмотреть акции");
 }
 
 #[tokio::test]
@@ -105,8 +107,25 @@ async fn s08_what_was_sent_is_shown_without_its_codes_to_whom_it_was_sent() {
     assert!(!page.body.contains(&code));
     let boris = town.boris.get("/profile/messages").await;
     assert!(!boris.body.contains(&code));
-    let letters = town.anna.get("/profile/messages?channel=email").await.text();
-    assert!(letters.contains("ещё ничего не присылали"), "{letters}");
+    let letters = town.anna.get("/profile/messages?channel=email").await;
+    letters.assert_says("По почте мы вам ещё ничего не присылали");
+    letters.assert_says("Показать всё, что присылали");
+    // A later page of one channel leads back to the first one of it, whether there is something or not.
+    let nil = uuid::Uuid::nil();
+    let later = (crm::testing::start() + Duration::days(1)).timestamp_micros();
+    for (before, words) in [(later, "•••••• — код входа"), (0, "Раньше мы ничего не присылали")]
+    {
+        let page = town
+            .anna
+            .get(&format!("/profile/messages?channel=sms&before={before}_{nil}"))
+            .await;
+        page.assert_says(words);
+        let (_, rest) = page.body.split_once("</nav>").expect("the channels");
+        let tags = crate::common::html::tags(rest);
+        let back: Vec<_> = tags.iter().filter(|tag| tag.text.trim() == "К последним").collect();
+        assert_eq!(back.len(), 1, "{rest}");
+        assert_eq!(back[0].get("href"), Some("/profile/messages?channel=sms"), "{rest}");
+    }
     assert_eq!(
         town.anna.get("/profile/messages?channel=fax").await.status,
         StatusCode::OK

@@ -285,6 +285,13 @@ async fn spending_is_told_by_category() {
             .body
             .contains("href=\"/purchases/spending\"")
     );
+    // A category that more came back of than was bought has no bar, and counts in the whole all the same.
+    let mut anna = anna.with_return("A-3", "Ложка", 90_00).await;
+    app.execute("UPDATE purchase_lines SET amount = amount - 10000 WHERE quantity < 0")
+        .await;
+    let text = anna.get("/purchases/spending").await.words();
+    let words = "За 12 месяцев 1 400 ₽: в других категориях вернули больше, чем купили, на 100 ₽";
+    assert!(text.contains(words), "{text}");
 }
 
 /// What was bought twice can be planned once more, at the price of the last time.
@@ -449,4 +456,84 @@ async fn a_receipt_is_saved_as_a_file() {
     // So many lines ask once whether points are missing.
     let page = anna.get(&format!("/purchases/{id}")).await;
     assert_eq!(page.text().matches("Не хватает баллов?").count(), 1);
+}
+
+/// A receipt is told by the clock of its store, as its paper has it; days that are looked for go by the chain's.
+#[tokio::test]
+async fn a_receipt_is_told_by_the_clock_of_its_store() {
+    let (app, mut anna) = TestApp::with_a_purchase().await;
+    app.some_store().await;
+    app.execute("UPDATE purchases SET store_id = (SELECT id FROM stores WHERE code = 'klin')")
+        .await;
+    let id = receipt_of(&mut anna).await;
+    let at = format!("/purchases/{id}");
+    // Without a zone of its own the store's clock is the chain's.
+    let page = anna.get("/purchases").await.words();
+    assert!(page.contains("20 ноября, 15:00"), "{page}");
+
+    app.execute("UPDATE stores SET time_zone = 'Asia/Kamchatka' WHERE code = 'klin'")
+        .await;
+    let page = anna.get("/purchases").await.words();
+    assert!(page.contains("21 ноября, 00:00"), "{page}");
+    let page = anna.get(&at).await;
+    let told = page.words();
+    assert!(told.contains("21 ноября, суббота, 00:00"), "{told}");
+    assert!(page.body.contains(", 00:00:00\""), "exactly so, too: {}", page.body);
+    let file = anna.get(&format!("{at}/receipt.pdf")).await;
+    assert_eq!(
+        file.header("content-disposition"),
+        "attachment; filename=\"receipt-2026-11-21.pdf\""
+    );
+    let file = anna.get("/purchases/statement.csv").await.body;
+    assert!(file.contains("2026-11-21;00:00;"), "{file}");
+    let question = format!("/support/new?receipt={id}&line=all");
+    let page = anna.get(&question).await;
+    let told = page.words();
+    assert!(told.contains("21 ноября, 00:00, 1 500"), "{told}");
+    anna.submit(&question, &page.form("request.create").with("text", "Где баллы?"))
+        .await;
+    let trace = app.text("SELECT body FROM messages WHERE internal").await;
+    assert!(
+        trace.replace('\u{a0}', " ").contains("21 ноября 2026, 00:00"),
+        "{trace}"
+    );
+    let card = format!("/admin/customers/{}/purchases/{id}", anna.id().await);
+    let told = app.staff("agent").await.get(&card).await.words();
+    assert!(told.contains("21 ноября, 00:00"), "{told}");
+
+    let link = format!("href=\"{at}\"");
+    let found = anna.get("/purchases?from=2026-11-20&to=2026-11-20").await;
+    assert!(found.body.contains(&link), "{}", found.text());
+    let other = anna.get("/purchases?from=2026-11-21").await;
+    assert!(!other.body.contains(&link), "{}", other.text());
+}
+
+/// A receipt that no till has sent yet is asked about with the code that was typed.
+#[tokio::test]
+async fn a_receipt_that_is_not_there_yet_is_asked_about() {
+    let (app, mut anna) = TestApp::with_a_purchase().await;
+    let claim = "/purchases/claim";
+    let nothing = anna.get(claim).await;
+    assert!(!nothing.text().contains("касса могла ещё не прислать"));
+    let refused = anna.send(claim, "purchase.claim", &[("receipt", " ABCD&1234 ")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.assert_says("касса могла ещё не прислать чек: попробуйте через час");
+    let at = "/support/new?topic=purchase&code=ABCD%261234";
+    assert!(
+        refused.body.replace("&amp;", "&").contains(&format!("href=\"{at}\"")),
+        "{}",
+        refused.body
+    );
+    let form = anna.get(at).await.form("request.create");
+    assert_eq!(form.get("topic"), Some("purchase"));
+    let text = form.get("text").expect("a message").to_owned();
+    assert!(text.contains("ABCD&1234"), "{text}");
+    let sent = anna.submit(at, &form).await;
+    assert!(sent.location().starts_with("/support/"), "{}", sent.text());
+    let kept = app.text("SELECT body FROM messages").await;
+    assert!(kept.contains("ABCD&1234"), "{kept}");
+
+    // Another trouble has another way out.
+    let missing = anna.send(claim, "purchase.claim", &[("receipt", " ")]).await;
+    assert!(!missing.text().contains("касса могла ещё не прислать"));
 }

@@ -347,6 +347,23 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
     let text = anna.get("/stores").await.text();
     assert_eq!(text.matches("Открыто до 21:00").count(), 3, "{text}");
     assert_eq!(text.matches("Уже закрыто").count(), 1, "{text}");
+    assert_eq!(text.matches("Откроется завтра в 9:00").count(), 1, "{text}");
+    // It is a Saturday; there, this shop opens on Tuesdays alone.
+    app.execute("UPDATE stores SET hours = '[null,[600,1200],null,null,null,null,null]' WHERE code = 'rzhev'")
+        .await;
+    let rzhev = card(&anna.get("/stores").await, "Ржев").replace('\u{a0}', " ");
+    assert!(
+        rzhev.contains("Сегодня закрыто") && rzhev.contains("Откроется 24 ноября в 10:00"),
+        "{rzhev}"
+    );
+    // And one that is never open promises nothing.
+    app.execute("UPDATE stores SET hours = '[null,null,null,null,null,null,null]' WHERE code = 'rzhev'")
+        .await;
+    let rzhev = card(&anna.get("/stores").await, "Ржев");
+    assert!(
+        rzhev.contains("Сегодня закрыто") && !rzhev.contains("Откроется"),
+        "{rzhev}"
+    );
     assert!(page.body.contains("data-lat=\"56339000\"") && page.body.contains("src=\"/near.js\""));
     for (near, expected) in [
         ("%D0%9A%D0%BB%D0%B8%D0%BD", ["Клин", "Дубна", "Тверь", "Ржев"]),
@@ -401,6 +418,21 @@ async fn shops_are_listed_from_a_town_outwards_with_what_holds_in_each() {
         .await;
     assert_eq!(towns(&page), ["Тверь", "Дубна"]);
     page.assert_says("Где действует: Три свечи");
+    // A search among them that finds nothing leads back to them, and keeps the town.
+    let near = "near=%D0%A2%D0%B2%D0%B5%D1%80%D1%8C";
+    let page = anna
+        .get(&format!(
+            "/stores?offer=candles&{near}&q=%D0%BF%D0%B0%D1%80%D0%B8%D0%B6"
+        ))
+        .await;
+    page.assert_says("Среди магазинов этой акции такого адреса нет");
+    assert!(
+        page.body
+            .replace("&amp;", "&")
+            .contains(&format!("href=\"/stores?offer=candles&{near}\"")),
+        "{}",
+        page.body
+    );
     // What is over, or never was, says so above all shops.
     let over = "Эта акция закончилась";
     assert!(!page.text().contains(over), "{}", page.text());
@@ -472,4 +504,78 @@ async fn the_town_of_the_favourite_shop_comes_first() {
     app.execute("UPDATE stores SET closed_at = '2026-01-01T00:00:00+00:00' WHERE code = 'tver'")
         .await;
     assert_eq!(towns(&anna.get("/stores").await), ["Дубна", "Клин"]);
+}
+
+/// Where shops are chosen from, those of each town stand under its name.
+#[tokio::test]
+async fn shops_to_choose_from_stand_by_towns() {
+    let app = TestApp::new().await;
+    put_shop(&app, "b-1", "Тверь", None).await;
+    put_shop(&app, "a-2", "Клин", None).await;
+    let chosen = put_shop(&app, "a-1", "Клин", None).await;
+    let mut anna = app.customer("Анна").await;
+    let plan = format!("/what-if?store={chosen}");
+    for at in ["/profile/preferences", &plan] {
+        let page = anna.get(at).await;
+        let (_, select) = page.body.split_once("name=\"store\"").expect("the choice of a shop");
+        let (select, _) = select.split_once("</select>").expect("its end");
+        let tags = crate::common::html::tags(select);
+        let told: Vec<String> = tags
+            .iter()
+            .filter_map(|tag| match tag.name.as_str() {
+                "optgroup" => tag.get("label").map(|town| format!("{town}:")),
+                "option" if tag.get("value") != Some("") => Some(tag.text.trim().to_owned()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ["Клин:", "a-1", "a-2", "Тверь:", "b-1"], "{at}");
+        let selected = tags
+            .iter()
+            .find(|tag| tag.has("selected"))
+            .and_then(|tag| tag.get("value"));
+        let expected = if at == plan { chosen.to_string() } else { String::new() };
+        assert_eq!(selected, Some(expected.as_str()), "{at}");
+    }
+}
+
+/// Of so many shops that no page holds them each page leads to the next one, and one has all of them for the script that sorts.
+#[tokio::test]
+async fn very_many_shops_stand_on_pages() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for n in 0..53 {
+        put_shop(&app, &format!("many-{n:02}"), "Клин", Some((56_339_000, 36_728_000))).await;
+    }
+    let shops = |page: &Reply| page.body.matches("<article class=\"program\"").count();
+    let link = |page: &Reply, with: &str| {
+        let tags = crate::common::html::tags(&page.body);
+        let mut hrefs = tags.iter().filter_map(|tag| tag.get("href"));
+        hrefs
+            .find(|href| href.starts_with("/stores?") && href.contains(with))
+            .map(str::to_owned)
+    };
+    let town = "near=%D0%9A%D0%BB%D0%B8%D0%BD";
+    let first = anna.get(&format!("/stores?{town}")).await;
+    assert_eq!(shops(&first), 50);
+    let is_sorted_by_a_script = |page: &Reply| {
+        let has_button = crate::common::html::tags(&page.body)
+            .iter()
+            .any(|tag| tag.has("data-near"));
+        assert_eq!(has_button, page.body.contains("/near.js"), "{}", page.body);
+        has_button
+    };
+    assert!(!is_sorted_by_a_script(&first));
+    let next = link(&first, "after=").expect("there is more");
+    assert!(next.contains(town), "the town stays: {next}");
+    let second = anna.get(&next).await;
+    assert_eq!(shops(&second), 3);
+    assert!(second.body.contains(", many-52") && !second.body.contains(", many-49"));
+    assert_eq!(link(&second, "after="), None);
+    second.assert_says("К началу списка");
+    let whole = anna.get(&link(&second, "all=").expect("all at once")).await;
+    assert_eq!(shops(&whole), 53);
+    assert!(is_sorted_by_a_script(&whole));
+    // A shop that is not there any more is where the list begins.
+    let gone = crm::id::StoreId::new();
+    assert_eq!(shops(&anna.get(&format!("/stores?after={gone}")).await), 50);
 }

@@ -1230,7 +1230,9 @@ async fn s23_a_customer_sees_who_looked_at_their_data_and_why() {
     let mut agent = app.staff_as("petrov", "agent").await;
     let nobody = "Ваши данные пока никто не открывал.";
     assert!(anna.get("/profile").await.body.contains("href=\"/profile/views\""));
-    assert!(anna.get("/profile/views").await.text().contains(nobody));
+    let empty = anna.get("/profile/views").await;
+    empty.assert_says(nobody);
+    empty.assert_says("Какие данные у нас есть");
     let at = format!("/admin/customers/{}", anna.id().await);
     for _ in 0..3 {
         agent.get(&at).await;

@@ -145,12 +145,18 @@ async fn s15_points_are_not_given_away_while_the_main_number_changes() {
     let late = club.anna.submit(CONFIRM, &form).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     late.assert_says("дарить баллы нельзя");
+    // The form is not offered in vain; sent all the same, it is refused.
     let refused = club.check(&card, "100").await;
-    let why = refused.message("transfer.check", "points");
-    assert!(why.contains("дарить баллы нельзя"), "{why}");
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // It waits for a day, and so do the points for a day from then on.
+    for page in [refused, club.anna.get(TRANSFER).await] {
+        page.assert_says("Сейчас дарить баллы нельзя, можно будет с 23 ноября");
+        assert!(!page.body.contains("transfer.check"), "{}", page.body);
+    }
     assert_eq!(club.held().await, (300_00, 0));
     // Called off, they can be given at once.
     club.anna.send("/profile/contacts", "number.cancel", &[]).await;
+    assert!(club.anna.get(TRANSFER).await.body.contains("transfer.check"));
     club.give("100").await;
     assert_eq!(club.held().await, (200_00, 0));
 }

@@ -76,6 +76,37 @@ async fn a_basket_is_put_together_and_worked_out() {
 }
 
 #[tokio::test]
+async fn a_line_is_taken_out_and_what_was_typed_elsewhere_stays() {
+    let (_app, anna) = shop().await;
+    let mut anna = anna.with_purchase("A-2", "Чай", 100_00).await;
+    let basket = "code0=Чайник&quantity0=2&price0=1400&code1=Чай&quantity1=7&price1=95,50&sum=12&day=2026-11-25&find=";
+    let page = anna.get(&format!("/what-if?{basket}")).await;
+    for nth in [0, 1] {
+        let button = format!("name=\"remove\" value=\"{nth}\"");
+        assert!(page.body.contains(&button), "{button}: {}", page.body);
+    }
+    // Enter presses the first button.
+    let place = |name: &str| page.body.find(&format!("name=\"{name}\""));
+    assert!(place("find") < place("remove"), "{}", page.body);
+
+    let rest = anna.get(&format!("/what-if?{basket}&remove=0")).await;
+    for typed in [
+        "name=\"code0\" value=\"Чай\"",
+        "name=\"quantity0\" value=\"7\"",
+        "name=\"price0\" value=\"95,50\"",
+        "name=\"sum\" value=\"12\"",
+        "name=\"day\" value=\"2026-11-25\"",
+    ] {
+        assert!(rest.body.contains(typed), "{typed}: {}", rest.body);
+    }
+    assert!(!rest.body.contains("name=\"code1\""), "{}", rest.body);
+    for odd in ["2", "-1", "x"] {
+        let all = anna.get(&format!("/what-if?{basket}&remove={odd}")).await;
+        assert!(all.body.contains("name=\"code1\""), "{odd}: {}", all.body);
+    }
+}
+
+#[tokio::test]
 async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
     let (_app, mut anna) = shop().await;
     for (typed, field, message) in [
@@ -86,7 +117,12 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
         ("sum=много", "sum", "Напишите число"),
         ("sum=5&day=2026-02-31", "day", "Такой даты нет"),
         ("sum=5&day=2020-01-01", "day", "уже"),
-        ("sum=5&time=25:00", "time", "Напишите число"),
+        ("sum=5&day=2027-11-23", "day", "не позже 22"),
+        ("sum=5&day=2199-12-31", "day", "не позже 22"),
+        ("sum=5&time=25:00", "time", "Напишите время так"),
+        // It is 15:00.
+        ("sum=5&time=14:59", "time", "уже прошло"),
+        ("sum=5&day=2026-11-21&time=09:00", "time", "уже прошло"),
     ] {
         let page = anna.get(&format!("/what-if?{typed}")).await;
         let told = words(&page);
@@ -97,6 +133,16 @@ async fn what_is_mistyped_in_a_basket_is_said_at_its_field_and_stays() {
             .unwrap_or_else(|| panic!("{typed}: {}", page.body));
         let said: String = page.body[at..].chars().take(120).collect();
         assert!(said.contains(message), "{typed}: {said}");
+    }
+    for fine in [
+        "time=15:00",
+        "time=15:01",
+        "day=2026-11-22&time=09:00",
+        "day=2027-11-22",
+        "day=2026-11-21",
+    ] {
+        let told = words(&anna.get(&format!("/what-if?sum=5&{fine}")).await);
+        assert!(!told.contains("Поправьте отмеченное"), "{fine}: {told}");
     }
     // What nobody sells any more is no line, and hostile text is text.
     let page = anna

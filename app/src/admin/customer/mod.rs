@@ -234,10 +234,11 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
                 (PurchaseKind::Sale, true) => Some(view! { <span class="status status-wait">{t.has_return}</span> }),
                 (PurchaseKind::Sale, false) => None,
             };
-            let store = purchase.store.as_ref().map(|store| store_name(cx, store));
+            let of = purchase.store.as_ref();
+            let store = of.map(|store| store_name(cx, store));
             view! {
                 <tr>
-                    <td><Moment at=purchase.at shown=cx.moment(purchase.at)/></td>
+                    <td><Moment at=purchase.at shown=cx.moment_in(of, purchase.at) local=cx.local_in(of, purchase.at)/></td>
                     <td><a href=format!("{here}/purchases/{}", purchase.id)>{cx.t().common.document(&purchase.document)}</a></td>
                     <td class="grow">{store}</td>
                     <td>{state}</td>
