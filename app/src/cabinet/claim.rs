@@ -39,6 +39,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     cx.subject()?;
     let days = cx.shop().points.claim_days;
     let labels = pairs([("receipt", t.code), ("files", t.photo)]);
+    let unknown = unknown(&cx);
     let view = view! {
         {back("/purchases", cx.t().purchases.title)}
         <h1>{t.title}</h1>
@@ -52,7 +53,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 <a class="btn btn-quiet" href="/purchases">{cx.t().common.cancel}</a>
             </div>
         </FormBox<ClaimReceipt>>
-        {unknown(&cx)}
+        {unknown}
     };
     Ok(Body::new(t.title, Frame::Cabinet(Place::Purchases), view))
 }

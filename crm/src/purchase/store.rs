@@ -1118,17 +1118,15 @@ pub async fn often(
 pub async fn stores(conn: &mut Conn, of: Subject) -> Result<Vec<StoreName>, Error> {
     const SQL: &str = "SELECT s.id, s.name, s.town, s.time_zone FROM stores s WHERE s.id IN \
                        (SELECT store_id FROM purchases WHERE customer_id = $1) ORDER BY s.code";
-    let rows: Vec<(StoreId, Json<Localized>, Json<Localized>, Option<String>)> =
-        on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, name, town, time_zone)| StoreName {
-            id,
-            name: name.0,
-            town: town.0,
-            time_zone,
-        })
-        .collect())
+    type Row = (StoreId, Json<Localized>, Json<Localized>, Option<String>);
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).bind(of.id()).fetch_all(c).await)?;
+    let named = |(id, name, town, time_zone): Row| StoreName {
+        id,
+        name: name.0,
+        town: town.0,
+        time_zone,
+    };
+    Ok(rows.into_iter().map(named).collect())
 }
 
 #[derive(sqlx::FromRow)]

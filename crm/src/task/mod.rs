@@ -203,6 +203,7 @@ impl Which {
         match self {
             Self::Open => "open",
             Self::Overdue => "overdue",
+            Self::Given => "given",
             Self::Ended => "ended",
         }
     }

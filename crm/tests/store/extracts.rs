@@ -425,6 +425,7 @@ both_engines!(requests_are_taken_away_as_they_are_worked_on, async |world| {
             tag
         );
     }
+    let ada = people::again(world, ada.id()).await;
     let columns = ["number", "status", "reopenings", "score", "tags"];
     let table = wish(Kind::Requests, &columns);
     let head = "\u{feff}Номер обращения;Состояние;Открывали снова;Последняя оценка;Метки\r\n";

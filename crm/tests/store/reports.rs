@@ -1273,7 +1273,7 @@ crm::both_engines!(talks_tasks_and_corrections_are_told_by_member_of_staff, asyn
     let again = people::again(world, lead.id()).await;
     let card = again.open(db, anna.id(), Reason::Card).await.expect("opened");
     for points in [30_00, -30_00] {
-        adjustments::adjust(db, &again, card, &correction(points))
+        adjustments::adjust(db, &again.fresh(db).expect("fresh"), card, &correction(points))
             .await
             .expect("corrected");
     }
@@ -1361,7 +1361,9 @@ crm::both_engines!(points_and_buyers_stand_as_the_day_ended, async |world| {
         note: "За ошибку кассы".into(),
         request: None,
     };
-    adjustments::adjust(db, &again, card, &correction).await.expect("given");
+    adjustments::adjust(db, &again.fresh(db).expect("fresh"), card, &correction)
+        .await
+        .expect("given");
     let second = held().await;
     assert_ne!(second, first);
     assert_counted(db).await;

@@ -818,7 +818,7 @@ both_engines!(what_points_pay_earns_nothing, async |world| {
         let sale = NewReceipt {
             kind: Kind::Sale,
             document: document.into(),
-            at: start(),
+            at: db.now(),
             store: None,
             customer: Some(anna.id()),
             card: None,

@@ -804,11 +804,10 @@ impl Model {
         }
     }
 
-    /// Whether a sale of some while ago may be paid by what was promised: it still is, or was before the sale and is neither spent nor
-    /// let go.
+    /// Whether a sale of some while ago may be paid by what was promised: before the sale, and is neither spent nor let go.
     pub(crate) fn takes_late(&self, hold: usize, at: Time) -> bool {
         let hold = &self.holds[hold];
-        hold.is_open || !hold.is_done && hold.since - Self::clocks() <= at
+        (hold.is_open || !hold.is_done) && hold.since - Self::clocks() <= at
     }
 
     fn clocks() -> Duration {
