@@ -223,8 +223,8 @@ test("an hour of an agent, by the keyboard alone", async ({ page, another, shop,
     "SELECT s.name, (SELECT COUNT(*) FROM requests r WHERE r.assignee_id = s.id AND r.merged_into IS NULL) AS requests, " +
     "(SELECT COUNT(*) FROM interactions i WHERE i.staff_id = s.id) AS talks FROM staff s WHERE s.login = 'agent'");
   await desk.page.goto("/admin/reports/points");
-  // One correction, to which a colleague consented, and what it came to.
-  await expect(await figures(desk, "По сотрудникам", agent.name)).toHaveText(["1", "1", "500"]);
+  // One correction, to which a colleague consented, none of a receipt, what it gave and what it took.
+  await expect(await figures(desk, "По сотрудникам", agent.name)).toHaveText(["1", "1", "0", "500", "0"]);
   await desk.page.goto("/admin/reports/requests?period=year");
   expect(agent.requests).toBeGreaterThanOrEqual(20);
   await expect((await figures(desk, "По сотрудникам", agent.name)).first()).toHaveText(String(agent.requests));

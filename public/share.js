@@ -4,7 +4,4 @@ if (button && "share" in navigator) {
   button.hidden = false;
   // Whoever chooses no app after all has changed their mind.
   button.addEventListener("click", () => navigator.share({ url: button.dataset.share }).catch(() => undefined));
-} else {
-  // The page keeps room for it.
-  button?.remove();
 }

@@ -148,7 +148,6 @@ fn link(cx: &Cx, code: &str) -> Html {
         <section class="panel stack" aria-labelledby="code">
             <h2 id="code">{t.code}</h2>
             <p><b class="nowrap">{show(code)}</b></p>
-            <button class="btn later" type="button" hidden data-share=shared>{t.share}</button>
             <CopyField>
                 <div class="field">
                     <label for="link">{t.link}</label>
@@ -162,6 +161,7 @@ fn link(cx: &Cx, code: &str) -> Html {
             <h2 id="beside">{t.beside}</h2>
             <p>{t.beside_text}</p>
             <QrCode text=link label=t.qr/>
+            <button class="btn mt-3" type="button" hidden data-share=shared>{t.share}</button>
         </section>
         <script type="module" src="/share.js"></script>
     }
