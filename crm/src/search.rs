@@ -16,11 +16,11 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 }
 
 /// Words that stand in every question.
-const COMMON: &str = "а без бы быть в вам вас во вы где для до если есть еще же за зачем и из или к как какой когда кто ли меня мне мои мой \
-    моя мою можно мы на надо не нет но ну нужно о об он от по почему при про с свой свою сделать сколько со так то у уже хочу что \
-    чтобы это этот я \
-    a about am an and are at be but by can could did do does for from get have how i if in is it its me my no not of on or \
-    our should so that the there this to want was we what when where which who why will with would you your";
+const COMMON: &str = "а без бы быть в вам вас во вы где для до если есть еще же за зачем и из или к как какая какие \
+    какое какой когда кто ли меня мне мои мой моя мою можно мы на надо не нет но ну нужно о об он от по покажи \
+    покажите почему при про с свой свою сделать сейчас сколько со так то у уже хочу что чтобы это этот я \
+    a about am an and are at be but by can could did do does for from get have how i if in is it its me my no not of \
+    on or our should so that the there this to want was we what when where which who why will with would you your";
 
 /// How Russian and English words end; the longest come first.
 const ENDINGS: [&str; 50] = [

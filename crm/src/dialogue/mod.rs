@@ -203,13 +203,15 @@ impl Catalogue {
         typed.find(|(_, record)| is_named(record)).map(|(command, _)| command)
     }
 
-    /// The command that a text is about which is no name of one: all that a name says stands in it, in any form. Of several it is
-    /// the one whose name says most, of equal ones the first. Nobody who asks for something wants to leave.
+    /// The command that a text is about which is no name of one: all that a name says stands in it, in any form, and is a good part
+    /// of it; a long question that happens to name something is for the help. Of several it is the one whose name says most, of
+    /// equal ones the first. Nobody who asks for something wants to leave.
     fn meant(&self, lang: Lang, text: &str, is_member: bool) -> Option<Command> {
         let said = sought(text);
         let weight = |name: &str| {
             let stems = sought(name);
             let is_said = !stems.is_empty() && stems.iter().all(|stem| said.contains(stem));
+            let is_said = is_said && said.len() <= WORDS_EACH * stems.len();
             is_said.then(|| stems.iter().map(|stem| stem.chars().count()).sum::<usize>())
         };
         let asked = self.typed(is_member).filter(|(command, _)| *command != Command::Cancel);
@@ -219,6 +221,9 @@ impl Catalogue {
             .map(|(_, command)| command)
     }
 }
+
+/// How many words of a text one word of a name has to stand for.
+const WORDS_EACH: usize = 2;
 
 /// What the registration asks for next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -229,8 +229,9 @@ fn what_somebody_means_is_read_out_of_their_own_words() {
         let turn = step(&State::Ready, Input::Typed(typed), &customers);
         assert_eq!(turn.action, Some(action), "{typed}");
     }
-    // What is not for them, what leaves, and words that only begin alike.
-    for typed in ["Где мой попугай?", "карта", "Как отменить заказ", "Почём баллоны"]
+    // What is not for them, what leaves, words that only begin alike, and a long question that names something besides.
+    let long = "Можно ли вернуть товар без чека?";
+    for typed in ["Где мой попугай?", "карта", "Как отменить заказ", "Почём баллоны", long]
     {
         let turn = step(&State::Ready, Input::Typed(typed), &customers);
         assert_eq!(turn.action, Some(Action::Suggest(typed.into())), "{typed}");
