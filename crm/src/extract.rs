@@ -283,7 +283,14 @@ pub async fn ask(db: &Db, by: &Fresh<'_, Staff>, wish: &Wish) -> Result<ExtractI
                 .execute(c)
                 .await
                 .map(drop))?;
-            let told = format!("{} {}: {}", wish.kind.as_str(), wish.format.as_str(), names.join(" "));
+            let mut told = format!("{} {}: {}", wish.kind.as_str(), wish.format.as_str(), names.join(" "));
+            let narrowed = [("from", wish.from), ("to", wish.to)];
+            for (what, day) in narrowed.into_iter().filter_map(|(what, day)| Some((what, day?))) {
+                told += &format!("; {what} {day}");
+            }
+            if let Some(store) = store {
+                told += &format!("; store {}", store.0);
+            }
             by.record(tx, "extract.ask", None, Some(id.0), &told).await?;
             Ok(id)
         })

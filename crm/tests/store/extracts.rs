@@ -160,7 +160,21 @@ both_engines!(a_choice_outlives_its_file_and_lines_are_of_one_shop, async |world
         store: Some(omsk),
         ..wish(Kind::Purchases, &["document"])
     };
+    let of_omsk = Wish {
+        from: Some(crm::testing::start().date_naive() - days(30)),
+        ..of_omsk
+    };
     let lines = text(db, &ada, &of_omsk).await;
+    // What it was narrowed to stands in the log.
+    let told = one!(
+        world,
+        String,
+        "SELECT reason FROM audit WHERE action = 'extract.ask' ORDER BY id DESC LIMIT 1"
+    );
+    assert_eq!(
+        told,
+        format!("purchases csv: document; from 2026-10-22; store {}", omsk.0)
+    );
     let mut lines: Vec<&str> = lines.lines().skip(1).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["O-1", "O-2"]);
