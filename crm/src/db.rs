@@ -90,8 +90,9 @@ impl Error {
     /// True where the database cannot be reached or has no room just now: nothing is wrong with what was asked, and it
     /// may be asked again. That is no connection in time, one that broke, a server that stops or starts (SQLSTATE class
     /// 57P), a lost connection (08), used up connections, disk or memory (53), a lock held by others for too long
-    /// (55P03), one that two held against each other or in no order however often it was tried (40P01, 40001); with SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be
-    /// opened (14).
+    /// (55P03), one that two held against each other or in no order however often it was tried (40P01, 40001); with
+    /// SQLite busy (5), locked (6), a failed write or read (10), a full disk (13), a file that cannot be opened (14); and
+    /// a change that took too long and was undone.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Driver(
@@ -110,6 +111,7 @@ impl Error {
                     .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)),
                 None => false,
             },
+            Self::TooLong => true,
             _ => false,
         }
     }

@@ -6,6 +6,7 @@ use crm::db::Db;
 use crm::id::ProgramId;
 use crm::who::Subject;
 use futures::future::join_all;
+use sqlx::Connection as _;
 use std::sync::Arc;
 
 /// Members of the club with the same receipt of 1,000 rubles yet to be booked.
@@ -110,4 +111,19 @@ async fn balance_of(db: &Db, who: Subject, program: ProgramId) -> i64 {
     all.iter()
         .find(|one| one.program == program)
         .map_or(0, |one| one.active)
+}
+
+/// Two who wait for each other in vain, and a change that was undone because it took too long, are told to come again, and
+/// not that they sent something wrong.
+#[tokio::test]
+async fn what_may_be_asked_again_is_an_outage() {
+    let world = crm::testing::postgres().await;
+    let mut conn = sqlx::PgConnection::connect(&world.url).await.expect("it answers");
+    for (state, again) in [("40P01", true), ("40001", true), ("55P03", true), ("22008", false)] {
+        let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'for a test' USING ERRCODE = '{state}'; END $$");
+        let told = sqlx::raw_sql(sqlx::AssertSqlSafe(raise)).execute(&mut conn).await;
+        let told = crm::db::Error::from(told.expect_err("raised"));
+        assert_eq!(told.is_outage(), again, "{state}");
+    }
+    assert!(crm::db::Error::TooLong.is_outage());
 }
