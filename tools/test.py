@@ -343,6 +343,15 @@ def run_layer(name):
         return Count(failed=1)
 
 
+def what_failed(name):
+    """The tests of a layer that failed, by their names, as the end of a run tells them: the rest of a log is long."""
+    log = (LOGS / f"{name}.log").read_text(encoding="utf-8")
+    # Of what a test found only the first lines: what was wanted, and what was there.
+    told = r"^(test \S+ \.\.\. FAILED|thread '.*' .*panicked at .*\n.*|not ok - .*| +\d+\) .*| +Error: .*(?:\n.*){0,12}|error\S*: .*)$"
+    named = re.findall(told, log, re.MULTILINE)
+    return [f"{name}: {line}" for line in named] or [f"{name}: see target/test-logs/{name}.log"]
+
+
 def keep_long(table):
     """Writes what was run and what it said into docs/test-long.txt."""
     lines = [f"make test-long, {datetime.date.today().isoformat()}", ""]
@@ -398,7 +407,8 @@ def main():
         total.add(count)
         table.append(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>10.1f}")
     table += ["", str(total)]
-    print("\n" + "\n".join(table))
+    failed = [line for name, count, _ in results if count.failed for line in what_failed(name)]
+    print("\n" + "\n".join([*table[:-1], *failed, "", table[-1]] if failed else table))
     if is_long:
         keep_long(table)
     sys.exit(1 if total.failed else 0)
