@@ -709,6 +709,7 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     page!("/admin/tills", Staff, admin::tills::page, [admin::tills::AddTill]),
+    page!("/admin/tills/waiting", Staff, admin::waiting::page),
     page!(
         "/admin/tills/{id}",
         Staff,

@@ -43,11 +43,12 @@ pub async fn managers(db: &Db, _: &System) -> Result<usize, Error> {
     Ok(roles.iter().filter(|role| role.0.contains(&Right::Staff)).count())
 }
 
-/// Returns that have waited for their sale for more than a day: how many, and the number that the oldest of them names.
+/// Lines of returns that have waited for their sale for more than a day: how many, and the number that the oldest of them names. What
+/// is voided waits for nothing.
 pub async fn returns_without_sale(db: &Db, _: &System) -> Result<(i64, Option<String>), Error> {
     const SQL: &str = "SELECT COUNT(*) OVER (), w.document FROM waiting_returns w \
                        JOIN purchase_lines l ON l.id = w.line_id JOIN purchases p ON p.id = l.purchase_id \
-                       WHERE p.at < $1 ORDER BY p.at, p.id LIMIT 1";
+                       WHERE p.at < $1 AND p.voided_at IS NULL ORDER BY p.at, p.id LIMIT 1";
     let mut conn = db.read().await?;
     let day_ago = conn.now() - TimeDelta::days(1);
     let found: Option<(i64, String)> = on!(conn, |c| sqlx::query_as(SQL).bind(day_ago).fetch_optional(c).await)?;

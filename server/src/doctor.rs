@@ -292,7 +292,8 @@ async fn contents(config: &Config, db: &Db, by: &System) -> Result<Vec<Line>, cr
         (count, Some(document)) => warning(
             "returns",
             format!("{count} line(s) brought back have waited for their sale for over a day, the oldest for {document}"),
-            "ask at the till for the right number of the sale, void the return there and send it again; see docs/api.md",
+            "they stand at /admin/tills/waiting; have the till send the sale, or void the return there and send it again with \
+             the right number; see docs/operations.md, At night",
         ),
         _ => ok("returns", "none has waited for its sale for over a day"),
     });

@@ -59,6 +59,7 @@ pub mod tiers;
 pub mod tills;
 mod versions;
 pub mod view;
+pub mod waiting;
 pub mod webhooks;
 
 use crate::cx::Cx;

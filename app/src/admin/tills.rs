@@ -1,6 +1,6 @@
 //! Tills and other systems that ask through the API, and their keys.
 
-use super::once;
+use super::{once, waiting};
 use crate::cabinet::{back, flash, fresh_first, gone};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
@@ -16,7 +16,7 @@ use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
-const HERE: &str = "/admin/tills";
+pub(super) const HERE: &str = "/admin/tills";
 
 /// Adds a till.
 #[derive(Deserialize)]
@@ -146,6 +146,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let view = view! {
         <h1>{t.title}</h1>
         <p class="lead">{t.lead} " " <a href="/api/docs">{t.to_docs}</a></p>
+        <p class="actions"><a class="btn" href=waiting::HERE>{cx.t().admin_waiting.title}</a></p>
         {list}
         <section class="section narrow" aria-labelledby="add">
             <h2 id="add">{t.new}</h2>

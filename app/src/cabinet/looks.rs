@@ -286,6 +286,7 @@ pub fn words(t: &texts::Looks, action: &str, reason: &str) -> Option<&'static st
         ("merge.do", _) => t.merge_do,
         ("merge.undo", _) => t.merge_undo,
         ("transfer.reverse", _) => t.transfer_reverse,
+        ("return.read", _) => t.return_read,
         ("points.read", _) => t.points_read,
         ("points.adjust", _) => t.points_adjust,
         ("points.ask", _) => t.points_ask,

@@ -675,7 +675,7 @@ impl From<PurchaseRow> for Purchase {
 }
 
 /// A shop that may be joined to a receipt.
-fn store_name(
+pub(crate) fn store_name(
     id: Option<StoreId>,
     name: Option<Json<Localized>>,
     town: Option<Json<Localized>>,

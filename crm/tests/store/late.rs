@@ -1,12 +1,13 @@
 //! What comes late or out of order from tills: returns before their sales, sales after what paid for them lapsed or the card
 //! was blocked, on both engines.
 
-use crate::common::people::one;
+use crate::common::people::{administrator, agent, moments_after, one, role};
 use crate::common::*;
 use crate::tills::{back, sale, till};
 use chrono::{DateTime, Duration, Utc};
 use crm::both_engines;
 use crm::card::store as cards;
+use crm::checkup;
 use crm::db::{Db, scoped};
 use crm::error::Error;
 use crm::flaw::Flaw;
@@ -14,11 +15,11 @@ use crm::points::store::SpendError;
 use crm::points::{Policy, Reservation, ReservationState, TransactionKind, store as points_store};
 use crm::purchase::claim::claim;
 use crm::purchase::store as purchases;
-use crm::purchase::void::void_in;
+use crm::purchase::void::{void, void_in};
 use crm::testing::{World, start};
 use crm::till::counter::CounterError;
 use crm::till::receipt::{self, Item, NewReceipt, Receipt, ReceiptError};
-use crm::till::{Scope, redeem};
+use crm::till::{Scope, redeem, waiting};
 use crm::who::{Subject, Till};
 use tokio::sync::Notify;
 
@@ -135,6 +136,92 @@ both_engines!(
         assert_eq!(waiting().await, 1, "a sale looks for its own");
         assert_eq!(purchases::match_returns(db, &BY).await.expect("done"), 1);
         assert_eq!(waiting().await, 0);
+        assert_books_agree(db).await;
+    }
+);
+
+both_engines!(
+    returns_that_wait_for_their_sale_are_told_the_longest_first_until_it_comes,
+    async |world| {
+        let db = ready(world).await;
+        let till = till(db, "one", "shop", &Scope::ALL).await;
+        store(db, "klin").await;
+        let anna = customer(db).await;
+        let (ada, agent) = (administrator(world).await, agent(world).await);
+        role(world, "keeper", r#"["tills"]"#).await;
+        let keeper = moments_after(world, "kira", "Кира", "keeper").await;
+        let mut sent = Vec::new();
+        // Two of them are of one moment.
+        for (document, of, at) in [("R-1", "S-2", 20), ("R-2", "S-1", 10), ("R-3", "S-1", 10)] {
+            let new = NewReceipt {
+                at: start() + minutes(at),
+                ..back(document, of)
+            };
+            let booked = receipt::book(db, &till, &new).await.expect("booked");
+            sent.push((new.at, booked.id));
+        }
+        let annas = NewReceipt {
+            at: start() + minutes(30),
+            store: Some("klin".into()),
+            customer: Some(anna.id()),
+            lines: vec![back_of("S-2"), back_of("S-3")],
+            ..back("R-4", "S-2")
+        };
+        let booked = receipt::book(db, &till, &annas).await.expect("booked");
+        sent.push((annas.at, booked.id));
+        // One that was voided waits for nothing.
+        receipt::book(db, &till, &back("R-5", "S-9")).await.expect("booked");
+        void(db, &BY, "shop", "R-5").await.expect("voided");
+        sent.sort_unstable();
+        let sent: Vec<_> = sent.into_iter().map(|(_, id)| id).collect();
+
+        let (mut told, mut after) = (Vec::new(), None);
+        for (rows, is_last) in [(3, false), (1, true)] {
+            let (page, next) = waiting::list(db, &ada, after, 3).await.expect("a page");
+            assert_eq!((page.len(), next.is_none()), (rows, is_last));
+            told.extend(page);
+            after = next;
+        }
+        let ids: Vec<_> = told.iter().map(|one| one.id).collect();
+        assert_eq!(ids, sent);
+        let last = &told[3];
+        assert_eq!((last.document.as_str(), last.total), ("R-4", -200_00));
+        assert_eq!(last.sales, ["S-2", "S-3"]);
+        assert_eq!((last.customer_id, last.name.as_str()), (Some(anna.id()), "Анна"));
+        assert_eq!(last.till.as_ref().map(|(_, code)| code.as_str()), Some("one"));
+        let shop = last.store.as_ref().expect("a shop");
+        assert_eq!(shop.name.ru, "Магазин klin");
+        assert_eq!((told[0].customer_id, &told[0].store), (None, &None));
+        const READ: &str = "SELECT COUNT(*) FROM audit WHERE action = 'return.read' AND customer_id IS NOT NULL";
+        assert_eq!(one!(world, i64, READ), 1, "whose return was shown");
+
+        let refused = waiting::list(db, &agent, None, 10).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        let (page, next) = waiting::list(db, &keeper, None, 4).await.expect("a page");
+        assert_eq!((page.len(), next), (4, None), "a full page that is the last");
+        assert!(
+            page.iter().all(|one| one.customer_id.is_none() && one.name.is_empty()),
+            "who may not see customers is told of none: {page:?}"
+        );
+        assert_eq!(one!(world, i64, READ), 1);
+
+        world.clock.set(start() + days(2));
+        let late = checkup::returns_without_sale(db, &BY).await.expect("asked");
+        assert_eq!(
+            late,
+            (5, Some("S-1".to_owned())),
+            "lines, and what is voided is none of them"
+        );
+        for (document, left) in [("S-1", vec!["R-1", "R-4"]), ("S-2", vec!["R-4"]), ("S-3", vec![])] {
+            let bought = NewReceipt {
+                customer: Some(anna.id()),
+                ..sale(document)
+            };
+            receipt::book(db, &till, &bought).await.expect("booked");
+            let (page, _) = waiting::list(db, &ada, None, 10).await.expect("a page");
+            let documents: Vec<_> = page.iter().map(|one| one.document.as_str()).collect();
+            assert_eq!(documents, left, "{document} came");
+        }
         assert_books_agree(db).await;
     }
 );

@@ -31,6 +31,7 @@ use crm::staff::managing::{self as colleagues, Invitation};
 use crm::staff::roles::{self, NewRole};
 use crm::staff::store as staff;
 use crm::text::{Kind, Text, store as texts};
+use crm::till::waiting;
 use crm::who::{self, Customer, Reason, Staff, System, Token, Visitor};
 use crm::{audit, merge, outbox, promotion, request, stores};
 
@@ -135,6 +136,7 @@ fn a_server_can_await_these(
         drop(amend::approve(&db, &agent.fresh(&db)?, correction).await);
         amend::refuse(&db, &agent, correction).await?;
         amend::awaiting(&db, &agent, None, 1).await?;
+        waiting::list(&db, &agent, None, 1).await?;
         let id = rules::create(&db, &agent, &rule).await?;
         rules::change(&db, &agent, id, None, &rule).await?;
         rules::discard(&db, &agent, id, db.now()).await?;

@@ -448,6 +448,7 @@ async fn addresses_take_anything_without_harm() {
             ("/admin/customers", &["q"]),
             ("/admin/find", &["q", "find"]),
             ("/admin/tasks", &["tab", "of", "after"]),
+            ("/admin/tills/waiting", &["after"]),
             (
                 "/admin/audit",
                 &["by", "action", "customer", "object", "from", "to", "after"],

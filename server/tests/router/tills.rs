@@ -1,9 +1,12 @@
 //! Tills and their keys, as staff give them out.
 
+use crate::api::till;
 use crate::common::html::tags;
 use crate::common::{Reply, TestApp, Town};
 use axum::http::{Method, StatusCode};
 use chrono::Duration;
+use crm::till::Scope;
+use serde_json::json;
 
 const TILL: [(&str, &str); 4] = [
     ("key", "Klin-2"),
@@ -180,6 +183,58 @@ async fn s15_keys_are_given_out_by_whom_has_the_right_and_proved_it_moments_ago(
         stale.location()
     );
     assert_eq!(town.app.count("SELECT COUNT(*) FROM api_keys").await, 0);
+}
+
+/// Who looks after the tills sees which returns wait for the receipt of their sale, and whose they are if they may see customers.
+#[tokio::test]
+async fn returns_that_wait_for_their_receipt_stand_on_a_page_until_it_comes() {
+    const WAITING: &str = "/admin/tills/waiting";
+    let app = TestApp::new().await;
+    let till = till(&app, "till-1", &Scope::ALL).await;
+    let anna = app.customer("Анна").await.id().await;
+    app.execute(
+        "INSERT INTO roles (code, name, rights, position) \
+         VALUES ('keeper', '{\"ru\": \"К\", \"en\": \"K\"}', '[\"tills\"]', 8)",
+    )
+    .await;
+    let mut admin = app.staff("admin").await;
+    let mut keeper = app.staff_as("keeper", "keeper").await;
+    let mut agent = app.staff_as("only_agent", "agent").await;
+    let list = keeper.get("/admin/tills").await;
+    assert!(list.body.contains(&format!("href=\"{WAITING}\"")), "{}", list.body);
+    admin.get(WAITING).await.assert_says("Ни один возврат не ждёт чека");
+
+    let now = app.world.db.now();
+    let tea = json!({"article": "tea", "quantity": 1, "price": 25_000});
+    let back = json!({"article": "tea", "quantity": 1, "price": 25_000, "original": {"document": "S-1", "line": 1}});
+    let returned = json!({"document": "R-1", "at": now, "customer": anna.to_string(), "lines": [back]});
+    let returned = till.post("/returns", &returned).await;
+    assert_eq!(returned.status, StatusCode::CREATED, "{}", returned.body);
+    app.world.clock.set(now + Duration::minutes(5));
+    let page = admin.get(WAITING).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let shown = page.words();
+    for words in ["till-1", "№ R-1", "№ S-1", "Лебедева Анна", "250", "5 минут"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let receipt = format!("href=\"/admin/customers/{anna}/purchases/");
+    assert!(page.body.contains(&receipt), "{}", page.body);
+    let page = keeper.get(WAITING).await;
+    page.assert_says("R-1");
+    assert!(
+        !page.body.contains("Анна") && !page.body.contains(&anna.to_string()),
+        "{}",
+        page.body
+    );
+    assert_eq!(agent.get(WAITING).await.status, StatusCode::FORBIDDEN);
+    app.assert_row("return.read").await;
+
+    let sold = json!({"document": "S-1", "at": now, "customer": anna.to_string(), "lines": [tea]});
+    let sold = till.post("/purchases", &sold).await;
+    assert_eq!(sold.status, StatusCode::CREATED, "{}", sold.body);
+    let page = admin.get(WAITING).await;
+    page.assert_says("Ни один возврат не ждёт чека");
+    assert!(!page.body.contains("R-1"), "{}", page.body);
 }
 
 #[tokio::test]
