@@ -109,6 +109,8 @@ const THEN: &[&str] = &[
     "UPDATE request_ratings SET comment = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "UPDATE messages SET body = '', search = '' WHERE request_id IN (SELECT id FROM requests WHERE customer_id = $1)",
     "DELETE FROM approval_notices WHERE adjustment_id IN (SELECT id FROM adjustments WHERE customer_id = $1)",
+    "DELETE FROM approval_notices WHERE receipt_correction_id IN (SELECT r.id FROM purchases p \
+     JOIN receipt_corrections r ON r.purchase_id = p.id WHERE p.customer_id = $1)",
     "UPDATE adjustments SET reason = '', note = '' WHERE customer_id = $1",
     "UPDATE receipt_corrections SET reason = '' WHERE purchase_id IN (SELECT id FROM purchases WHERE customer_id = $1)",
     "UPDATE transfers SET reason = '' WHERE from_id = $1 OR to_id = $1",

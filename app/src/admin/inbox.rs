@@ -120,7 +120,7 @@ fn of_task(cx: &Cx, one: &Notice, news: News) -> (String, String) {
     (words, history.unwrap_or_else(|| tasks::HERE.to_owned()))
 }
 
-/// What is told of a consent, likewise. It names no customer: whose points they are the page says that it leads to.
+/// What is told of a consent, likewise. It names no customer: whose points or receipt it is the page says that it leads to.
 fn consent(cx: &Cx, one: &Notice, step: Step) -> (String, String) {
     let t = &cx.t().admin_desk;
     let by = one.by_whom.clone().unwrap_or_default();
@@ -132,6 +132,19 @@ fn consent(cx: &Cx, one: &Notice, step: Step) -> (String, String) {
             Step::Refused => t.promotion_refused(by, title),
         };
         return (words, format!("/admin/promotions/{promotion}"));
+    }
+    if let Some(receipt) = one.receipt {
+        let number = one.document.clone().unwrap_or_default();
+        let points = format::points(cx.lang, one.points.unwrap_or_default());
+        let words = match step {
+            Step::Asked => return (t.receipt_asked(by, number, points), APPROVALS.to_owned()),
+            Step::Approved => t.receipt_approved(by, number),
+            Step::Refused => t.receipt_refused(by, number),
+        };
+        let there = one
+            .customer
+            .map(|id| format!("/admin/customers/{id}/purchases/{receipt}"));
+        return (words, there.unwrap_or_else(|| HERE.to_owned()));
     }
     let points = format::signed_points(cx.lang, one.points.unwrap_or_default());
     let words = match step {

@@ -14,7 +14,7 @@ use crm::id::SavedReportId;
 use crm::lang::{Lang, Localized};
 use crm::report::store::reading::{self, Slices};
 use crm::report::store::saved::{self, Due, Every, Saved};
-use crm::report::{Ask, By, Figure, Kind, Name, Period, Report, Slice, Step, Table, Total, Unit};
+use crm::report::{Ask, By, Figure, Kind, Name, Period, Promise, Report, Slice, Step, Table, Total, Unit};
 use crm::sheet::{figure as number, text};
 use crm::shop::Shop;
 use islands::AppError;
@@ -168,6 +168,18 @@ impl<'a> Words<'a> {
             Figure::Reopened => t.f_reopened,
             Figure::Score => t.f_score,
             Figure::Ratings => t.f_ratings,
+            Figure::InTime(Promise::FirstAnswer) => t.f_first_in_time,
+            Figure::Kept(Promise::FirstAnswer) => t.f_first_kept,
+            Figure::Missed(Promise::FirstAnswer) => t.f_first_missed,
+            Figure::InTime(Promise::NextAnswer) => t.f_next_in_time,
+            Figure::Kept(Promise::NextAnswer) => t.f_next_kept,
+            Figure::Missed(Promise::NextAnswer) => t.f_next_missed,
+            Figure::InTime(Promise::Solution) => t.f_solution_in_time,
+            Figure::Kept(Promise::Solution) => t.f_solution_kept,
+            Figure::Missed(Promise::Solution) => t.f_solution_missed,
+            Figure::InTimeBefore => t.f_in_time_before,
+            Figure::KeptBefore => t.f_kept_before,
+            Figure::MissedBefore => t.f_missed_before,
             Figure::Talks => t.f_talks,
             Figure::TalkMinutes => t.f_talk_minutes,
             Figure::TasksDone => t.f_tasks_done,
@@ -189,6 +201,7 @@ impl<'a> Words<'a> {
             Unit::Points | Unit::Hundredths => format::points(self.lang, value),
             Unit::Minutes if value < 60 => self.t.short_minutes(value),
             Unit::Minutes => self.t.hours(format::integer(value / 60), value % 60),
+            Unit::Percent => self.t.percent(value),
         }
     }
 
@@ -209,7 +222,7 @@ impl<'a> Words<'a> {
     fn cell(&self, figure: Figure, value: Option<i64>) -> String {
         match (figure.unit(), value) {
             (_, None) => String::new(),
-            (Unit::Count | Unit::Minutes, Some(value)) => value.to_string(),
+            (Unit::Count | Unit::Minutes | Unit::Percent, Some(value)) => value.to_string(),
             (Unit::Money | Unit::Points | Unit::Hundredths, Some(value)) => number(self.lang, value),
         }
     }
@@ -222,7 +235,16 @@ impl<'a> Words<'a> {
             let said = if is_same { t.same } else { t.no_comparison };
             return said.to_owned();
         };
-        let by = self.value(total.figure, now.saturating_sub(before).saturating_abs());
+        let by = now.saturating_sub(before).saturating_abs();
+        // A share that is so many per cent larger would be read as so many of a hundred.
+        if total.figure.unit() == Unit::Percent {
+            return match now.cmp(&before) {
+                std::cmp::Ordering::Greater => t.more_of_hundred(by),
+                std::cmp::Ordering::Less => t.less_of_hundred(by),
+                std::cmp::Ordering::Equal => t.same.to_owned(),
+            };
+        }
+        let by = self.value(total.figure, by);
         // Thousandths with a decimal of a per cent.
         let percent = format::points(self.lang, change.saturating_abs().saturating_mul(10));
         match now.cmp(&before) {
@@ -251,6 +273,12 @@ impl<'a> Words<'a> {
             By::Topic => (t.by_topic, t.topic),
             By::Agent => (t.by_agent, t.agent),
             By::Work => (t.by_work, t.agent),
+            By::PromiseByTopic(Promise::FirstAnswer) => (t.by_first_topic, t.topic),
+            By::PromiseByAgent(Promise::FirstAnswer) => (t.by_first_agent, t.agent),
+            By::PromiseByTopic(Promise::NextAnswer) => (t.by_next_topic, t.topic),
+            By::PromiseByAgent(Promise::NextAnswer) => (t.by_next_agent, t.agent),
+            By::PromiseByTopic(Promise::Solution) => (t.by_solution_topic, t.topic),
+            By::PromiseByAgent(Promise::Solution) => (t.by_solution_agent, t.agent),
             By::Age => (t.by_age, t.age),
         }
     }
@@ -261,7 +289,7 @@ impl<'a> Words<'a> {
             Name::None => match by {
                 By::Store => t.no_store,
                 By::Category => t.no_category,
-                By::Agent => t.no_agent,
+                By::Agent | By::PromiseByAgent(_) => t.no_agent,
                 _ => t.no_name,
             }
             .to_owned(),
@@ -687,6 +715,7 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
             Some(t.note_requests_split.to_owned()),
             Some(t.note_requests_staff.to_owned()),
             if_so(of_store || of_tier, t.note_requests_work),
+            if_so(report.tables.iter().any(is_promise), t.note_requests_promises),
         ]
         .into_iter()
         .flatten()
@@ -706,6 +735,11 @@ fn notes(words: &Words<'_>, report: &Report) -> Html {
     said.into_html()
 }
 
+/// Whether a table tells how a promise was kept. The share of each row counts there, and not which is the largest: it is not drawn.
+fn is_promise(table: &Table) -> bool {
+    matches!(table.by, By::PromiseByTopic(_) | By::PromiseByAgent(_))
+}
+
 /// A table: drawn by its first column, and whole.
 fn shown(words: &Words<'_>, table: &Table) -> Html {
     let t = words.t;
@@ -717,6 +751,7 @@ fn shown(words: &Words<'_>, table: &Table) -> Html {
     let most = table.rows.iter().max_by_key(|(_, values)| first(values));
     let most = most.filter(|(_, values)| first(values) > 0);
     let inside = match most {
+        _ if is_promise(table) => all_of(words, table, title, head),
         None => view! { <p class="muted">{t.nothing}</p> }.into_html(),
         Some((name, values)) => {
             let value = words.value(figure, first(values));
@@ -770,6 +805,19 @@ fn whole(words: &Words<'_>, table: &Table, title: &'static str, head: &'static s
     if table.columns.len() == 1 && table.rows.len() <= DRAWN {
         return None;
     }
+    Some(
+        view! {
+            <details class="fold">
+                <summary>{words.t.all_figures}<span class="sr-only">": " {title}</span></summary>
+                {all_of(words, table, title, head)}
+            </details>
+        }
+        .into_html(),
+    )
+}
+
+/// All rows and columns of a table.
+fn all_of(words: &Words<'_>, table: &Table, title: &'static str, head: &'static str) -> Html {
     let rows: Vec<_> = table
         .rows
         .iter()
@@ -786,15 +834,7 @@ fn whole(words: &Words<'_>, table: &Table, title: &'static str, head: &'static s
     let heads = std::iter::once(Head::Words(head))
         .chain(table.columns.iter().map(|figure| Head::Number(words.figure(*figure))))
         .collect();
-    Some(
-        view! {
-            <details class="fold">
-                <summary>{words.t.all_figures}<span class="sr-only">": " {title}</span></summary>
-                <DataTable label=title heads=heads rows=rows.into_html()/>
-            </details>
-        }
-        .into_html(),
-    )
+    view! { <DataTable label=title heads=heads rows=rows.into_html()/> }.into_html()
 }
 
 /// All tables of a report for a spreadsheet, one below the other.

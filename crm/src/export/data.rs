@@ -540,7 +540,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "approval_notices",
-        "that colleagues were asked to consent to a correction of points: what became of it stands with the correction",
+        "that colleagues were asked to consent to a correction of points or of a receipt: what became of it stands with the correction",
     ),
     ("staff_notices", "which colleague a note between staff names"),
     (

@@ -20,7 +20,7 @@ use crate::on;
 use crate::points::store::{self as points, adjustments};
 use crate::points::{Balance, Before, written};
 use crate::staff::Right;
-use crate::staff::approval;
+use crate::staff::approval::{self, Step, What};
 use crate::staff::store::REASON_MAX;
 use crate::who::{Fresh, Reason, Staff, Subject, System};
 use chrono::{DateTime, Utc};
@@ -283,7 +283,7 @@ pub async fn amend(
             by.open_in(tx, receipt.0, Reason::Card).await?;
             customers::hold(tx, receipt.0).await?;
             customers::is_alive(tx, receipt.0).await?;
-            note(tx, by, receipt.1, act, (effect, reason), State::Awaiting).await?;
+            let id = note(tx, by, receipt.1, act, (effect, reason), State::Awaiting).await?;
             by.record(
                 tx,
                 "purchase.ask",
@@ -292,7 +292,7 @@ pub async fn amend(
                 &told(act, reason),
             )
             .await?;
-            approval::ring(tx, Right::Points).await?;
+            approval::ask(tx, by, What::Receipt(id), None).await?;
             Ok::<_, VoidError>(State::Awaiting)
         })
     })
@@ -547,7 +547,7 @@ pub async fn approve(db: &Db, by: &Fresh<'_, Staff>, id: ReceiptCorrectionId) ->
             )
             .await?;
             tell(tx, row.customer_id, (&document, id.0), effect.total(), reason).await?;
-            approval::ring(tx, Right::Points).await?;
+            approval::over(tx, by, What::Receipt(id), Some((row.asked_by, Step::Approved))).await?;
             Ok::<_, VoidError>(())
         })
     })
@@ -569,7 +569,8 @@ pub async fn refuse(db: &Db, by: &Staff, id: ReceiptCorrectionId) -> Result<(), 
                 reason,
             )
             .await?;
-            Ok(approval::ring(tx, Right::Points).await?)
+            let told = Some((row.asked_by, Step::Refused));
+            Ok(approval::over(tx, by, What::Receipt(id), told).await?)
         })
     })
     .await

@@ -347,6 +347,29 @@ pub enum Unit {
     Minutes,
     /// Hundredths of a number.
     Hundredths,
+    /// Per cent.
+    Percent,
+}
+
+/// What service levels promise of a request, by the names of `request::level::Kind`, which only the database knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum Promise {
+    /// The first answer.
+    FirstAnswer,
+    /// An answer to what the customer wrote after one.
+    NextAnswer,
+    /// The end of the request.
+    Solution,
+}
+
+impl Promise {
+    /// Each of them, in the order in which they are owed.
+    pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
 }
 
 /// What is counted.
@@ -422,6 +445,18 @@ pub enum Figure {
     Score,
     /// How many said what they thought.
     Ratings,
+    /// How many per cent of what was promised and fell due came in time.
+    InTime(Promise),
+    /// How many of these came in time.
+    Kept(Promise),
+    /// How many came late, or have not come.
+    Missed(Promise),
+    /// The same three of the period before, beside them in a table that says what was promised.
+    InTimeBefore,
+    /// Likewise.
+    KeptBefore,
+    /// Likewise.
+    MissedBefore,
     /// Calls, visits and other talks that were written down.
     Talks,
     /// Minutes in them, as far as somebody looked at the clock.
@@ -454,6 +489,7 @@ impl Figure {
             }
             Self::FirstAnswer | Self::Solution | Self::TalkMinutes | Self::Saved => Unit::Minutes,
             Self::Frequency | Self::Score => Unit::Hundredths,
+            Self::InTime(_) | Self::InTimeBefore => Unit::Percent,
             _ => Unit::Count,
         }
     }
@@ -502,6 +538,10 @@ pub enum By {
     Agent,
     /// By who talked and did tasks.
     Work,
+    /// What was promised, by topic.
+    PromiseByTopic(Promise),
+    /// The same by who kept it or did not.
+    PromiseByAgent(Promise),
     /// By the age of points.
     Age,
 }

@@ -6,7 +6,7 @@
 use crate::db::{Conn, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::Flaw;
-use crate::id::{CustomerId, MessageId, NoticeId, PromotionId, StaffId};
+use crate::id::{CustomerId, MessageId, NoticeId, PromotionId, PurchaseId, StaffId};
 use crate::lang::Localized;
 use crate::on;
 use crate::points::Before;
@@ -95,12 +95,18 @@ pub struct Notice {
     /// What is told of a consent; neither this nor a level nor a task: a note names somebody.
     #[sqlx(default)]
     pub step: Option<Step>,
-    /// How many points are to be corrected, in hundredths.
+    /// How many points are to be corrected, or come or go by a correction of a receipt, in hundredths.
     #[sqlx(default)]
     pub points: Option<i64>,
     /// Whose, or for whom the task is.
     #[sqlx(default)]
     pub customer: Option<CustomerId>,
+    /// The receipt whose correction waits, or waited.
+    #[sqlx(default)]
+    pub receipt: Option<PurchaseId>,
+    /// Its number.
+    #[sqlx(default)]
+    pub document: Option<String>,
     /// The promotion that waits, or waited.
     #[sqlx(default)]
     pub promotion: Option<PromotionId>,
@@ -139,10 +145,14 @@ pub async fn inbox(db: &Db, by: &Staff, before: Option<Before>, limit: i64) -> R
                          LEFT JOIN staff s ON s.id = n.by_id \
                          WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) ORDER BY n.at DESC, n.id DESC LIMIT $4";
     // What somebody may not consent to any more is not told any more; of requests and tasks those hear who may open them.
-    const APPROVALS: &str = "SELECT n.id, COALESCE(r.number, 0) AS number, n.kind AS step, a.points, a.customer_id AS customer, \
+    const APPROVALS: &str = "SELECT n.id, COALESCE(r.number, 0) AS number, n.kind AS step, COALESCE(a.points, c.points) AS points, \
+                             COALESCE(a.customer_id, b.customer_id) AS customer, b.id AS receipt, b.document, \
                              n.promotion_id AS promotion, p.title, s.name AS by_whom, \
-                             COALESCE(SUBSTR(a.reason, 1, 160), '') AS beginning, n.at, n.read_at FROM approval_notices n \
-                             JOIN staff s ON s.id = n.by_id LEFT JOIN adjustments a ON a.id = n.adjustment_id \
+                             COALESCE(SUBSTR(COALESCE(a.reason, c.reason), 1, 160), '') AS beginning, n.at, n.read_at \
+                             FROM approval_notices n JOIN staff s ON s.id = n.by_id \
+                             LEFT JOIN adjustments a ON a.id = n.adjustment_id \
+                             LEFT JOIN receipt_corrections c ON c.id = n.receipt_correction_id \
+                             LEFT JOIN purchases b ON b.id = c.purchase_id \
                              LEFT JOIN requests r ON r.id = a.request_id LEFT JOIN promotions p ON p.id = n.promotion_id \
                              WHERE n.staff_id = $1 AND (n.at, n.id) < ($2, $3) AND (n.kind <> 'asked' \
                              OR n.promotion_id IS NULL AND $5 OR n.promotion_id IS NOT NULL AND $6) \

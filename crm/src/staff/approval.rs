@@ -1,8 +1,8 @@
-//! What waits for a colleague's consent, a correction of points or a promotion: whoever may consent is told in their inbox
-//! ([`crate::request::mention`]), and whoever asked is told what became of it.
+//! What waits for a colleague's consent, a correction of points or of a receipt, or a promotion: whoever may consent is told in their
+//! inbox ([`crate::request::mention`]), and whoever asked is told what became of it.
 
 use crate::db::Tx;
-use crate::id::{AdjustmentId, NoticeId, PromotionId, StaffId};
+use crate::id::{AdjustmentId, NoticeId, PromotionId, ReceiptCorrectionId, StaffId};
 use crate::on;
 use crate::request::live;
 use crate::staff::Right;
@@ -26,6 +26,8 @@ pub enum Step {
 pub(crate) enum What {
     /// A correction of points.
     Correction(AdjustmentId),
+    /// A correction of a receipt.
+    Receipt(ReceiptCorrectionId),
     /// A promotion.
     Promotion(PromotionId),
 }
@@ -34,16 +36,17 @@ impl What {
     /// By which somebody may consent.
     const fn right(self) -> Right {
         match self {
-            Self::Correction(_) => Right::Points,
+            Self::Correction(_) | Self::Receipt(_) => Right::Points,
             Self::Promotion(_) => Right::Rules,
         }
     }
 
-    /// The two columns for it.
-    const fn ids(self) -> (Option<AdjustmentId>, Option<PromotionId>) {
+    /// The three columns for it.
+    const fn ids(self) -> (Option<AdjustmentId>, Option<ReceiptCorrectionId>, Option<PromotionId>) {
         match self {
-            Self::Correction(id) => (Some(id), None),
-            Self::Promotion(id) => (None, Some(id)),
+            Self::Correction(id) => (Some(id), None, None),
+            Self::Receipt(id) => (None, Some(id), None),
+            Self::Promotion(id) => (None, None, Some(id)),
         }
     }
 }
@@ -68,10 +71,11 @@ pub(crate) async fn over(
     told: Option<(StaffId, Step)>,
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "DELETE FROM approval_notices WHERE kind = 'asked' AND read_at IS NULL \
-                       AND (adjustment_id = $1 OR promotion_id = $2)";
-    let (adjustment, promotion) = what.ids();
+                       AND (adjustment_id = $1 OR receipt_correction_id = $2 OR promotion_id = $3)";
+    let (adjustment, receipt, promotion) = what.ids();
     on!(tx, |c| sqlx::query(SQL)
         .bind(adjustment)
+        .bind(receipt)
         .bind(promotion)
         .execute(c)
         .await
@@ -87,12 +91,6 @@ pub(crate) async fn over(
     live::ring_bells(tx, &rung).await
 }
 
-/// Rings for whoever may consent: in the bar another number waits. Last in its transaction, likewise.
-pub(crate) async fn ring(tx: &mut Tx, right: Right) -> Result<(), sqlx::Error> {
-    let rung = deciders(tx, right).await?;
-    live::ring_bells(tx, &rung).await
-}
-
 /// Whoever has the right to consent.
 async fn deciders(tx: &mut Tx, right: Right) -> Result<Vec<StaffId>, sqlx::Error> {
     const SQL: &str = "SELECT s.id, r.rights FROM staff s JOIN roles r ON r.code = s.role \
@@ -103,16 +101,17 @@ async fn deciders(tx: &mut Tx, right: Right) -> Result<Vec<StaffId>, sqlx::Error
 }
 
 async fn put(tx: &mut Tx, to: StaffId, step: Step, what: What, by: &Staff) -> Result<(), sqlx::Error> {
-    const SQL: &str = "INSERT INTO approval_notices (id, staff_id, at, kind, adjustment_id, promotion_id, by_id) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const SQL: &str = "INSERT INTO approval_notices (id, staff_id, at, kind, adjustment_id, receipt_correction_id, \
+                       promotion_id, by_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let (id, now) = (NoticeId::new(), tx.now());
-    let (adjustment, promotion) = what.ids();
+    let (adjustment, receipt, promotion) = what.ids();
     on!(tx, |c| sqlx::query(SQL)
         .bind(id)
         .bind(to)
         .bind(now)
         .bind(step)
         .bind(adjustment)
+        .bind(receipt)
         .bind(promotion)
         .bind(by.id())
         .execute(c)

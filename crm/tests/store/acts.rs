@@ -22,6 +22,8 @@ use crm::purchase::amend::{self, Act, State};
 use crm::purchase::claim::{claim, claim_by_staff};
 use crm::purchase::void::VoidError;
 use crm::purchase::{Filter, correct as receipts, store as purchases};
+use crm::request::mention;
+use crm::staff::approval::Step;
 use crm::staff::view;
 use crm::staff::why::{self, Clues, Why};
 use crm::testing::start;
@@ -406,7 +408,20 @@ both_engines!(
         };
         let waits = async || amend::awaiting(db, &other, None, 10).await.expect("a list").0;
         let count = async |who: &crm::who::Staff| people::again(world, who.id()).await.corrections_waiting();
+        // What is told of it in somebody's inbox, the newest first.
+        let inbox = async |who: &crm::who::Staff| {
+            let lines = mention::inbox(db, who, None, 20).await.expect("an inbox");
+            let told = lines.into_iter().map(|one| (one.step, one.receipt, one.points));
+            told.collect::<Vec<_>>()
+        };
+        let whole = amend::preview(db, &lead, at, &Act::Void).await.expect("told");
+        let line = |step: Step| (Some(step), Some(booked.id), Some(whole.moved()));
         assert_eq!(ask().await.expect("asked"), State::Awaiting);
+        assert_eq!(inbox(&other).await, [line(Step::Asked)]);
+        for who in [&lead, &agent] {
+            assert_eq!(inbox(who).await, [], "who asked, or may not consent");
+        }
+        assert_eq!(people::again(world, other.id()).await.unread(), 1);
         assert_eq!(held(db, anna).await, before, "nothing is done yet");
         assert_eq!(sent(db, "receipt_corrected").await, 0);
         assert_eq!((count(&other).await, count(&lead).await), (1, 0));
@@ -422,6 +437,8 @@ both_engines!(
         }
         amend::refuse(db, &other, id).await.expect("refused");
         assert_eq!((held(db, anna).await, waits().await), (before, vec![]));
+        assert_eq!(inbox(&other).await, [], "who has not read of it need not any more");
+        assert_eq!(inbox(&lead).await, [line(Step::Refused)]);
         let late = amend::approve(db, &others, id).await;
         assert!(matches!(late, Err(VoidError::Crm(Error::Stale))), "{late:?}");
 
@@ -432,6 +449,8 @@ both_engines!(
         assert_eq!(all.iter().filter(|one| one.is_ok()).count(), 1, "{all:?}");
         assert_eq!((held(db, anna).await, sent(db, "receipt_corrected").await), ((0, 0), 1));
         assert_eq!(told(db, anna).await[0].0, "purchase.approve");
+        assert_eq!(inbox(&other).await, []);
+        assert_eq!(inbox(&lead).await, [line(Step::Approved), line(Step::Refused)]);
         assert_books_agree(db).await;
 
         // What is less is done at once, and counts; and what waits for nobody any more is refused.
@@ -463,6 +482,7 @@ both_engines!(
             .await
             .expect("asked");
         assert_eq!(waits().await.len(), 1);
+        assert_eq!(inbox(&other).await.len(), 1);
         let hers = sign_in(db, anna).await;
         erasure::ask(db, &hers.fresh(db).expect("fresh"), true)
             .await
@@ -472,6 +492,7 @@ both_engines!(
         assert_eq!(waits().await, []);
         let reasons = "SELECT COUNT(*) FROM receipt_corrections WHERE reason <> '' OR state = 'awaiting'";
         assert_eq!(one!(world, i64, reasons), 0);
+        assert_eq!(one!(world, i64, "SELECT COUNT(*) FROM approval_notices"), 0);
     }
 );
 

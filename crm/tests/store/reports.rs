@@ -16,7 +16,8 @@ use crm::purchase::void::{VoidError, void};
 use crm::purchase::{amend, correct};
 use crm::report::store::explained::{self, Look};
 use crm::report::store::{reading, run_due, saved, verify};
-use crm::report::{Ask, By, Figure, Kind, Name, Report, Step, Table};
+use crm::report::{Ask, By, Figure, Kind, Name, Promise, Report, Step, Table};
+use crm::request::level::managing::{self as levels, NewCalendar, NewPolicy};
 use crm::request::store as requests;
 use crm::request::{NewRating, NewRequest, TakenDown};
 use crm::rule::tier::{self, Downgrade, Measure, Tier};
@@ -31,7 +32,7 @@ use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::types::Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use uuid::Uuid;
 
@@ -1096,6 +1097,197 @@ crm::both_engines!(what_the_shop_begins_nobody_waited_for, async |world| {
     let place = place.expect("a column");
     let backlog: Vec<_> = days.rows.iter().map(|(_, values)| values[place]).collect();
     assert_eq!(backlog, [vec![Some(0); 6], vec![Some(1)]].concat());
+});
+
+/// Round the clock an hour for the first answer, half of one for each other, eight for a solution.
+async fn promise(db: &Db, by: &Staff) {
+    let calendar = NewCalendar {
+        name: "Round the clock".into(),
+        time_zone: "UTC".into(),
+        week: std::array::from_fn(|_| "0–24".to_owned()),
+        days: String::new(),
+    };
+    let calendar = levels::add_calendar(db, by, &calendar).await.expect("a calendar");
+    let policy = NewPolicy {
+        calendar: calendar.to_string(),
+        first_answer: "60".into(),
+        next_answer: "30".into(),
+        solution: "480".into(),
+        warn: "80".into(),
+        ..NewPolicy::default()
+    };
+    levels::add_policy(db, by, &policy).await.expect("a policy");
+}
+
+/// How many came in time and how many did not, of a promise, in the period or before it, of a topic or a member of staff.
+type Fell = BTreeMap<(Promise, bool, String), [i64; 2]>;
+
+const NOBODY: &str = "nobody";
+
+/// The same as a report tells it.
+fn fell(report: &Report) -> Fell {
+    let mut all = Fell::new();
+    for promise in Promise::ALL {
+        for by in [By::PromiseByTopic(promise), By::PromiseByAgent(promise)] {
+            for (name, values) in &table(report, by).rows {
+                let name = match name {
+                    Name::Words(words) => words.en.clone(),
+                    Name::Plain(name) => name.clone(),
+                    _ => NOBODY.to_owned(),
+                };
+                for (is_now, place) in [(true, 0), (false, 3)] {
+                    let counts = [1, 2].map(|next| values[place + next].expect("a count"));
+                    let due = counts[0] + counts[1];
+                    let share = (due > 0).then(|| counts[0] * 100 / due);
+                    assert_eq!(values[place], share, "{by:?} {name} {values:?}");
+                    if due > 0 {
+                        all.insert((promise, is_now, name.clone()), counts);
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The same out of what was written and when, where an answer stops the time for a solution for good.
+async fn fell_by_other_sql(world: &World, ask: &Ask) -> Fell {
+    // A topic, who answered first and last, when it was asked, answered and closed.
+    const ASKED: &str = "SELECT t.name, \
+        (SELECT s.name FROM messages m JOIN staff s ON s.id = m.staff_id WHERE m.request_id = r.id ORDER BY m.at LIMIT 1), \
+        (SELECT s.name FROM messages m JOIN staff s ON s.id = m.staff_id WHERE m.request_id = r.id ORDER BY m.at DESC LIMIT 1), \
+        r.created_at, (SELECT MIN(m.at) FROM messages m WHERE m.request_id = r.id AND m.author = 'staff'), r.closed_at \
+        FROM requests r JOIN topics t ON t.id = r.topic_id";
+    // A topic, who answered what was said after the first answer, when it was said and answered.
+    const SAID: &str = "SELECT t.name, s.name, c.at, m.at FROM messages c \
+        JOIN messages m ON m.request_id = c.request_id AND m.author = 'staff' AND m.at > c.at JOIN staff s ON s.id = m.staff_id \
+        JOIN requests r ON r.id = c.request_id JOIN topics t ON t.id = r.topic_id \
+        WHERE c.author = 'customer' AND EXISTS (SELECT 1 FROM messages e WHERE e.request_id = c.request_id \
+        AND e.author = 'staff' AND e.at < c.at)";
+    type At = DateTime<Utc>;
+    type Asked = (
+        Json<Localized>,
+        Option<String>,
+        Option<String>,
+        At,
+        Option<At>,
+        Option<At>,
+    );
+    let mut conn = world.db.read().await.expect("a connection");
+    let asked: Vec<Asked> = on!(conn, |c| sqlx::query_as(ASKED).fetch_all(c).await).expect("requests");
+    let said: Vec<(Json<Localized>, String, At, At)> =
+        on!(conn, |c| sqlx::query_as(SAID).fetch_all(c).await).expect("messages");
+    drop(conn);
+    let mut all = Fell::new();
+    let mut count = |promise: Promise, due: At, is_kept: bool, topic: &Localized, staff: Option<String>| {
+        let day = world.db.shop().day(due);
+        let (first, last) = ask.before();
+        let is_now = (ask.from..=ask.to).contains(&day);
+        if is_now || (first..=last).contains(&day) {
+            for of in [topic.en.clone(), staff.unwrap_or_else(|| NOBODY.to_owned())] {
+                all.entry((promise, is_now, of)).or_default()[usize::from(!is_kept)] += 1;
+            }
+        }
+    };
+    for (Json(topic), first, last, created, answered, closed) in asked {
+        let due = created + Duration::minutes(60);
+        // Closed in time without an answer it was not waited for any more.
+        if answered.is_some() || closed.is_none_or(|closed| closed > due) {
+            let is_kept = answered.is_some_and(|answered| answered <= due);
+            count(Promise::FirstAnswer, due, is_kept, &topic, first);
+        }
+        let due = created + Duration::minutes(480);
+        match (answered, closed) {
+            (None, closed) => {
+                let is_kept = closed.is_some_and(|closed| closed <= due);
+                count(Promise::Solution, due, is_kept, &topic, None);
+            }
+            (Some(_), Some(closed)) => count(Promise::Solution, closed, true, &topic, last),
+            (Some(_), None) => {}
+        }
+    }
+    for (Json(topic), staff, asked, answered) in said {
+        let due = asked + Duration::minutes(30);
+        count(Promise::NextAnswer, due, answered <= due, &topic, Some(staff));
+    }
+    all
+}
+
+crm::both_engines!(what_was_promised_is_told_by_when_it_fell_due, async |world| {
+    let db = ready(world).await;
+    let (mara, ada) = (marketer(world).await, people::administrator(world).await);
+    let agents = [agent(world).await, people::agent_called(world, "aglaya").await];
+    let anna = people::customer(world, "Анна", "К").await;
+    let ask = Ask::of((date("2026-11-25"), date("2026-11-28")));
+    let is_of_promises = |table: &Table| matches!(table.by, By::PromiseByTopic(_) | By::PromiseByAgent(_));
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    assert!(!told.tables.iter().any(is_of_promises), "nothing is promised");
+    promise(db, &ada).await;
+    let at = |minutes: i64| world.clock.set(start() + Duration::minutes(minutes));
+    let answer = async |who: &Staff, number: i64| {
+        let (_, thread) = requests::open(db, who, number).await.expect("opened");
+        requests::staff_answer(db, who, number, "Готово", &[], thread.updated_at)
+            .await
+            .expect("answered");
+    };
+    for (n, written) in (0..16_usize).zip((0..).step_by(11 * 60)) {
+        let topic = if n % 3 == 0 { "other" } else { "card" };
+        let new = NewRequest {
+            topic: topic.into(),
+            text: "Где баллы?".into(),
+            purchase: String::new(),
+        };
+        at(written);
+        let number = requests::create(db, &anna, &new, &[]).await.expect("written");
+        // In time, too late, never, in the last moment.
+        if let Some(minutes) = [Some(20), Some(61), None, Some(60), Some(300)][n % 5] {
+            at(written + minutes);
+            answer(&agents[n % 2], number).await;
+            if n % 4 < 2 {
+                at(written + minutes + 5);
+                requests::answer(db, &anna, number, "А теперь?", &[])
+                    .await
+                    .expect("said");
+                at(written + minutes + [25, 45][n % 2]);
+                answer(&agents[(n + 1) % 2], number).await;
+            }
+        }
+        // One of those that nobody answered is closed before that was due.
+        if n == 7 || n % 3 == 0 {
+            at(written + if n == 7 { 5 } else { 600 });
+            requests::close(db, &anna, number).await.expect("closed");
+        }
+    }
+    at(8 * 24 * 60);
+    let told = report(db, &mara, Kind::Requests, &ask).await;
+    let found = fell(&told);
+    assert_eq!(found, fell_by_other_sql(world, &ask).await);
+    for promise in Promise::ALL {
+        let sum = |is_now: bool, place: usize| -> Option<i64> {
+            let of_topics = ["My card", "Something else"].map(|topic| (promise, is_now, topic.to_owned()));
+            Some(of_topics.iter().filter_map(|key| Some(found.get(key)?[place])).sum())
+        };
+        let in_time = |is_now: bool| Some(sum(is_now, 0)? * 100 / (sum(is_now, 0)? + sum(is_now, 1)?));
+        for (figure, now, before) in [
+            (Figure::Kept(promise), sum(true, 0), sum(false, 0)),
+            (Figure::Missed(promise), sum(true, 1), sum(false, 1)),
+            (Figure::InTime(promise), in_time(true), in_time(false)),
+        ] {
+            assert_eq!(total(&told, figure), (now, before), "{figure:?}");
+            assert!(now > Some(0) && before > Some(0), "{figure:?}: {now:?} {before:?}");
+        }
+    }
+    // Whether the job has come round or not.
+    crm::request::level::store::run_due(db, &BY, || true)
+        .await
+        .expect("it runs");
+    assert_eq!(report(db, &mara, Kind::Requests, &ask).await, told);
+    let of_nobody = Ask {
+        tier: Some(TierId(Uuid::from_u128(1))),
+        ..ask
+    };
+    let narrowed = report(db, &mara, Kind::Requests, &of_nobody).await;
+    assert!(!narrowed.tables.iter().any(is_of_promises), "nobody has that tier");
 });
 
 /// The time to a solution is that to the first closing, and other SQL finds the same.

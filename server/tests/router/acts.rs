@@ -478,6 +478,7 @@ async fn a_receipt_is_put_right_after_staff_saw_what_that_comes_to() {
 #[tokio::test]
 async fn a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague() {
     const APPROVALS: &str = "/admin/approvals";
+    const INBOX: &str = "/admin/inbox";
     let app = TestApp::new().await;
     let anna = app.customer("Анна").await;
     app.world.clock.set(app.world.db.now() + Duration::days(2));
@@ -489,7 +490,10 @@ async fn a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague() {
     let card = card_of(&anna).await;
     let receipt = link(&lead.get(&card).await, &format!("{card}/purchases/"));
     let void = format!("{receipt}/correct?act=void");
-    for (form, done) in [("receipt.refuse", "left"), ("receipt.approve", "amended")] {
+    for (form, done, outcome) in [
+        ("receipt.refuse", "left", "boss: в исправлении чека A-1 отказано"),
+        ("receipt.approve", "amended", "boss: исправление чека A-1 согласовано"),
+    ] {
         let page = lead.get(&void).await;
         page.assert_says("нужно согласие коллеги");
         let sent = page.form("purchase.amend").with("reason", "Пробили дважды");
@@ -506,9 +510,15 @@ async fn a_receipt_of_many_points_is_voided_with_the_consent_of_a_colleague() {
             "not by whoever asked: {}",
             own.text()
         );
+        boss.get(INBOX)
+            .await
+            .assert_says("lada: нужно согласие на исправление чека A-1");
         let page = boss.get(APPROVALS).await;
         let decided = boss.submit(APPROVALS, &page.form(form)).await;
         decided.assert_leads_to(&format!("{APPROVALS}?done={done}"));
+        let told = lead.get(INBOX).await;
+        told.assert_says(outcome);
+        assert!(told.body.contains(&format!("href=\"{receipt}\"")), "{}", told.body);
         let id = page.form(form).get("correction").expect("an id").to_owned();
         let late = boss.send(APPROVALS, form, &[("correction", &id)]).await;
         assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());

@@ -267,6 +267,25 @@ async fn what_is_due_stands_in_the_queue_and_what_is_late_everywhere() {
     let report = lead.get("/admin/levels/report").await.words();
     assert!(report.contains("Первый ответ"), "{report}");
     assert!(report.contains("0 %"), "none of one in time: {report}");
+    // The report of requests tells it by period, and nothing of what did not fall due.
+    let report = lead.get("/admin/reports/requests?period=week").await.words();
+    for said in [
+        "Доля первых ответов в срок",
+        "Первые ответы в срок по темам",
+        "Первые ответы в срок по сотрудникам",
+        "обещанное считается в том периоде, на который пришёлся его срок",
+    ] {
+        assert!(report.contains(said), "{said}: {report}");
+    }
+    assert!(!report.contains("Решения в срок по темам"), "{report}");
+    let file = lead.get("/admin/reports/requests/table.csv?period=week").await;
+    for line in [
+        "\nДоля первых ответов в срок;0;\r\n",
+        "\nПервых ответов не в срок;1;0\r\n",
+        "\nДругое;0;0;1;;0;0\r\n",
+    ] {
+        assert!(file.body.contains(line), "{line}: {}", file.body);
+    }
     // What a customer reads says nothing of it.
     let thread = anna.get(&format!("/support/{number}")).await.text();
     assert!(

@@ -7,7 +7,7 @@ use crate::id::{ProgramId, StaffId, StoreId, TierId, TopicId};
 use crate::lang::Localized;
 use crate::on;
 use crate::report::{
-    Ask, By, Figure, Kind, Name, Report, Row, Slice, Table, Total, average, median, month_of, next_month,
+    Ask, By, Figure, Kind, Name, Promise, Report, Row, Slice, Table, Total, average, median, month_of, next_month,
 };
 use crate::rule::tier::Tiers;
 use crate::staff::Right;
@@ -15,7 +15,7 @@ use crate::task;
 use crate::who::Staff;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// So many rows of a table are told, those with the most.
@@ -1345,7 +1345,137 @@ async fn requests(conn: &mut Conn, report: &mut Report) -> Result<(), Error> {
     if ask.store.is_none() && ask.tier.is_none() {
         beside(conn, report).await?;
     }
+
+    let now = Promised::read(conn, &ask, (ask.from, ask.to)).await?;
+    let before = Promised::read(conn, &ask, ask.before()).await?;
+    for promise in Promise::ALL {
+        let by_topic = promises(promise, &now.topics, &before.topics, |id| name(&topics, id.0));
+        // Where nothing fell due, as where nothing is promised, there is nothing to tell.
+        if by_topic.is_empty() {
+            continue;
+        }
+        let by_agent = promises(promise, &now.staff, &before.staff, agent);
+        let figures = [Figure::InTime(promise), Figure::Kept(promise), Figure::Missed(promise)];
+        let [in_all, in_all_before] = [&now.all, &before.all].map(|of| due(of, &promise).values());
+        let totals = figures.into_iter().zip(in_all.into_iter().zip(in_all_before));
+        let totals = totals.map(|(figure, (now, before))| Total { figure, now, before });
+        report.totals.extend(totals);
+        for (by, rows) in [
+            (By::PromiseByTopic(promise), by_topic),
+            (By::PromiseByAgent(promise), by_agent),
+        ] {
+            let of_before = [Figure::InTimeBefore, Figure::KeptBefore, Figure::MissedBefore];
+            report.tables.push(Table {
+                by,
+                columns: [figures, of_before].concat(),
+                rows,
+            });
+        }
+    }
     Ok(())
+}
+
+/// How many clocks of a kind came in time, or did not.
+#[derive(sqlx::FromRow)]
+struct Clocks {
+    kind: Promise,
+    is_kept: bool,
+    many: i64,
+    /// Who answered last before it came; of what has not come, who has the request now.
+    staff_id: Option<StaffId>,
+    #[sqlx(flatten)]
+    of: Of,
+}
+
+/// What fell due: how many came in time, and how many did not.
+#[derive(Clone, Copy, Default)]
+struct Due {
+    kept: i64,
+    missed: i64,
+}
+
+impl Due {
+    fn add(&mut self, clocks: &Clocks) {
+        match clocks.is_kept {
+            true => self.kept += clocks.many,
+            false => self.missed += clocks.many,
+        }
+    }
+
+    /// As [`Figure::InTime`], [`Figure::Kept`] and [`Figure::Missed`] tell it.
+    fn values(self) -> [Option<i64>; 3] {
+        let in_time = average(self.kept * 100, self.kept + self.missed);
+        [in_time, Some(self.kept), Some(self.missed)]
+    }
+}
+
+fn due<K: Ord>(of: &BTreeMap<K, Due>, key: &K) -> Due {
+    of.get(key).copied().unwrap_or_default()
+}
+
+/// What was promised and fell due in a period, of each topic and member of staff: all of it is counted in one walk over its clocks.
+#[derive(Default)]
+struct Promised {
+    all: BTreeMap<Promise, Due>,
+    topics: BTreeMap<(Promise, TopicId), Due>,
+    staff: BTreeMap<(Promise, Option<StaffId>), Due>,
+}
+
+impl Promised {
+    async fn read(conn: &mut Conn, ask: &Ask, (from, to): (NaiveDate, NaiveDate)) -> Result<Self, sqlx::Error> {
+        const CLOCKS: &str = asked!(
+            "request_clocks k JOIN requests r ON r.id = k.request_id",
+            "k.kind, k.breached_at IS NULL AND k.met_at IS NOT NULL AS is_kept, COUNT(*) AS many, \
+             CASE WHEN k.met_at IS NULL THEN r.assignee_id ELSE ",
+            answerer!(until "k.met_at"),
+            " END AS staff_id"
+        );
+        // By all of these but how many there are.
+        const BY: &str = "GROUP BY 1, 2, 4, 5, 6";
+        let (first, next) = moments(conn, from, to.succ_opt().unwrap_or(to));
+        let now = conn.now();
+        // What stood still when it came was not due at any moment, and counts when it came.
+        let query = ListQuery::new(CLOCKS)
+            .filter(
+                "COALESCE(k.breached_at, k.due_at, k.met_at) >= ? AND COALESCE(k.breached_at, k.due_at, k.met_at) < ?",
+                [Bind::Time(first), Bind::Time(next)],
+            )
+            // What runs on and is not late yet is neither, and what nobody waited for any more. That it is late is written down by
+            // the job, which may not have come round.
+            .filter(
+                "k.met_at IS NOT NULL OR k.breached_at IS NOT NULL OR (k.dropped_at IS NULL AND k.due_at < ?)",
+                [Bind::Time(now)],
+            )
+            .filter("r.merged_into IS NULL", []);
+        let query = narrow(query, &conditions(ask, &OF_REQUESTS)).tail(BY);
+        let mut promised = Self::default();
+        for clocks in db::list::<Clocks>(conn, query).await? {
+            let (kind, of) = (clocks.kind, clocks.of);
+            promised.all.entry(kind).or_default().add(&clocks);
+            promised.topics.entry((kind, of.topic_id)).or_default().add(&clocks);
+            promised.staff.entry((kind, clocks.staff_id)).or_default().add(&clocks);
+        }
+        Ok(promised)
+    }
+}
+
+/// How one promise was kept in a period and in the one before it, by topic or by member of staff: where the most was missed leads.
+fn promises<K: Copy + Ord>(
+    promise: Promise,
+    now: &BTreeMap<(Promise, K), Due>,
+    before: &BTreeMap<(Promise, K), Due>,
+    name: impl Fn(K) -> Name,
+) -> Vec<Row> {
+    let keys = now.keys().chain(before.keys());
+    let keys: BTreeSet<(Promise, K)> = keys.filter(|(of, _)| *of == promise).copied().collect();
+    let mut keys: Vec<_> = keys.into_iter().collect();
+    keys.sort_by_key(|key| -due(now, key).missed);
+    keys.truncate(ROWS);
+    let row = |key: (Promise, K)| -> Row {
+        let values = [due(now, &key).values(), due(before, &key).values()];
+        (name(key.1), values.concat())
+    };
+    keys.into_iter().map(row).collect()
 }
 
 /// How many requests customers with each tier wrote, which is the one that was noticed last before.
