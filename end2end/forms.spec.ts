@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
-  cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn,
+  cardOf, code, employ, enter, expect, freeCard, freeEmail, freePhone, fund, inboxOf, newcomer, PERSON, secretOf, send, STAFF_PASSWORD, test, totp, turnOn, words,
   type Page, type SignIns,
 } from "./site";
 import { photo, PHOTOGRAPHED } from "./qr";
@@ -531,6 +531,9 @@ test("forms of tills, and of a receipt without a card", async ({ page, another, 
   await enter(colleague, employ(signIns, "administrator"));
   for (const form of ["receipt.refuse", "receipt.approve"]) {
     await desk.goto(`${at}/correct?act=void`);
+    // What it comes to in points is read on a phone without scrolling sideways.
+    const [around, table] = [await desk.locator(".preview .data-wrap").boundingBox(), await desk.locator(".preview .data").boundingBox()];
+    expect(table!.width).toBeLessThanOrEqual(around!.width);
     await right(desk, "purchase.amend", { reason: "Пробили дважды" });
     await expect(desk.getByRole("main")).toContainText("Ждёт согласия");
     await colleague.goto("/admin/approvals");
@@ -710,6 +713,12 @@ test("forms of two accounts of one person", async ({ page, another, signIns }) =
   await desk.goto("/admin/duplicates");
   await right(desk, "duplicate.dismiss");
   await right(desk, "duplicate.propose");
+  // Whoever thinks better of it later finds the pair again.
+  await right(desk, "duplicate.dismiss");
+  await desk.getByRole("link", { name: words("Пары разных людей") }).click();
+  await expect(desk.getByRole("heading", { level: 1 })).toHaveText(words("Пары разных людей"));
+  await right(desk, "duplicate.propose");
+  await expect(desk.getByRole("status").first()).toContainText("снова среди похожих");
 });
 
 test("forms of webhooks", async ({ another, signIns }) => {

@@ -309,16 +309,32 @@ test("language and theme stay chosen", async ({ page, signIns }) => {
   await expect(page.locator("html")).toHaveAttribute("lang", "en");
   await press(page, /Русский/);
   await expect(page.locator("html")).toHaveAttribute("lang", "ru");
-  // One of the two is shown, the one that changes something.
+  // Three stand under one icon, the chosen one marked.
   const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  await press(page, "Тёмная тема");
+  const choose = async (name: string) => {
+    await page.locator(".theme > summary").click();
+    await press(page, name);
+  };
+  await choose("Тёмная тема");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   const dark = await paper().catch(() => "");
-  await press(page, "Светлая тема");
+  await choose("Светлая тема");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
   if (dark) expect(await paper()).not.toBe(dark);
   await page.goto("/programs");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+  // And back: the page is again as the device is, whichever way that goes.
+  await choose("Тема как на устройстве");
+  await expect(page.locator("html")).not.toHaveAttribute("data-theme");
+  await page.emulateMedia({ colorScheme: "dark" });
+  const byDevice = await paper().catch(() => "");
+  await page.emulateMedia({ colorScheme: "light" });
+  if (byDevice) expect(await paper()).not.toBe(byDevice);
+  await page.locator(".theme > summary").click();
+  const { x, width } = (await page.locator(".themes").boundingBox())!;
+  expect(x).toBeGreaterThanOrEqual(0);
+  expect(x + width).toBeLessThanOrEqual(page.viewportSize()!.width);
+  await expect(page.getByRole("button", { name: words("Тема как на устройстве") })).toHaveAttribute("aria-pressed", "true");
 });
 
 test("s26 after sign-out nothing is left to go back to", async ({ page, signIns }) => {

@@ -437,6 +437,12 @@ pub const ROUTES: &[Route] = &[
         [admin::duplicates::DismissPair, admin::duplicates::ProposePair]
     ),
     page!(
+        "/admin/duplicates/different",
+        Staff,
+        admin::duplicates::different,
+        [admin::duplicates::ProposePair]
+    ),
+    page!(
         "/admin/customers/{id}/merge/{other}",
         Staff,
         admin::merge::page,

@@ -1,18 +1,21 @@
-//! Accounts that may be of one person, pair by pair: each leads to what would become of both, or is of two persons.
+//! Accounts that may be of one person, pair by pair: each leads to what would become of both, or is of two persons. Those that were
+//! found to be so stand on a page of their own, with the way back.
 
 use super::{full_name, merge, pages};
-use crate::cabinet::{back, flash, unsaid};
+use crate::cabinet::{self, back, flash, show_place, unsaid};
 use crate::cx::Cx;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
 use crate::ui::{DataTable, FormBox, Head};
 use crm::id::CustomerId;
-use crm::merge::pairs::{self, Pair};
+use crm::merge::pairs::{self, Different, Pair, Place};
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
 pub(super) const HERE: &str = "/admin/duplicates";
+/// What was found to be two persons.
+const DIFFERENT: &str = "/admin/duplicates/different";
 
 /// Says that two accounts are of two persons.
 #[derive(Deserialize)]
@@ -49,9 +52,13 @@ impl Form for ProposePair {
 
 /// The same page, with a word of what was done.
 fn done(cx: &Cx, what: &str) -> String {
-    match place(cx) {
-        Some(after) => format!("{}&done={what}", address(after)),
-        None => format!("{HERE}?done={what}"),
+    let at = match cx.path.as_str() {
+        DIFFERENT => place_of_different(cx).map(address_of_different),
+        _ => place(cx).map(address),
+    };
+    match at {
+        Some(at) => format!("{at}&done={what}"),
+        None => format!("{}?done={what}", cx.path),
     }
 }
 
@@ -101,6 +108,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {lost}
         {list}
         {pages(None, first, next)}
+        <p><a href=DIFFERENT>{t.different}</a></p>
     };
     Ok(Body::new(t.title, Frame::Admin, view))
 }
@@ -154,6 +162,79 @@ fn row(cx: &Cx, pair: &Pair) -> Html {
                 </div>
             </td>
         </tr>
+    }
+    .into_html()
+}
+
+/// After which pair that was found to be two persons the page begins.
+fn place_of_different(cx: &Cx) -> Option<Place> {
+    let older = cx.query("older").and_then(|id| id.parse().ok());
+    cx.query("after").and_then(cabinet::place).zip(older)
+}
+
+/// The address of what comes after it.
+fn address_of_different((after, older): Place) -> String {
+    format!("{DIFFERENT}?after={}&older={older}", show_place(after))
+}
+
+/// What was found to be two persons: who said so and when, and the way back.
+pub async fn different(cx: Cx) -> Result<Body, AppError> {
+    let t = &cx.t().admin_duplicates;
+    let after = place_of_different(&cx);
+    let (found, next) = pairs::different(&cx.db, cx.staff()?, after).await?;
+    let is_there = |form: &str| found.iter().any(|pair| form_of(pair) == form);
+    let lost = unsaid(&cx, &[ProposePair::NAME], "_form", is_there, t.undo_late);
+    let rows: Vec<_> = found.iter().map(|pair| different_row(&cx, pair)).collect();
+    let list = if rows.is_empty() {
+        let words = match after.is_some() {
+            true => t.different_none_further,
+            false => t.different_none,
+        };
+        view! { <div class="empty"><p role="status">{words}</p></div> }.into_html()
+    } else {
+        view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html()
+    };
+    let first = after.map(|_| (DIFFERENT.to_owned(), t.to_start));
+    let next = next.map(|next| (address_of_different(next), t.next));
+    let view = view! {
+        {back(HERE, t.title)}
+        <h1>{t.different}</h1>
+        {flash(&cx, &[("proposed", t.done_proposed_again)])}
+        <p class="lead">{t.different_lead}</p>
+        {lost}
+        {list}
+        {pages(None, first, next)}
+    };
+    Ok(Body::new(t.different, Frame::Admin, view))
+}
+
+/// The id of the form that takes back what was said of a pair.
+fn form_of(pair: &Different) -> String {
+    format!("duplicate-propose-{}-{}", pair.newer, pair.older)
+}
+
+fn different_row(cx: &Cx, pair: &Different) -> Html {
+    let t = &cx.t().admin_duplicates;
+    let name = |(name, surname): &(String, String)| full_name(cx, name, surname);
+    let (newer_name, older_name) = (name(&pair.newer_name), name(&pair.older_name));
+    let both = format!(": {newer_name}, {older_name}");
+    let (newer, older) = (pair.newer.to_string(), pair.older.to_string());
+    let there = format!("/admin/customers/{older}/merge/{newer}");
+    view! {
+        <li class="row row-wrap">
+            <span class="row-main">
+                <b><bdi>{newer_name}</bdi> ", " <bdi>{older_name}</bdi></b>
+                <small>{t.said(cx.moment(pair.at), &pair.colleague)}</small>
+            </span>
+            <span class="row-acts">
+                <a class="btn btn-sm" href=there>{t.compare}<span class="sr-only">{both.clone()}</span></a>
+                <FormBox<ProposePair> id=form_of(pair) class="row-form" stale=t.undo_late>
+                    <input type="hidden" name="newer" value=newer/>
+                    <input type="hidden" name="older" value=older/>
+                    <button class="btn btn-sm">{t.propose}<span class="sr-only">{both}</span></button>
+                </FormBox<ProposePair>>
+            </span>
+        </li>
     }
     .into_html()
 }

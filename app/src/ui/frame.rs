@@ -124,20 +124,38 @@ fn language_switch(cx: &Cx, in_menu: bool) -> impl IntoView + use<> {
     }
 }
 
-/// The other theme: an icon, with its name in a menu.
-fn theme_switch(cx: &Cx, in_menu: bool) -> impl IntoView + use<> {
+/// The three themes, the chosen one marked: behind an icon that opens without a script, or among what else a menu has.
+fn theme_switch(cx: &Cx, in_menu: bool) -> Html {
     let t = &cx.t().frame;
-    let class = (!in_menu).then_some("sr-only");
-    view! {
-        <FormBox<SetTheme> class="theme-switch">
-            <button class="top-btn" name="theme" value="dark">
-                {icon(icon::MOON)} <span class=class>{t.dark}</span>
-            </button>
-            <button class="top-btn" name="theme" value="light">
-                {icon(icon::SUN)} <span class=class>{t.light}</span>
-            </button>
-        </FormBox<SetTheme>>
+    let looks = |theme: Theme| match theme {
+        Theme::Auto => (icon::SUN_MOON, t.auto),
+        Theme::Light => (icon::SUN, t.light),
+        Theme::Dark => (icon::MOON, t.dark),
+    };
+    let buttons: Vec<_> = [Theme::Auto, Theme::Light, Theme::Dark]
+        .into_iter()
+        .map(|theme| {
+            let (inside, words) = looks(theme);
+            let is_chosen = if theme == cx.theme { "true" } else { "false" };
+            view! {
+                <button class="top-btn" name="theme" value=theme.code() aria-pressed=is_chosen>
+                    {icon(inside)} <span>{words}</span>
+                </button>
+            }
+        })
+        .collect();
+    let form = view! { <FormBox<SetTheme> class="themes">{buttons}</FormBox<SetTheme>> };
+    if in_menu {
+        return form.into_html();
     }
+    let (inside, _) = looks(cx.theme);
+    view! {
+        <details class="theme">
+            <summary class="top-btn">{icon(inside)} <span class="sr-only">{t.theme}</span></summary>
+            {form}
+        </details>
+    }
+    .into_html()
 }
 
 fn top(cx: &Cx, in_cabinet: bool) -> impl IntoView + use<> {

@@ -2,12 +2,14 @@
 //! found to be two persons is remembered, and proposed no more, until they think better of it.
 
 use super::Likeness;
-use crate::db::{Conn, Db, scoped};
+use crate::db::{self, Bind, Conn, Db, ListQuery, scoped};
 use crate::error::Error;
 use crate::id::CustomerId;
 use crate::on;
+use crate::points::Before;
 use crate::staff::Right;
 use crate::who::Staff;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// How many pairs a page has at most.
@@ -205,4 +207,81 @@ pub async fn propose(db: &Db, by: &Staff, one: CustomerId, other: CustomerId) ->
         })
     })
     .await
+}
+
+/// Two accounts that staff found to be of two persons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Different {
+    /// The newer account.
+    pub newer: CustomerId,
+    /// The name that it has, and the surname.
+    pub newer_name: (String, String),
+    /// The older one.
+    pub older: CustomerId,
+    /// The name that it has, and the surname.
+    pub older_name: (String, String),
+    /// Who said so.
+    pub colleague: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A place among them: when it was said and of which newer account, and the older one.
+pub type Place = (Before, CustomerId);
+
+/// A page of what staff found to be two persons, the last first, those after a place; and where the next page begins, if there is one.
+/// An account that went into another one is no pair. Written into the audit log.
+pub async fn different(db: &Db, by: &Staff, after: Option<Place>) -> Result<(Vec<Different>, Option<Place>), Error> {
+    // Each is said by hand, so there are not so many that their order would need an index.
+    const SQL: &str = "SELECT d.newer_id, d.older_id, n.name, n.surname, o.name, o.surname, s.name, d.at \
+                       FROM distinct_customers d JOIN customers n ON n.id = d.newer_id \
+                       JOIN customers o ON o.id = d.older_id JOIN staff s ON s.id = d.staff_id";
+    type Found = (
+        CustomerId,
+        CustomerId,
+        String,
+        String,
+        String,
+        String,
+        String,
+        DateTime<Utc>,
+    );
+    may(by)?;
+    let mut query = ListQuery::new(SQL).filter("n.merged_into IS NULL AND o.merged_into IS NULL", []);
+    if let Some(((at, newer), older)) = after {
+        query = query.filter(
+            "(d.at, d.newer_id, d.older_id) < (?, ?, ?)",
+            [Bind::Time(at), Bind::Id(newer), Bind::Id(older.0)],
+        );
+    }
+    // One more than is shown tells whether there is another page.
+    let query = query
+        .tail("ORDER BY d.at DESC, d.newer_id DESC, d.older_id DESC")
+        .limit(PAIRS as i64 + 1);
+    let mut conn = db.read().await?;
+    let mut rows: Vec<Found> = db::list(&mut conn, query).await?;
+    drop(conn);
+    let is_more = rows.len() > PAIRS;
+    rows.truncate(PAIRS);
+    let found: Vec<Different> = rows
+        .into_iter()
+        .map(
+            |(newer, older, name, surname, older_name, older_surname, colleague, at)| Different {
+                newer,
+                newer_name: (name, surname),
+                older,
+                older_name: (older_name, older_surname),
+                colleague,
+                at,
+            },
+        )
+        .collect();
+    let next = found
+        .last()
+        .filter(|_| is_more)
+        .map(|last| ((last.at, last.newer.0), last.older));
+    let reason = &format!("different: {} shown", found.len());
+    db.write(|tx| scoped(async move { Ok::<_, Error>(by.record(tx, "duplicate.list", None, None, reason).await?) }))
+        .await?;
+    Ok((found, next))
 }

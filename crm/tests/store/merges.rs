@@ -939,6 +939,65 @@ both_engines!(
     }
 );
 
+both_engines!(what_is_two_persons_is_told_the_last_first_and_by_whom, async |world| {
+    let (anna, old) = two(world).await;
+    let db = &world.db;
+    let by = lead(world).await;
+    let mut all = vec![anna, old];
+    for _ in 0..5 {
+        all.push(customer(db).await);
+    }
+    assert_eq!(pairs::different(db, &by, None).await.expect("read"), (vec![], None));
+    // Twenty at one moment, and one of a minute later.
+    let first = db.now();
+    let each: Vec<_> = (0..7_usize)
+        .flat_map(|newer| (0..newer).map(move |older| (newer, older)))
+        .collect();
+    for (newer, older) in &each {
+        if (*newer, *older) == (6, 5) {
+            go_on(world, first + Duration::minutes(1));
+        }
+        pairs::dismiss(db, &by, all[*newer].id(), all[*older].id())
+            .await
+            .expect("remembered");
+    }
+    let expected: Vec<_> = each
+        .iter()
+        .rev()
+        .map(|(newer, older)| (all[*newer].id(), all[*older].id()))
+        .collect();
+    let (mut found, next) = pairs::different(db, &by, None).await.expect("read");
+    assert_eq!(found.len(), pairs::PAIRS);
+    assert_eq!((found[0].colleague.as_str(), found[0].at), ("Лада", db.now()));
+    assert_eq!(found[1].at, first);
+    assert_eq!(found[0].older_name, found[0].newer_name);
+    let (rest, end) = pairs::different(db, &by, next).await.expect("read");
+    assert_eq!((rest.len(), end), (1, None));
+    found.extend(rest);
+    let ids: Vec<_> = found.iter().map(|pair| (pair.newer, pair.older)).collect();
+    assert_eq!(ids, expected);
+    let told = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.list' AND reason = 'different: 20 shown'";
+    assert_eq!(one!(world, i64, told), 1);
+
+    // What was taken back is gone, and so is what went into another account.
+    pairs::propose(db, &by, all[6].id(), all[5].id())
+        .await
+        .expect("brought back");
+    let (gone, heir) = (all[0].id(), all[1].id());
+    sql!(world, "UPDATE customers SET merged_into = $2 WHERE id = $1", gone, heir);
+    let (found, next) = pairs::different(db, &by, None).await.expect("read");
+    let ids: Vec<_> = found.iter().map(|pair| (pair.newer, pair.older)).collect();
+    let left: Vec<_> = expected[1..]
+        .iter()
+        .filter(|(_, older)| *older != gone)
+        .copied()
+        .collect();
+    assert_eq!((ids, next), (left, None));
+    let agent = people::agent(world).await;
+    let refused = pairs::different(db, &agent, None).await;
+    assert!(matches!(refused, Err(crm::Error::Forbidden)), "{refused:?}");
+});
+
 both_engines!(who_is_erased_is_erased_whole, async |world| {
     let (anna, old) = two(world).await;
     let db = &world.db;

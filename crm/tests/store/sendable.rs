@@ -273,6 +273,7 @@ fn a_server_can_await_these_of_merges(db: Db, customer: Customer, agent: Staff, 
         merge::pairs::pairs(&db, &agent, None).await?;
         merge::pairs::dismiss(&db, &agent, id, id).await?;
         merge::pairs::propose(&db, &agent, id, id).await?;
+        merge::pairs::different(&db, &agent, None).await?;
         drop(merge::confirm(&db, &customer.fresh(&db)?, &token, true).await);
         drop(merge::undo(&db, &customer.fresh(&db)?).await);
         drop(merge::merge_by_staff(&db, &agent.fresh(&db)?, id, id, "").await);

@@ -69,15 +69,16 @@ async fn a_customers_language_goes_with_them() {
     );
 }
 
+/// The theme of a page; none where it is as the device is set.
+fn theme(page: &Reply) -> Option<String> {
+    let (_, rest) = page.body.split_once("data-theme=\"")?;
+    Some(rest.split('"').next().unwrap_or_default().to_owned())
+}
+
 #[tokio::test]
 async fn a_theme_is_kept_and_only_known_ones_are() {
     let app = TestApp::new().await;
     let mut who = app.anybody();
-    let theme = |page: &Reply| {
-        page.body
-            .split_once("data-theme=\"")
-            .map(|(_, rest)| rest.split('"').next().unwrap_or_default().to_owned())
-    };
     assert_eq!(theme(&who.get("/sign-in").await), None, "as the device is set");
     for chosen in ["dark", "light"] {
         who.send("/sign-in", "theme", &[("theme", chosen)]).await;
@@ -92,6 +93,37 @@ async fn a_theme_is_kept_and_only_known_ones_are() {
     assert_eq!(theme(&who.get("/sign-in").await), None);
     who.cookies.insert("__Host-theme".into(), "\"><script>".into());
     assert!(!who.get("/sign-in").await.body.contains("\"><script>"));
+}
+
+#[tokio::test]
+async fn a_theme_that_was_chosen_is_again_as_the_device_says() {
+    const MARK: &str = "aria-pressed=\"true\"";
+    let app = TestApp::new().await;
+    for (mut who, path) in [
+        (app.anybody(), "/sign-in"),
+        (app.customer("Анна").await.browser, "/profile"),
+        (app.anybody(), "/admin/sign-in"),
+        (app.staff("agent").await, "/admin/security"),
+    ] {
+        for (chosen, kept, words) in [
+            ("dark", Some("dark"), "Тёмная тема"),
+            ("light", Some("light"), "Светлая тема"),
+            ("auto", None, "Тема как на устройстве"),
+        ] {
+            let form = who.get(path).await.form("theme");
+            let offered: Vec<&str> = form.buttons.iter().map(|(_, value)| value.as_str()).collect();
+            assert_eq!(offered, ["auto", "light", "dark"], "{path}");
+            let done = who.submit(path, &form.with("theme", chosen)).await;
+            done.assert_leads_to(path);
+            let page = who.get(path).await;
+            assert_eq!(theme(&page).as_deref(), kept, "{path}");
+            // The page tells which of the three it is.
+            assert_eq!(page.body.matches(MARK).count(), 1, "{path}");
+            let (_, marked) = page.body.split_once(MARK).expect("one is marked");
+            let (marked, _) = marked.split_once("</button>").expect("a button ends");
+            assert!(marked.contains(words), "{path}: {marked}");
+        }
+    }
 }
 
 #[tokio::test]

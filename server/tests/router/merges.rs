@@ -2,6 +2,7 @@
 //! account; staff who find two of one person.
 
 use crate::api::{read, till};
+use crate::common::html::tags;
 use crate::common::{Customer, Reply, TestApp};
 use axum::http::StatusCode;
 use chrono::Duration;
@@ -313,6 +314,68 @@ async fn pairs_that_look_alike_are_worked_through_and_two_persons_stay_two() {
     let strange = [("newer", nobody.as_str()), ("older", nobody.as_str())];
     let refused = lead.send(PAIRS, "duplicate.dismiss", &strange).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn what_was_found_to_be_two_persons_is_found_again_and_taken_back() {
+    const PAIRS: &str = "/admin/duplicates";
+    const DIFFERENT: &str = "/admin/duplicates/different";
+    let app = TestApp::new().await;
+    let mut all = Vec::new();
+    for _ in 0..7 {
+        all.push(app.customer("Анна").await.id().await.to_string());
+    }
+    let mut agent = app.staff_as("agent", "agent").await;
+    assert_eq!(agent.get(DIFFERENT).await.status, StatusCode::FORBIDDEN);
+
+    let mut lead = app.staff_as("lead", "lead").await;
+    let link = format!("href=\"{DIFFERENT}\"");
+    assert!(lead.get(PAIRS).await.body.contains(&link), "there is a way");
+    lead.get(DIFFERENT).await.assert_says("Таких пар пока нет");
+    for (nth, newer) in all.iter().enumerate() {
+        for older in &all[..nth] {
+            let pair = [("newer", newer.as_str()), ("older", older.as_str())];
+            lead.send(PAIRS, "duplicate.dismiss", &pair)
+                .await
+                .assert_leads_to(&format!("{PAIRS}?done=dismissed&pair={newer}.{older}"));
+        }
+    }
+
+    // A colleague who thinks better of it later finds them page by page, and who said so.
+    let mut other = app.staff_as("second", "lead").await;
+    let page = other.get(DIFFERENT).await;
+    page.assert_says("lead, 21");
+    assert_eq!(page.body.matches("value=\"duplicate.propose\"").count(), 20);
+    let next = tags(&page.body)
+        .into_iter()
+        .find(|tag| tag.get("rel") == Some("next"))
+        .and_then(|tag| tag.get("href").map(str::to_owned))
+        .expect("the way to the next page");
+    let page = other.get(&next).await;
+    assert_eq!(page.body.matches("value=\"duplicate.propose\"").count(), 1, "{next}");
+    let there = format!("/admin/customers/{}/merge/{}", all[0], all[1]);
+    assert!(
+        page.body.contains(&there),
+        "what was said first comes last: {}",
+        page.body
+    );
+    let form = page.form("duplicate.propose");
+    let slower = lead.get(&next).await.form("duplicate.propose");
+    let done = other.submit(&next, &form).await;
+    done.assert_leads_to(&format!("{next}&done=proposed"));
+    let page = other.get(done.location()).await;
+    page.assert_says("снова среди похожих");
+    page.assert_says("Дальше таких пар нет");
+    assert!(other.get(PAIRS).await.body.contains(&there), "proposed again");
+    let log = "SELECT COUNT(*) FROM audit WHERE actor = 'staff' AND action = 'duplicate.propose'";
+    assert_eq!(app.count(log).await, 2, "told in the log of both");
+    let listed = "SELECT COUNT(*) FROM audit WHERE action = 'duplicate.list' AND reason = 'different: 20 shown'";
+    assert_eq!(app.count(listed).await, 1);
+    // Who was slower is told so, though the pair is no longer there to say it.
+    let late = lead.submit(&next, &slower).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text());
+    late.assert_says("Отменять нечего");
+    assert_eq!(app.count(log).await, 2);
 }
 
 #[tokio::test]

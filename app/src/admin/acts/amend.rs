@@ -258,7 +258,7 @@ fn preview(
         .map(|change| {
             view! {
                 <tr>
-                    <td class="grow">{cx.pick(&change.name)}</td>
+                    <td>{cx.pick(&change.name)}</td>
                     <td class="num">{format::signed_points(cx.lang, change.active)}</td>
                     <td class="num">{format::signed_points(cx.lang, change.pending)}</td>
                 </tr>
@@ -288,7 +288,7 @@ fn preview(
         }
     });
     view! {
-        <section class="panel" aria-labelledby="preview">
+        <section class="panel preview" aria-labelledby="preview">
             <h2 id="preview">{t.preview}</h2>
             {what}
             {points}
