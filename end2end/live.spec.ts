@@ -136,10 +136,15 @@ test("the queue says that there are new requests, and stays as it is", async ({ 
   await enter(desk, employ(signIns));
   await desk.goto("/admin/requests");
   await mark(desk);
-  await ask(page, signIns, "Новое и никому не известное");
+  const top = async () => (await desk.locator("[data-list]").boundingBox())?.y;
+  const before = await top();
+  const words = `Новое и никому не известное ${Date.now()}`;
+  await ask(page, signIns, words);
   await expect(desk.getByText(/^Новых обращений: \d+\./)).toBeVisible();
+  // Nor does it move what somebody is about to press.
+  expect(await top()).toBe(before);
   // Whatever else others do meanwhile, it does not come in between.
-  await expect(desk.locator("main tbody")).not.toContainText("Новое и никому не известное");
+  await expect(desk.locator("main tbody")).not.toContainText(words);
   expect(await isMarked(desk)).toBe(true);
   await desk.locator("[data-new]").getByRole("link", { name: "Показать" }).click();
   await expect(desk.getByRole("heading", { level: 1 })).toHaveText("Обращения");

@@ -70,8 +70,10 @@ function count(number) {
   news.add(number);
   if (!place.querySelector("a")) {
     const line = document.createElement("p");
-    line.className = "flash";
+    // Over the page: nothing may move away from under the hand.
+    line.className = "update";
     const link = document.createElement("a");
+    link.className = "btn btn-sm";
     link.href = place.dataset.href;
     link.textContent = place.dataset.show;
     line.append(document.createElement("span"), " ", link);
