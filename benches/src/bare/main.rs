@@ -319,15 +319,17 @@ fn home(site: &Site, headers: &HeaderMap) -> Result<Option<String>> {
             })?
             .collect::<Result<_, _>>()?;
         let day_end = |at| midnight(local(at).date() + TimeDelta::days(1));
+        let first = accounts.iter().filter_map(|(.., first)| *first).min();
         let last = accounts.iter().filter_map(|(.., first)| *first).map(day_end).max();
         let mut expiring: Vec<(Uuid, DateTime<Utc>, i64)> = Vec::new();
-        if let Some(last) = last {
+        if let Some((first, last)) = first.zip(last) {
             expiring = db
                 .prepare_cached(
                     "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = ?1 \
-                     AND state = 'active' AND remaining > 0 AND expires_at < ?2 GROUP BY program_id, expires_at",
+                     AND state = 'active' AND remaining > 0 AND expires_at >= ?2 AND expires_at < ?3 \
+                     GROUP BY program_id, expires_at",
                 )?
-                .query_map(params![id, last.to_rfc3339()], |row| {
+                .query_map(params![id, first.to_rfc3339(), last.to_rfc3339()], |row| {
                     Ok((row.get(0)?, time(row, 1)?, row.get(2)?))
                 })?
                 .collect::<Result<_, _>>()?;

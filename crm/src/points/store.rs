@@ -1449,8 +1449,9 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         JOIN program_versions v ON v.program_id = a.program_id AND v.version = COALESCE((SELECT MAX(w.version) \
         FROM program_versions w WHERE w.program_id = a.program_id AND w.published_at <= $2), 1) \
         WHERE a.customer_id = $1 GROUP BY a.program_id, v.name, p.position ORDER BY p.position, a.program_id";
-    const UNTIL: &str = "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = $1 \
-        AND state = 'active' AND remaining > 0 AND expires_at < $2 GROUP BY program_id, expires_at";
+    // The index tells when lots expire: those that are over, which only become more, are passed by without being read.
+    const NEXT: &str = "SELECT program_id, expires_at, CAST(SUM(remaining) AS BIGINT) FROM lots WHERE customer_id = $1 \
+        AND state = 'active' AND remaining > 0 AND expires_at >= $2 AND expires_at < $3 GROUP BY program_id, expires_at";
     let now = conn.now();
     let shop = conn.shop().clone();
     let rows: Vec<BalanceRow> = on!(conn, |c| sqlx::query_as(ACCOUNTS)
@@ -1460,10 +1461,12 @@ pub async fn balance(conn: &mut Conn, of: Subject) -> Result<Balance, Error> {
         .await)?;
     // Of each program: when the day ends on which anything expires next.
     let day_end = |at: DateTime<Utc>| shop.day(at).succ_opt().map_or(at, |next| shop.midnight(next));
+    let first = rows.iter().filter_map(|row| row.expires_at).min();
     let last = rows.iter().filter_map(|row| row.expires_at).map(day_end).max();
-    let expiring: Vec<(ProgramId, DateTime<Utc>, i64)> = match last {
-        Some(last) => on!(conn, |c| sqlx::query_as(UNTIL)
+    let expiring: Vec<(ProgramId, DateTime<Utc>, i64)> = match first.zip(last) {
+        Some((first, last)) => on!(conn, |c| sqlx::query_as(NEXT)
             .bind(of.id())
+            .bind(first)
             .bind(last)
             .fetch_all(c)
             .await)?,

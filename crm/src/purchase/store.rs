@@ -847,14 +847,14 @@ fn next_month(first: NaiveDate) -> NaiveDate {
     first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
 }
 
-/// A customer's receipts by month, the newest first, `limit` of them from `before` on.
-pub async fn list(
+/// A customer's receipts, the newest first, `limit` of them from `before` on; and where the next page begins, if there is one.
+pub async fn page(
     conn: &mut Conn,
     of: Subject,
     filter: &Filter,
     before: Option<Before>,
     limit: usize,
-) -> Result<Page, Error> {
+) -> Result<(Vec<Purchase>, Option<Before>), Error> {
     let mut query = filtered(conn, ListQuery::new(SELECT), of, filter).await?;
     if let Some((at, id)) = before {
         query = query.filter("(p.at, p.id) < (?, ?)", [Bind::Time(at), Bind::Id(id)]);
@@ -863,22 +863,34 @@ pub async fn list(
     let mut rows: Vec<PurchaseRow> = db::list(conn, query).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else {
+    let next = rows.last().filter(|_| more).map(|oldest| (oldest.at, oldest.id.0));
+    Ok((rows.into_iter().map(Into::into).collect(), next))
+}
+
+/// The same by month, with what was bought in each.
+pub async fn list(
+    conn: &mut Conn,
+    of: Subject,
+    filter: &Filter,
+    before: Option<Before>,
+    limit: usize,
+) -> Result<Page, Error> {
+    let (found, next) = page(conn, of, filter, before, limit).await?;
+    let (Some(newest), Some(oldest)) = (found.first(), found.last()) else {
         return Ok(Page::default());
     };
-    let next = more.then_some((oldest.at, oldest.id.0));
     let first = month_of(conn, oldest.at);
     let end = next_month(month_of(conn, newest.at));
     let totals = totals(conn, of, filter, first, end).await?;
     let mut months: Vec<(Month, Vec<Purchase>)> = Vec::new();
-    for row in rows {
-        let first = month_of(conn, row.at);
+    for purchase in found {
+        let first = month_of(conn, purchase.at);
         if months.last().is_none_or(|(month, _)| month.first != first) {
             let (receipts, total) = totals.get(&first).copied().unwrap_or_default();
             months.push((Month { first, receipts, total }, Vec::new()));
         }
         if let Some((_, purchases)) = months.last_mut() {
-            purchases.push(row.into());
+            purchases.push(purchase);
         }
     }
     Ok(Page { months, next })

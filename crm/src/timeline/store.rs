@@ -1,5 +1,6 @@
-//! The history in the database. Each source is asked by an index of its own for no more than a page of it, so that a long history
-//! costs what a short one does; then the newest of all sources are the page.
+//! The history in the database. Each source is asked by an index of its own for no more than a page of it, and for nothing older than
+//! the page that those before it fill, so that a long history costs what a short one does; then the newest of all sources are the
+//! page.
 
 use super::{Event, Filter, Group, Place};
 use crate::db::{self, Bind, Conn, ListQuery};
@@ -179,7 +180,7 @@ pub async fn page(
     limit: usize,
 ) -> Result<(Vec<Event>, Option<Place>), Error> {
     let shop = conn.shop().clone();
-    let from = filter.from.map(|day| shop.midnight(day));
+    let mut from = filter.from.map(|day| shop.midnight(day));
     let until = filter.to.and_then(|day| day.checked_add_days(Days::new(1)));
     let until = until.map(|day| shop.midnight(day));
     let mut found: Vec<(usize, Event)> = Vec::new();
@@ -187,9 +188,14 @@ pub async fn page(
         if filter.groups.is_empty() || filter.groups.contains(&source.group) {
             let events: Vec<Event> = db::list(conn, query(number, source, of, from, until, after, limit)).await?;
             found.extend(events.into_iter().map(|event| (number, event)));
+            found.sort_by_key(|(number, event)| (Reverse(event.at), *number, Reverse(event.id)));
+            found.truncate(limit + 1);
+            // Once there is more than a page, nothing older comes onto it: the other sources are asked for what is newer.
+            if let Some((_, last)) = found.get(limit) {
+                from = Some(last.at);
+            }
         }
     }
-    found.sort_by_key(|(number, event)| (Reverse(event.at), *number, Reverse(event.id)));
     let more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| more).map(|(source, event)| Place {
@@ -210,9 +216,7 @@ fn query(
     after: Option<Place>,
     limit: usize,
 ) -> ListQuery {
-    let mut query = ListQuery::new(source.select)
-        .filter(source.customer, [Bind::Id(of.id().0)])
-        .filter(source.only, []);
+    let mut query = ListQuery::new(source.select).filter(source.customer, [Bind::Id(of.id().0)]);
     if let Some(from) = from {
         query = query.filter(source.from, [Bind::Time(from)]);
     }
@@ -226,5 +230,6 @@ fn query(
             std::cmp::Ordering::Greater => query.filter(source.not_after, [Bind::Time(place.at)]),
         };
     }
-    query.tail(source.order).limit(limit as i64 + 1)
+    // Last: of two lower bounds SQLite seeks by the first, and messages have one here as well.
+    query.filter(source.only, []).tail(source.order).limit(limit as i64 + 1)
 }

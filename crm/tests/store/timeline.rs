@@ -31,8 +31,8 @@ async fn walk(db: &Db, who: Subject, filter: &Filter) -> Vec<Event> {
     }
 }
 
-/// So many changes and as many purchases, two of each at every moment.
-async fn long(db: &Db, who: Subject, pairs: i64) {
+/// Two purchases in each of so many hours, and two changes in every `every`th of them, all at its beginning.
+async fn long(db: &Db, who: Subject, hours: i64, every: i64) {
     db.write(|tx| {
         scoped(async move {
             let mut changes = Rows::new(
@@ -43,18 +43,20 @@ async fn long(db: &Db, who: Subject, pairs: i64) {
                 "INSERT INTO purchases (id, source, document, kind, customer_id, at, line_count, total)",
                 "",
             );
-            for n in 0..pairs {
+            for n in 0..hours {
                 for twice in 0..2 {
                     let at = start() - TimeDelta::hours(n);
-                    changes.push([
-                        Bind::Id(AuditId::new().0),
-                        Bind::Time(at),
-                        Bind::Word("system"),
-                        Bind::Word("card.bind"),
-                        Bind::Id(who.id().0),
-                        Bind::Word(""),
-                        Bind::Word(""),
-                    ]);
+                    if n % every == 0 {
+                        changes.push([
+                            Bind::Id(AuditId::new().0),
+                            Bind::Time(at),
+                            Bind::Word("system"),
+                            Bind::Word("card.bind"),
+                            Bind::Id(who.id().0),
+                            Bind::Word(""),
+                            Bind::Word(""),
+                        ]);
+                    }
                     receipts.push([
                         Bind::Id(Uuid::now_v7()),
                         Bind::Word("test"),
@@ -79,8 +81,8 @@ async fn long(db: &Db, who: Subject, pairs: i64) {
 crm::both_engines!(a_long_history_is_read_once_from_page_to_page, async |world| {
     let db = ready(world).await;
     let (who, other) = (customer(db).await, customer(db).await);
-    long(db, who, 1250).await;
-    long(db, other, 1).await;
+    long(db, who, 1250, 1).await;
+    long(db, other, 1, 1).await;
     let all = walk(db, who, &Filter::default()).await;
     assert_eq!(all.len(), 5000);
     assert_eq!(
@@ -122,6 +124,23 @@ crm::both_engines!(a_long_history_is_read_once_from_page_to_page, async |world| 
     assert_eq!(found.len(), 24 * 4);
     let shop = db.shop();
     assert!(found.iter().all(|event| Some(shop.day(event.at)) == day));
+});
+
+crm::both_engines!(what_happens_seldom_stands_among_what_happens_often, async |world| {
+    let db = ready(world).await;
+    let who = customer(db).await;
+    // Purchases fill most pages by themselves.
+    long(db, who, 500, 70).await;
+    let mut conn = db.read().await.expect("a connection");
+    let (all, next) = timeline::page(&mut conn, who, &Filter::default(), None, 2000)
+        .await
+        .expect("read");
+    drop(conn);
+    assert_eq!((all.len(), next), (1016, None));
+    let changes = all.iter().filter(|event| event.kind == EventKind::Change);
+    assert_eq!(changes.count(), 16);
+    assert!(all.is_sorted_by_key(|event| std::cmp::Reverse(event.at)));
+    assert_eq!(walk(db, who, &Filter::default()).await, all, "and so from page to page");
 });
 
 fn of(groups: &[Group]) -> Filter {

@@ -257,6 +257,36 @@ async fn a_history_is_narrowed_and_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
+async fn purchases_stand_on_the_card_page_by_page() {
+    let app = TestApp::new().await;
+    let mut anna = app.customer("Анна").await;
+    for n in 10..35 {
+        anna = anna.with_purchase(&format!("A-{n}"), "Чайник", 1_000).await;
+    }
+    let mut agent = app.staff_as("petrov", "agent").await;
+    let at = card(&anna).await;
+    let begin = format!("{at}?before=");
+    let shown = |page: &Reply| -> Vec<i32> {
+        let text = page.text();
+        (10..35).filter(|n| text.contains(&format!("A-{n}"))).collect()
+    };
+    let earlier = |page: &Reply| -> Option<String> {
+        let all = tags(&page.body);
+        let mut links = all.iter().filter_map(|tag| tag.get("href"));
+        links.find(|href| href.starts_with(&begin)).map(str::to_owned)
+    };
+    let first = agent.get(&at).await;
+    assert_eq!(shown(&first).len(), 20);
+    let more = earlier(&first).expect("a way on");
+    let second = agent.get(more.trim_end_matches("#purchases")).await;
+    let mut all = [shown(&first), shown(&second)].concat();
+    all.sort_unstable();
+    assert_eq!(all, (10..35).collect::<Vec<_>>(), "each once");
+    assert_eq!(earlier(&second), None);
+    assert!(leads(&second, &format!("{at}#purchases")), "and back: {}", second.body);
+}
+
+#[tokio::test]
 async fn the_card_says_what_to_do_next_and_whether_one_may_call() {
     let mut town = Town::new().await;
     let at = card(&town.anna).await;

@@ -27,9 +27,10 @@ use crm::id::{CustomerId, InteractionId, TaskId, TransactionId};
 use crm::interaction::store as interactions;
 use crm::note::store as noted;
 use crm::outlook::{Facts, steps, store as outlook};
+use crm::points::Before;
 use crm::points::store::{self as points, adjustments, rewards, transfers};
 use crm::program::store as programs;
-use crm::purchase::{Filter, Kind as PurchaseKind, Page, store as purchases};
+use crm::purchase::{Filter, Kind as PurchaseKind, Purchase, store as purchases};
 use crm::questionnaire::store as questionnaire;
 use crm::request::{Summary, store as requests};
 use crm::rfm::store as rfm;
@@ -84,7 +85,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let more_given = more_given.map(|last| show_place((last.created_at, last.id.0)));
     let programs = programs::list(&mut conn, subject).await?;
     let consents = consents::history(&mut conn, subject).await?;
-    let bought = purchases::list(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
+    let (bought, earlier) = purchases::page(&mut conn, subject, &Filter::default(), before, PURCHASES).await?;
     let asked = requests::list(&mut conn, subject, later_requests, REQUESTS as i64 + 1).await?;
     let open = requests::open_count(&mut conn, subject).await?;
     let topics = requests::topics(&mut conn).await?;
@@ -193,7 +194,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
                 {next::steps(&cx, id, &to_do, may_call)}
                 {todo::section(&cx, &tasks_open, &owners)}
                 {notes::section(&cx, &here, &read, later_notes.is_some())}
-                {receipts(&cx, &here, &bought, before.is_some())}
+                {receipts(&cx, &here, &bought, earlier, before.is_some())}
                 {moves::moved(&cx, &here, &transfers, more_given)}
                 {asked_for(&cx, &here, &asked, later_requests.is_some())}
                 {history(&cx, &words, &history_of, &events, more)}
@@ -222,12 +223,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     Ok(Body::new(name, Frame::Admin, view))
 }
 
-fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
+fn receipts(cx: &Cx, here: &str, bought: &[Purchase], earlier: Option<Before>, is_later: bool) -> Html {
     let t = &cx.t().admin_customer;
-    let rows: Vec<_> = page
-        .months
+    let rows: Vec<_> = bought
         .iter()
-        .flat_map(|(_, purchases)| purchases)
         .map(|purchase| {
             let state = match (purchase.kind, purchase.returned) {
                 (PurchaseKind::Return, _) => Some(view! { <span class="status status-bad">{t.is_return}</span> }),
@@ -273,7 +272,7 @@ fn receipts(cx: &Cx, here: &str, page: &Page, is_later: bool) -> Html {
         .into_html(),
     };
     let first = is_later.then(|| (format!("{here}#purchases"), t.latest));
-    let next = page.next.map(show_place);
+    let next = earlier.map(show_place);
     let next = next.map(|next| (format!("{here}?before={next}#purchases"), t.earlier));
     view! {
         <section class="section" aria-labelledby="purchases">

@@ -743,11 +743,19 @@ pub async fn standings(conn: &mut Conn, of: Subject) -> Result<Vec<(ProgramId, T
     let now = conn.now();
     let (customer, today) = (of.id(), conn.shop().day(now));
     let members = members(conn, &[customer]).await?;
+    let joined = timeline.with_tiers(now).filter_map(|(program, _, tiers)| {
+        let joined = members.get(&(customer, program))?;
+        Some((program, tiers?, *joined))
+    });
+    let joined: Vec<_> = joined.collect();
+    // It takes the whole history, which is not read for nothing.
+    if joined.is_empty() {
+        return Ok(Vec::new());
+    }
     let bought = bought(conn, &[customer]).await?.remove(&customer).unwrap_or_default();
-    let found = timeline.with_tiers(now).filter_map(|(program, _, tiers)| {
-        let (tiers, joined) = (tiers?, members.get(&(customer, program))?);
-        let standing = tiers.standing(&since_joining(&bought, *joined), today);
-        Some((program, tiers.clone(), standing))
+    let found = joined.into_iter().map(|(program, tiers, joined)| {
+        let standing = tiers.standing(&since_joining(&bought, joined), today);
+        (program, tiers.clone(), standing)
     });
     Ok(found.collect())
 }
