@@ -131,6 +131,9 @@ test("an hour of an agent, by the keyboard alone", async ({ page, another, shop,
       await keys.press("Space");
       await keys.press("Enter");
       await expect(flash(page)).toContainText("Обращения объединены");
+      // A list within a pane that scrolls is as high as what it says.
+      const joined = page.locator(".pane > ul.panel-flush").filter({ hasText: `№ ${other}` });
+      expect((await joined.boundingBox())?.height).toBeGreaterThan(30);
     }
     if (/спасибо|thank/.test(said)) {
       await keys.press("m");

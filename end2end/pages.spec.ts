@@ -32,6 +32,12 @@ async function faults(page: Page): Promise<string[]> {
       const places = (nodes: axe.NodeResult[]) => nodes.slice(0, 3).map((node) => node.html.slice(0, 200)).join(" | ");
       found.push(...violations.map((v) => `in ${theme}: ${v.id}: ${v.help}: ${places(v.nodes)}`));
     }
+    // What is there and was left no room to be read in.
+    for (const element of document.querySelectorAll("body *")) {
+      const { clientHeight: height, clientWidth: width, scrollHeight } = element;
+      const isCut = height < 8 && width > 8 && scrollHeight > height + 8 && getComputedStyle(element).overflowY === "hidden";
+      if (isCut && element.checkVisibility()) found.push(`cut off: ${element.outerHTML.slice(0, 200)}`);
+    }
     return found;
   });
 }
@@ -212,12 +218,13 @@ test("English is no wider, has no Russian word, and an empty cabinet is in order
 });
 
 test("a cabinet with years in it is in English throughout, and no wider", async ({ page, another, signIns, viewport }, info) => {
+  test.skip(info.project.name !== "phone", "one person of the small demonstration reads English, and signs in once");
   test.slow();
-  // Somebody of the demonstration who reads English, and whose records are in English; each project has another one.
+  // Somebody of the demonstration who reads English, and whose records are in English.
   const [{ phone }] = rows<{ phone: string }>(signIns,
     `SELECT k.value AS phone FROM contacts k JOIN customers c ON c.id = k.customer_id
      WHERE c.language = 'en' AND c.source <> 'web' AND k.kind = 'phone' AND k.is_primary
-     ORDER BY (SELECT count(*) FROM purchases p WHERE p.customer_id = c.id) DESC, k.value LIMIT 1 OFFSET ${info.project.name === "phone" ? 0 : 1}`);
+     ORDER BY (SELECT count(*) FROM purchases p WHERE p.customer_id = c.id) DESC, k.value LIMIT 1`);
   await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone });
   const signedIn = await send(page.request, signIns.url, "/sign-in/code", "sign_in.verify", { code: await code(page, phone) });
   expect(signedIn.headers().location).toBe("/");
@@ -260,11 +267,10 @@ test("the page of what is held is in order with an archive on it, and hands it o
   await send(page.request, signIns.url, "/profile/data", "export.ask");
   await examine(page, "/profile/data?done=asked", viewport!.width);
   const link = page.getByRole("link", { name: "Скачать архив" });
-  const offered = async () => {
-    await page.goto("/profile/data");
-    return link.count();
-  };
-  await expect.poll(offered, { timeout: 60_000, intervals: [2_000] }).toBe(1);
+  // Looked at as it is for people again, the page asks by itself how far it is.
+  await page.unroute("**/progress.js");
+  await page.goto("/profile/data");
+  await expect(link).toBeVisible({ timeout: 60_000 });
   await examine(page, "/profile/data", viewport!.width);
   const [archive] = await Promise.all([page.waitForEvent("download"), link.click()]);
   expect(archive.suggestedFilename()).toMatch(/^my-data-\d{4}-\d\d-\d\d\.zip$/);

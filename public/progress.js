@@ -1,5 +1,6 @@
 // Brings how far a piece of work is while its page is looked at. It asks for the page itself, as the link beside it does, so without
-// this there is the link (app/src/admin/imports.rs, extracts.rs, app/src/cabinet/data.rs).
+// this there is the link (app/src/admin/imports.rs, extracts.rs, rules/simulation.rs,
+// app/src/cabinet/data.rs).
 const PAUSE = 2000;
 
 async function look() {
@@ -15,7 +16,8 @@ async function look() {
   else if (!document.activeElement?.closest("form")) {
     const here = new URL(location.href);
     here.searchParams.delete("done");
-    location.replace(here);
+    history.replaceState(null, "", here);
+    location.reload();
   }
 }
 

@@ -304,7 +304,6 @@ pub const ROUTES: &[Route] = &[
             admin::levels::PreviewLevels,
         ]
     ),
-    page!("/admin/levels/report", Staff, admin::levels::report),
     page!(
         "/admin/customers",
         Staff,
@@ -495,6 +494,7 @@ pub const ROUTES: &[Route] = &[
             admin::rules::SetJson,
             admin::rules::PublishRule,
             admin::rules::WithdrawRule,
+            admin::rules::CallOffRule,
             admin::rules::SimulateRule,
             admin::rules::CancelSimulation,
         ]
@@ -532,6 +532,7 @@ pub const ROUTES: &[Route] = &[
             admin::tiers::TakeTier,
             admin::tiers::PublishTiers,
             admin::tiers::WithdrawTiers,
+            admin::tiers::CallOffTiers,
         ]
     ),
     page!(

@@ -248,10 +248,11 @@ fn compared_today(file: &Path) -> Result<()> {
 }
 
 /// Lets the server do what a new database has it do at first: count each day for reports, and write down the words of requests and
-/// articles. For a minute or so that takes as much of the machine as there is.
+/// articles. For a minute or so that takes as much of the machine as there is. The day of today is counted once an hour, so it waits.
 async fn settled(args: &Args, file: &Path) -> Result<()> {
     const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM settings WHERE key = 'reports.zone') \
-        AND NOT EXISTS (SELECT 1 FROM report_marks) AND EXISTS (SELECT 1 FROM report_figures WHERE figure = 'people') \
+        AND NOT EXISTS (SELECT 1 FROM report_marks WHERE day < date('now')) \
+        AND EXISTS (SELECT 1 FROM report_figures WHERE figure = 'people') \
         AND NOT EXISTS (SELECT 1 FROM unindexed_requests) \
         AND NOT EXISTS (SELECT 1 FROM articles WHERE COALESCE(indexed, '') <> search)";
     let (_process, ..) = serve(args, &sqlite(file))?;

@@ -180,7 +180,7 @@ impl Script {
         let answer = format!(
             "{{\"status\":201,\"body\":{{\"channel\":null,\"code\":null,\"coupons\":[],\"customer\":\"{id}\",\"document\":\"{SOURCE}-12345\",\
              \"earned\":[{{\"name\":{name},\"points\":{},\"program\":\"club\"}}],\"known\":false,\"paid\":[],\
-             \"payments\":[],\"presented\":[],\"purchase\":\"{id}\",\"unpaid\":0,\"voided_at\":null}}}}",
+             \"payments\":[],\"presented\":[],\"purchase\":\"{id}\",\"unpaid\":0,\"voided_at\":null,\"waiting\":0}}}}",
             points.iter().sum::<i64>()
         );
         let mut values = vec![

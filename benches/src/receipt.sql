@@ -90,7 +90,9 @@ WHERE customer_id IN (:customer_id);
 SELECT p.id, p.document, p.customer_id, p.at, p.voided_at, p.receipt_code, p.channel, p.payments,
 CAST(COALESCE((SELECT SUM(r.unpaid) FROM reservations r WHERE r.customer_id = p.customer_id
 AND r.purchase_id = p.id), 0) AS BIGINT) AS unpaid,
-EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given FROM purchases p WHERE p.id = :id_1;
+EXISTS (SELECT 1 FROM grants g WHERE g.purchase_id = p.id) AS is_given,
+CASE WHEN p.kind = 'return' THEN (SELECT COUNT(*) FROM purchase_lines l JOIN waiting_returns w ON w.line_id = l.id
+WHERE l.purchase_id = p.id) ELSE 0 END AS waiting FROM purchases p WHERE p.id = :id_1;
 
 SELECT s.is_paid, g.code, v.name, CAST(SUM(s.points) AS BIGINT) FROM
 (SELECT FALSE AS is_paid, a.program_id, a.points - a.taken_back AS points FROM purchase_lines l

@@ -4,16 +4,16 @@ use super::passed;
 use crate::cx::Cx;
 use crate::ui::html::{Html, IntoHtml};
 use chrono::{DateTime, Utc};
-use crm::request::level::Kind;
+use crm::request::Promise;
 use crm::request::level::store::Due;
 use leptos::prelude::*;
 
 /// What is to be done: `ответить`.
-fn what(cx: &Cx, kind: Kind) -> &'static str {
+fn what(cx: &Cx, kind: Promise) -> &'static str {
     let t = &cx.t().admin_levels;
     match kind {
-        Kind::FirstAnswer | Kind::NextAnswer => t.to_answer,
-        Kind::Solution => t.to_solve,
+        Promise::FirstAnswer | Promise::NextAnswer => t.to_answer,
+        Promise::Solution => t.to_solve,
     }
 }
 

@@ -1,29 +1,29 @@
-//! Service levels as leads write them: when there is work, how soon requests are answered and solved, and how often that was kept.
+//! Service levels as leads write them: when there is work, how soon requests are answered and solved.
 
 use super::changes;
 use super::rules::fields::line;
 use super::versions::{self, seen};
-use crate::cabinet::{back, flash, gone, unsaid};
+use crate::cabinet::{flash, gone, unsaid};
 use crate::cx::Cx;
 use crate::format;
 use crate::route::{Body, Form, Frame, Next};
 use crate::ui::html::{Html, IntoHtml};
-use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs, table_or};
+use crate::ui::{ChoiceOption, DataTable, Field, FormBox, Head, Select, TextArea, pairs};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
 use crm::flaw::Flaw;
 use crm::id::{CalendarId, PolicyId};
+use crm::request::Promise;
 use crm::request::desk::Priority;
-use crm::request::level::managing::{
-    self as levels, DAY_FIELDS, Entry, Kept, NewCalendar, NewPolicy, REPORT_DAYS, Setup,
-};
-use crm::request::level::{Kind, Policy, show_days, show_hours};
+use crm::request::level::managing::{self as levels, DAY_FIELDS, Entry, NewCalendar, NewPolicy, Setup};
+use crm::request::level::{Policy, show_days, show_hours};
 use crm::staff::Right;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Deserialize;
 
 const HERE: &str = "/admin/levels";
-const REPORT: &str = "/admin/levels/report";
+/// Where the report of requests tells how often it was kept.
+const REPORT: &str = "/admin/reports/requests";
 /// How browsers write a day and a time.
 const AT: &str = "%Y-%m-%dT%H:%M";
 
@@ -215,12 +215,12 @@ impl Form for PreviewLevels {
 }
 
 /// What is owed, as lists call it.
-fn kind(cx: &Cx, kind: Kind) -> &'static str {
+fn kind(cx: &Cx, kind: Promise) -> &'static str {
     let t = &cx.t().admin_levels;
     match kind {
-        Kind::FirstAnswer => t.first_answer,
-        Kind::NextAnswer => t.next_answer,
-        Kind::Solution => t.solution,
+        Promise::FirstAnswer => t.first_answer,
+        Promise::NextAnswer => t.next_answer,
+        Promise::Solution => t.solution,
     }
 }
 
@@ -281,6 +281,8 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         true => view! { <p class="muted">{t.calendar_first}</p> }.into_html(),
         false => add_policy(&cx, &setup),
     };
+    let report = cx.staff()?.may(Right::Reports).is_ok();
+    let report = report.then(|| view! { <a class="btn btn-sm" href=REPORT>{t.report}</a> });
     let (inside, is_adding, zone) = (cx.clone(), cx.was_sent(AddCalendar::NAME), cx.shop().time_zone.clone());
     let labels = calendar_labels(&cx);
     let view = view! {
@@ -291,7 +293,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         {used.flatten()}
         <p class="lead">{t.lead}</p>
         <nav class="actions" aria-label=t.title>
-            <a class="btn btn-sm" href=REPORT>{t.report}</a>
+            {report}
             <a class="btn btn-sm" href="/admin/requests?status=overdue">{t.late_title}</a>
         </nav>
         <section class="section" aria-labelledby="policies">
@@ -333,7 +335,7 @@ fn preview(cx: &Cx, setup: &Setup) -> Option<Html> {
             let due = entry
                 .map(|entry| entry.preview(policy, cx.shop(), at))
                 .unwrap_or_default();
-            let cells: Vec<_> = Kind::ALL
+            let cells: Vec<_> = Promise::ALL
                 .into_iter()
                 .map(|kind| {
                     let due = due.iter().find(|(known, _)| *known == kind).map(|(_, at)| *at);
@@ -345,7 +347,7 @@ fn preview(cx: &Cx, setup: &Setup) -> Option<Html> {
         })
         .collect();
     let mut heads = vec![Head::Words(t.about)];
-    heads.extend(Kind::ALL.map(|one| Head::Number(kind(cx, one))));
+    heads.extend(Promise::ALL.map(|one| Head::Number(kind(cx, one))));
     let value = local.format(AT).to_string();
     let labels = pairs([("at", t.written_at)]);
     let view = view! {
@@ -586,7 +588,7 @@ fn policy_fields(cx: &Cx, held: Option<&Policy>, choices: Choices) -> Html {
     let t = &cx.t().admin_levels;
     let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
     let minutes = |kind| number(held.and_then(|held| held.minutes(kind)));
-    let [first, next, solution] = Kind::ALL.map(minutes);
+    let [first, next, solution] = Promise::ALL.map(minutes);
     let warn = number(Some(held.map_or(80, |held| held.warn_percent)));
     let lead = number(held.map_or(Some(100), |held| held.lead_percent));
     let queue = number(held.and_then(|held| held.queue_percent));
@@ -613,44 +615,4 @@ fn policy_fields(cx: &Cx, held: Option<&Policy>, choices: Choices) -> Html {
         <Field name="queue" label=t.queue_after value=queue inputmode="numeric" optional=true/>
     }
     .into_html()
-}
-
-/// How often promises were kept, topic by topic.
-pub async fn report(cx: Cx) -> Result<Body, AppError> {
-    let t = &cx.t().admin_levels;
-    let all = levels::report(&cx.db, cx.staff()?).await?;
-    let row = |line: &Kept| {
-        let ended = line.kept + line.missed;
-        let share = match ended {
-            0 => "—".to_owned(),
-            _ => t.share(line.kept * 100 / ended),
-        };
-        view! {
-            <tr>
-                <td class="grow">{cx.pick(&line.topic)}</td>
-                <td>{kind(&cx, line.kind)}</td>
-                <td class="num">{format::integer(line.kept)}</td>
-                <td class="num">{format::integer(line.missed)}</td>
-                <td class="num">{share}</td>
-                <td class="num">{format::integer(line.dropped)}</td>
-            </tr>
-        }
-    };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    let heads = vec![
-        Head::Words(t.topic),
-        Head::Words(t.what_head),
-        Head::Number(t.kept),
-        Head::Number(t.missed),
-        Head::Number(t.kept_share),
-        Head::Number(t.dropped),
-    ];
-    let list = table_or(t.report_none, t.report, heads, rows);
-    let view = view! {
-        {back(HERE, t.title)}
-        <h1>{t.report}</h1>
-        <p class="lead">{t.report_lead(REPORT_DAYS)}</p>
-        {list}
-    };
-    Ok(Body::new(t.report, Frame::Admin, view))
 }

@@ -27,10 +27,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
     let me = cx.subject()?;
     let mut conn = cx.db.read().await?;
     let short = points::short(&mut conn, me, LAST).await?;
-    let last = purchases::list(&mut conn, me, &Filter::default(), None, 1).await?;
+    let (last, _) = purchases::page(&mut conn, me, &Filter::default(), None, 1).await?;
     let awaited = awaited::of(&mut conn, me).await?;
     drop(conn);
-    let has_purchases = !last.months.is_empty();
+    let has_purchases = !last.is_empty();
     let rows: Vec<_> = short.iter().map(|one| row(&cx, one)).collect();
     let list = match (rows.is_empty(), has_purchases) {
         (false, _) => view! { <div class="panel panel-flush"><ul class="rows">{rows}</ul></div> }.into_html(),

@@ -7,6 +7,7 @@
 use crate::flaw::Flaw;
 use crate::id::{ProgramId, StoreId, TierId};
 use crate::lang::Localized;
+use crate::request::Promise;
 use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 use std::str::FromStr;
 
@@ -349,27 +350,6 @@ pub enum Unit {
     Hundredths,
     /// Per cent.
     Percent,
-}
-
-/// What service levels promise of a request, by the names of `request::level::Kind`, which only the database knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "store",
-    derive(sqlx::Type),
-    sqlx(type_name = "TEXT", rename_all = "snake_case")
-)]
-pub enum Promise {
-    /// The first answer.
-    FirstAnswer,
-    /// An answer to what the customer wrote after one.
-    NextAnswer,
-    /// The end of the request.
-    Solution,
-}
-
-impl Promise {
-    /// Each of them, in the order in which they are owed.
-    pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
 }
 
 /// What is counted.

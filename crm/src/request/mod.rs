@@ -40,6 +40,27 @@ pub fn text(raw: &str) -> Result<String, Flaw> {
     flaw::text(raw, TEXT_MAX)
 }
 
+/// What service levels promise of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "store",
+    derive(sqlx::Type),
+    sqlx(type_name = "TEXT", rename_all = "snake_case")
+)]
+pub enum Promise {
+    /// The first answer.
+    FirstAnswer,
+    /// An answer to what the customer wrote after one.
+    NextAnswer,
+    /// The end of the request.
+    Solution,
+}
+
+impl Promise {
+    /// Each of them, in the order in which they are owed.
+    pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
+}
+
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(

@@ -57,7 +57,7 @@ impl Condition {
 
     /// The series of coupons that it asks for, itself and in what lies within it, each with its JSON pointer, which begins with
     /// this one; of those that are not to be there nothing.
-    fn series(&self, pointer: &str) -> Vec<(String, &str)> {
+    pub(crate) fn series(&self, pointer: &str) -> Vec<(String, &str)> {
         let own: &[String] = match self {
             Self::Coupon(series) => series,
             Self::Not(_) => return Vec::new(),

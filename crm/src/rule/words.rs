@@ -238,10 +238,12 @@ impl Names {
                 let tier = all.find(|tier| tier.program == *program && tier.id == *id)?;
                 Some(tier.name.clone())
             }),
-            Condition::Brand(words)
-            | Condition::Region(words)
-            | Condition::Segment(words)
-            | Condition::Coupon(words) => named(words, |word| Some(Localized::new(word, word))),
+            Condition::Coupon(codes) => named(codes, |code| {
+                known(&self.series, code).or_else(|| Some(Localized::new(code, code)))
+            }),
+            Condition::Brand(words) | Condition::Region(words) | Condition::Segment(words) => {
+                named(words, |word| Some(Localized::new(word, word)))
+            }
             Condition::Payment(ways) => named(ways, |way| Some(payment(*way))),
             Condition::Channel(ways) => named(ways, |way| Some(channel(*way))),
             _ => None,
@@ -566,7 +568,7 @@ mod tests {
             }],
             promotions: vec![(PromotionId(one), name("Неделя чая", "Tea week"))],
             regions: Vec::new(),
-            series: Vec::new(),
+            series: vec![("tea".to_owned(), name("Скидка на чай", "Tea discount"))],
             segments: Vec::new(),
         }
     }
@@ -591,6 +593,11 @@ mod tests {
                 format!(r#"{{"store": [{one}]}}"#),
                 "Действует в других магазинах: Тверь, На Советской",
                 "Holds in other shops: Tver, On Sovetskaya",
+            ),
+            (
+                r#"{"coupon": ["tea", "unmade"]}"#.to_owned(),
+                "Купон не предъявлен: Скидка на чай, unmade",
+                "No coupon was presented: Tea discount, unmade",
             ),
             (
                 r#"{"region": ["tver"]}"#.to_owned(),

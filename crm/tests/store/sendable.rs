@@ -73,7 +73,6 @@ fn a_server_can_await_these(
         levels::run_due(&db, &system, || true).await?;
         let (calendar, policy) = (NewCalendar::default(), NewPolicy::default());
         managing::list(&db, &agent).await?;
-        managing::report(&db, &agent).await?;
         managing::add_calendar(&db, &agent, &calendar).await?;
         managing::change_calendar(&db, &agent, CalendarId::new(), db.now(), &calendar).await?;
         managing::add_policy(&db, &agent, &policy).await?;

@@ -104,6 +104,7 @@ fn told(words: &Words<'_>, one: &Simulation) -> Html {
     let (id, done, total) = (one.id.to_string(), one.done, one.total.max(1));
     let inside = match (one.state, &one.result) {
         (State::Waiting | State::Running, _) => view! {
+            <script type="module" src="/progress.js"></script>
             <p role="status">{t.is_running(format::integer(done), format::integer(one.total))}</p>
             <progress class="progress" max=total.to_string() value=done.to_string() aria-label=t.simulation></progress>
             <div class="actions">
@@ -120,8 +121,9 @@ fn told(words: &Words<'_>, one: &Simulation) -> Html {
         (State::Done | State::Failed, _) => view! { <p class="notice notice-warn">{t.has_failed}</p> }.into_html(),
     };
     let by = one.asked_by.clone();
+    let progress = matches!(one.state, State::Waiting | State::Running).then_some("");
     view! {
-        <div class="panel">
+        <div class="panel" data-progress=progress>
             <p class="muted">
                 {t.version(one.rule.version)} ", " {t.months(i64::from(one.months))} ", "
                 <Moment at=one.until shown=cx.moment(one.until)/> ", " <bdi>{by}</bdi>

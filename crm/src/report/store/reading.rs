@@ -7,8 +7,9 @@ use crate::id::{ProgramId, StaffId, StoreId, TierId, TopicId};
 use crate::lang::Localized;
 use crate::on;
 use crate::report::{
-    Ask, By, Figure, Kind, Name, Promise, Report, Row, Slice, Table, Total, average, median, month_of, next_month,
+    Ask, By, Figure, Kind, Name, Report, Row, Slice, Table, Total, average, median, month_of, next_month,
 };
+use crate::request::Promise;
 use crate::rule::tier::Tiers;
 use crate::staff::Right;
 use crate::task;

@@ -1,13 +1,12 @@
-//! Calendars and policies as staff write them, and how often what they promise was kept.
+//! Calendars and policies as staff write them.
 
 use super::store::{policies, reckon_all};
-use super::{Calendar, Days, Kind, Plan, Policy, Week, days, hours};
+use super::{Calendar, Days, Plan, Policy, Promise, Week, days, hours};
 use crate::audit::difference;
 use crate::db::{self, Db, Tx, scoped};
 use crate::error::Error;
 use crate::flaw::{self, Check, Flaw};
 use crate::id::{CalendarId, PolicyId, TopicId};
-use crate::lang::Localized;
 use crate::on;
 use crate::request::Topic;
 use crate::request::desk::Priority;
@@ -26,8 +25,6 @@ const NAME_MAX: usize = 60;
 const MINUTES_MAX: i64 = 60_000;
 /// The most percent of them after which something happens.
 const PERCENT_MAX: i64 = 1_000;
-/// For how many days back it is told how often promises were kept.
-pub const REPORT_DAYS: i64 = 30;
 
 /// What forms call the hours of each day, from Monday.
 pub const DAY_FIELDS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -58,11 +55,11 @@ pub struct Entry {
 
 impl Entry {
     /// By when what a policy promises is due, of a request that is written at a moment.
-    pub fn preview(&self, policy: &Policy, shop: &Shop, at: DateTime<Utc>) -> Vec<(Kind, DateTime<Utc>)> {
+    pub fn preview(&self, policy: &Policy, shop: &Shop, at: DateTime<Utc>) -> Vec<(Promise, DateTime<Utc>)> {
         let zone = shop.zone_of(Some(&self.time_zone));
         let calendar = Calendar::new(zone, self.week.clone(), self.days.clone());
         let due = |kind| Some((kind, Plan::of(policy, kind, &calendar, at, TimeDelta::zero())?.due_at));
-        Kind::ALL.into_iter().filter_map(due).collect()
+        Promise::ALL.into_iter().filter_map(due).collect()
     }
 }
 
@@ -487,43 +484,6 @@ pub async fn remove_policy(db: &Db, by: &Staff, id: PolicyId) -> Result<(), Erro
             }
             reckon_all(tx).await?;
             Ok(by.record(tx, "level.policy_remove", None, Some(id.0), "").await?)
-        })
-    })
-    .await
-}
-
-/// How often something was done in time, about one topic.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Kept {
-    /// What it is about.
-    #[sqlx(json)]
-    pub topic: Localized,
-    /// What was promised.
-    pub kind: Kind,
-    /// In time.
-    pub kept: i64,
-    /// Late, or not yet though it should have been.
-    pub missed: i64,
-    /// Nobody waited for it any more.
-    pub dropped: i64,
-}
-
-/// How often promises of the last [`REPORT_DAYS`] were kept, topic by topic. What runs on and is not late is not counted.
-pub async fn report(db: &Db, by: &Staff) -> Result<Vec<Kept>, Error> {
-    const SQL: &str = "SELECT t.name AS topic, c.kind, \
-                       COUNT(*) FILTER (WHERE c.breached_at IS NULL AND c.met_at IS NOT NULL) AS kept, \
-                       COUNT(*) FILTER (WHERE c.breached_at IS NOT NULL) AS missed, \
-                       COUNT(*) FILTER (WHERE c.breached_at IS NULL AND c.dropped_at IS NOT NULL) AS dropped \
-                       FROM request_clocks c JOIN requests r ON r.id = c.request_id JOIN topics t ON t.id = r.topic_id \
-                       WHERE c.started_at >= $1 \
-                       AND (c.met_at IS NOT NULL OR c.dropped_at IS NOT NULL OR c.breached_at IS NOT NULL) \
-                       GROUP BY t.id, c.kind ORDER BY t.position, t.id, c.kind";
-    by.may(Right::Levels)?;
-    db.write(|tx| {
-        scoped(async move {
-            by.record(tx, "level.report", None, None, "").await?;
-            let since = tx.now() - TimeDelta::days(REPORT_DAYS);
-            Ok(on!(tx, |c| sqlx::query_as(SQL).bind(since).fetch_all(c).await)?)
         })
     })
     .await

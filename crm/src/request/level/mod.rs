@@ -12,27 +12,11 @@ pub mod store;
 
 pub use calendar::{Calendar, DAYS_MAX, Days, Span, Week, days, hours, show_days, show_hours};
 
+use super::Promise;
 use super::desk::Priority;
 use crate::id::{CalendarId, PolicyId, TopicId};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-
-/// What a customer is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
-#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
-pub enum Kind {
-    /// The first answer to a request.
-    FirstAnswer,
-    /// An answer to what the customer wrote after one.
-    NextAnswer,
-    /// The end of the request.
-    Solution,
-}
-
-impl Kind {
-    /// All of them, in the order in which they are owed.
-    pub const ALL: [Self; 3] = [Self::FirstAnswer, Self::NextAnswer, Self::Solution];
-}
 
 /// What staff are told of a request, in their inbox: what is owed, and that it is theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -97,11 +81,11 @@ pub struct Policy {
 
 impl Policy {
     /// In how many minutes of working time something is promised.
-    pub fn minutes(&self, kind: Kind) -> Option<i64> {
+    pub fn minutes(&self, kind: Promise) -> Option<i64> {
         match kind {
-            Kind::FirstAnswer => self.first_answer,
-            Kind::NextAnswer => self.next_answer,
-            Kind::Solution => self.solution,
+            Promise::FirstAnswer => self.first_answer,
+            Promise::NextAnswer => self.next_answer,
+            Promise::Solution => self.solution,
         }
     }
 }
@@ -145,7 +129,7 @@ impl Plan {
     /// calendar has too little working time for it.
     pub fn of(
         policy: &Policy,
-        kind: Kind,
+        kind: Promise,
         calendar: &Calendar,
         from: DateTime<Utc>,
         paused: TimeDelta,
@@ -225,15 +209,15 @@ mod tests {
                 TimeDelta::minutes(paused),
             )
         };
-        let first = plan(Kind::FirstAnswer, 0).expect("promised");
+        let first = plan(Promise::FirstAnswer, 0).expect("promised");
         assert_eq!(
             (first.warn_at, first.due_at, first.lead_at, first.queue_at),
             (at(10, 48), at(11, 0), Some(at(11, 30)), None)
         );
-        let later = plan(Kind::FirstAnswer, 30).expect("promised");
+        let later = plan(Promise::FirstAnswer, 30).expect("promised");
         assert_eq!((later.warn_at, later.due_at), (at(11, 18), at(11, 30)));
         // Ten hours of days that have nine.
-        assert_eq!(plan(Kind::Solution, 0).expect("promised").due_at, at(24 + 11, 0));
-        assert_eq!(plan(Kind::NextAnswer, 0), None);
+        assert_eq!(plan(Promise::Solution, 0).expect("promised").due_at, at(24 + 11, 0));
+        assert_eq!(plan(Promise::NextAnswer, 0), None);
     }
 }

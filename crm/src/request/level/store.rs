@@ -1,7 +1,7 @@
 //! The clocks of requests in the database: how they follow what happens, what comes of time alone, and what staff read of them.
 
 use super::super::{Status, live};
-use super::{Calendar, Days, Kind, Plan, Policy, Told, Week, choose};
+use super::{Calendar, Days, Plan, Policy, Promise, Told, Week, choose};
 use crate::audit::{self, Actor};
 use crate::db::{self, Bind, Conn, Db, ListQuery, Tx, scoped};
 use crate::error::Error;
@@ -68,37 +68,37 @@ impl State {
     }
 
     /// How a clock of this kind ends here, if it does.
-    fn end(&self, kind: Kind, is_answered: bool) -> Option<End> {
+    fn end(&self, kind: Promise, is_answered: bool) -> Option<End> {
         let is_closed = self.status == Status::Closed;
         match kind {
             // It is waited for in the other one.
             _ if self.is_merged => Some(End::Dropped),
-            Kind::Solution => is_closed.then_some(End::Met),
-            Kind::FirstAnswer if is_answered || self.answered_at.is_some() => Some(End::Met),
-            Kind::NextAnswer if is_answered => Some(End::Met),
-            Kind::FirstAnswer | Kind::NextAnswer => is_closed.then_some(End::Dropped),
+            Promise::Solution => is_closed.then_some(End::Met),
+            Promise::FirstAnswer if is_answered || self.answered_at.is_some() => Some(End::Met),
+            Promise::NextAnswer if is_answered => Some(End::Met),
+            Promise::FirstAnswer | Promise::NextAnswer => is_closed.then_some(End::Dropped),
         }
     }
 
     /// Whether a clock of this kind stands still here: the customer is waited for. Whoever has not been answered once was asked
     /// nothing, whatever the status says, so the first answer does not wait for them.
-    fn stands(&self, kind: Kind) -> bool {
-        self.status == Status::Waiting && kind != Kind::FirstAnswer
+    fn stands(&self, kind: Promise) -> bool {
+        self.status == Status::Waiting && kind != Promise::FirstAnswer
     }
 
     /// What is owed that no clock runs for yet, and since when.
-    fn missing(&self, running: &[Clock]) -> Vec<(Kind, DateTime<Utc>)> {
-        let runs = |is: fn(Kind) -> bool| running.iter().any(|clock| is(clock.kind));
+    fn missing(&self, running: &[Clock]) -> Vec<(Promise, DateTime<Utc>)> {
+        let runs = |is: fn(Promise) -> bool| running.iter().any(|clock| is(clock.kind));
         let mut missing = Vec::new();
-        if let Some(asked_at) = self.waiting_since.filter(|_| !runs(|kind| kind != Kind::Solution)) {
+        if let Some(asked_at) = self.waiting_since.filter(|_| !runs(|kind| kind != Promise::Solution)) {
             missing.push(match self.answered_at {
                 // Where it was waited for in one that went into it, longer than since it was written.
-                None => (Kind::FirstAnswer, self.since.min(asked_at)),
-                Some(_) => (Kind::NextAnswer, asked_at),
+                None => (Promise::FirstAnswer, self.since.min(asked_at)),
+                Some(_) => (Promise::NextAnswer, asked_at),
             });
         }
-        if self.status != Status::Closed && !runs(|kind| kind == Kind::Solution) {
-            missing.push((Kind::Solution, self.since));
+        if self.status != Status::Closed && !runs(|kind| kind == Promise::Solution) {
+            missing.push((Promise::Solution, self.since));
         }
         missing
     }
@@ -108,7 +108,7 @@ impl State {
 #[derive(Clone, Copy, sqlx::FromRow)]
 struct Clock {
     id: ClockId,
-    kind: Kind,
+    kind: Promise,
     started_at: DateTime<Utc>,
     /// Since when it stands still.
     paused_at: Option<DateTime<Utc>>,
@@ -126,7 +126,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(kind: Kind, started_at: DateTime<Utc>) -> Self {
+    fn new(kind: Promise, started_at: DateTime<Utc>) -> Self {
         Self {
             id: ClockId::new(),
             kind,
@@ -321,7 +321,7 @@ pub(crate) async fn wait_as_long(tx: &mut Tx, request: RequestId, going: Request
 /// Ends what is owed of answers where the question itself went elsewhere.
 pub(crate) async fn owe_no_answer(tx: &mut Tx, request: RequestId, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
     for clock in Clock::running(tx, request).await? {
-        if clock.kind != Kind::Solution {
+        if clock.kind != Promise::Solution {
             clock.end(tx, at, End::Dropped).await?;
         }
     }
@@ -554,7 +554,7 @@ pub struct Due {
     /// Of which request.
     pub request_id: RequestId,
     /// What.
-    pub kind: Kind,
+    pub kind: Promise,
     /// Until when; none while the customer is waited for and it was not late before.
     pub due_at: Option<DateTime<Utc>>,
     /// The customer is waited for.

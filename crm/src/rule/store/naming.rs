@@ -188,7 +188,6 @@ async fn tiers(conn: &mut Conn) -> Result<Vec<NamedTier>, sqlx::Error> {
 
 /// The names of what these rules give, and of nothing else: each customer's first page tells it.
 pub async fn names_given(conn: &mut Conn, rules: &[Rule]) -> Result<Names, Error> {
-    const SERIES: &str = "SELECT code, name FROM coupon_series";
     let (mut wanted, mut programs, mut series) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for effect in rules.iter().flat_map(|rule| &rule.effects) {
         match effect {
@@ -196,7 +195,7 @@ pub async fn names_given(conn: &mut Conn, rules: &[Rule]) -> Result<Names, Error
                 wanted.insert(*article);
             }
             Effect::Coupon { series: code } => {
-                series.insert(code);
+                series.insert(code.as_str());
             }
             other => programs.extend(other.program()),
         }
@@ -209,12 +208,19 @@ pub async fn names_given(conn: &mut Conn, rules: &[Rule]) -> Result<Names, Error
         let named = points::names(conn, &programs).await?;
         names.programs = named.into_iter().map(|(id, (_, name))| (id, name)).collect();
     }
-    if !series.is_empty() {
-        let codes = series.into_iter().map(|code| Bind::Text(code.clone()));
-        let rows: Vec<(String, Json<Localized>)> = db::list(conn, ListQuery::new(SERIES).within("code", codes)).await?;
-        names.series = rows.into_iter().map(|(code, Json(name))| (code, name)).collect();
-    }
+    names.series = series_of(conn, series).await?;
     Ok(names)
+}
+
+/// What series of coupons are called, by their codes.
+async fn series_of(conn: &mut Conn, codes: BTreeSet<&str>) -> Result<Vec<(String, Localized)>, sqlx::Error> {
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let codes = codes.into_iter().map(|code| Bind::Text(code.to_owned()));
+    let query = ListQuery::new("SELECT code, name FROM coupon_series").within("code", codes);
+    let rows: Vec<(String, Json<Localized>)> = db::list(conn, query).await?;
+    Ok(rows.into_iter().map(|(code, Json(name))| (code, name)).collect())
 }
 
 /// The names of what these conditions point to, of each list no more than `most`, and of nothing else: a till waits for them.
@@ -238,7 +244,11 @@ pub(crate) async fn names_of(conn: &mut Conn, conditions: &[&Condition], most: u
             Target::Promotion(id) => promotions.push(Bind::Id(id.0)),
         }
     }
-    let mut names = Names::default();
+    let series = conditions.iter().flat_map(|condition| condition.series(""));
+    let mut names = Names {
+        series: series_of(conn, series.map(|(_, code)| code).take(most).collect()).await?,
+        ..Names::default()
+    };
     if !wanted.is_empty() {
         names.articles = articles(conn, &wanted).await?;
     }
