@@ -494,7 +494,6 @@ pub const ROUTES: &[Route] = &[
             admin::rules::SetJson,
             admin::rules::PublishRule,
             admin::rules::WithdrawRule,
-            admin::rules::CallOffRule,
             admin::rules::SimulateRule,
             admin::rules::CancelSimulation,
         ]
@@ -532,7 +531,6 @@ pub const ROUTES: &[Route] = &[
             admin::tiers::TakeTier,
             admin::tiers::PublishTiers,
             admin::tiers::WithdrawTiers,
-            admin::tiers::CallOffTiers,
         ]
     ),
     page!(

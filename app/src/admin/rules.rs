@@ -415,24 +415,6 @@ impl Form for WithdrawRule {
     }
 }
 
-/// Calls a version of the rule at hand off that does not count yet.
-#[derive(Deserialize)]
-pub struct CallOffRule {
-    version: i64,
-}
-
-impl Form for CallOffRule {
-    const NAME: &'static str = "rule.call_off";
-
-    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
-        let (by, id) = (cx.staff()?.fresh(&cx.db)?, at(cx)?);
-        rules::call_off(&cx.db, &by, id, self.version)
-            .await
-            .map_err(versions::in_place)?;
-        Ok(Next::to(format!("{HERE}/{id}?done=called_off")))
-    }
-}
-
 /// A moment as a field of moments is filled.
 fn local(cx: &Cx, at: Option<DateTime<Utc>>) -> String {
     at.map(|at| cx.shop().local(at).format("%Y-%m-%dT%H:%M").to_string())
@@ -568,8 +550,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ahead,
     } = Versions::at(&versions, now);
     let lines = |rule: &Rule| words.lines(rule);
-    let is_fresh = fresh_first(&cx).is_none();
-    let ahead = versions::ahead::<CallOffRule, _>(&cx, current, &ahead, lines, t.will_be_withdrawn, is_fresh);
+    let ahead = ahead.into_iter();
+    let ahead: Vec<_> = ahead
+        .map(|version| versions::ahead(&cx, version, lines, t.will_be_withdrawn))
+        .collect();
     let standing = match current.map(|version| (version, &version.definition)) {
         Some((version, Some(rule))) => versions::in_force(&cx, version, words.lines(rule), None),
         Some((version, None)) => {
@@ -597,7 +581,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("published", t.done_published),
         ("scheduled", t.done_scheduled),
         ("withdrawn", t.done_withdrawn),
-        ("called_off", t.done_called_off),
         ("simulating", t.done_simulating),
         ("cancelled", t.done_cancelled),
     ];
@@ -634,7 +617,6 @@ fn gone(cx: &Cx, draft: Option<&Version>) -> Vec<Html> {
     let Some(rule) = draft.and_then(|draft| draft.definition.as_ref()) else {
         let others = [
             BeginDraft::NAME,
-            CallOffRule::NAME,
             WithdrawRule::NAME,
             SimulateRule::NAME,
             CancelSimulation::NAME,

@@ -11,7 +11,7 @@ use crm::rule::store::versions::Version;
 use islands::AppError;
 use leptos::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Versions by what they are now.
 pub(super) struct Versions<'a, T> {
@@ -21,8 +21,8 @@ pub(super) struct Versions<'a, T> {
     pub(super) published: Vec<&'a Version<T>>,
     /// Of these the one that counts.
     pub(super) current: Option<&'a Version<T>>,
-    /// Of these those that count from later on, by when: of what begins at the same moment the last one.
-    pub(super) ahead: BTreeMap<DateTime<Utc>, &'a Version<T>>,
+    /// Of these those that count from later on.
+    pub(super) ahead: Vec<&'a Version<T>>,
 }
 
 impl<'a, T> Versions<'a, T> {
@@ -31,13 +31,10 @@ impl<'a, T> Versions<'a, T> {
         let (published, drafts): (Vec<_>, Vec<_>) = all.iter().partition(|version| version.effective_at.is_some());
         let counts = |version: &&Version<T>| version.effective_at.is_some_and(|at| at <= now);
         let current = published.iter().copied().filter(counts);
-        let later = |at: &DateTime<Utc>| *at > now;
-        let oldest_first = published.iter().rev();
-        let ahead = oldest_first.filter_map(|version| Some((version.effective_at.filter(later)?, *version)));
         Self {
             draft: drafts.first().copied(),
             current: current.max_by_key(|version| (version.effective_at, version.version)),
-            ahead: ahead.collect(),
+            ahead: published.iter().copied().filter(|version| !counts(version)).collect(),
             published,
         }
     }
@@ -64,58 +61,26 @@ pub(super) fn in_force<T>(cx: &Cx, version: &Version<T>, lines: Vec<String>, mor
     .into_html()
 }
 
-/// What counts from later on, the next first, each with a button that calls it off where `is_fresh`; `nothing` is what to say of
-/// what says nothing. What was called off changes nothing at its moment, and is not among it.
-pub(super) fn ahead<F: Form + 'static, T: PartialEq>(
+/// A version that counts from later on; `nothing` is what to say of one that says nothing.
+pub(super) fn ahead<T>(
     cx: &Cx,
-    current: Option<&Version<T>>,
-    ahead: &BTreeMap<DateTime<Utc>, &Version<T>>,
+    version: &Version<T>,
     lines: impl Fn(&T) -> Vec<String>,
     nothing: &'static str,
-    is_fresh: bool,
-) -> Vec<Html> {
+) -> Html {
     let t = &cx.t().admin_rules;
-    let mut before = current.and_then(|version| version.definition.as_ref());
-    let mut sections = Vec::new();
-    for (at, version) in ahead {
-        let then = version.definition.as_ref();
-        if std::mem::replace(&mut before, then) == then {
-            continue;
-        }
-        let inside = match then {
-            Some(definition) => list(lines(definition)),
-            None => view! { <p>{nothing}</p> }.into_html(),
-        };
-        let number = version.version.to_string();
-        let (moment, id) = (cx.moment(*at), format!("call-off-{number}"));
-        let title = t.from_then(moment.clone());
-        let call_off = is_fresh.then(|| {
-            view! {
-                <FormBox<F> id=id class="actions">
-                    <input type="hidden" name="version" value=number/>
-                    <button class="btn btn-sm">{t.call_off}<span class="sr-only">": " {moment}</span></button>
-                    <span class="hint">{t.call_off_hint}</span>
-                </FormBox<F>>
-            }
-        });
-        let section = view! {
-            <section class="panel">
-                <h2>{title}</h2>
-                {inside}
-                {call_off}
-            </section>
-        };
-        sections.push(section.into_html());
+    let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
+    let inside = match &version.definition {
+        Some(definition) => list(lines(definition)),
+        None => view! { <p>{nothing}</p> }.into_html(),
+    };
+    view! {
+        <section class="panel">
+            <h2>{t.from_then(at)}</h2>
+            {inside}
+        </section>
     }
-    sections
-}
-
-/// What was to be called off counts by now, or somebody else was quicker.
-pub(super) fn in_place(error: crm::Error) -> AppError {
-    match error {
-        crm::Error::NotFound => AppError::Stale,
-        other => other.into(),
-    }
+    .into_html()
 }
 
 /// When the draft was changed last, and by whom; none: the command line.

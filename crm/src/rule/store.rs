@@ -58,7 +58,7 @@ pub struct Entry {
     pub id: RuleId,
     /// The version that counts now, if any does: its definition is there.
     pub current: Option<Version>,
-    /// The next one that is published, does not count yet, and changes something.
+    /// The next one that is published and does not count yet.
     pub next: Option<Version>,
     /// What is being written.
     pub draft: Option<Version>,
@@ -160,20 +160,6 @@ pub async fn withdraw(
     .await
 }
 
-/// Calls a version of a rule off that was published and does not count yet, and tells which one stands in its place: what
-/// counts until then goes on. [`Error::NotFound`] where there is no such version, or it counts by now.
-pub async fn call_off(db: &Db, by: &Fresh<'_, Staff>, id: RuleId, version: i64) -> Result<RuleVersion, Error> {
-    by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            let version = versions::call_off::<Rule>(tx, id.0, by.id(), version).await?;
-            by.record(tx, "rule.call_off", None, Some(id.0), "").await?;
-            Ok(RuleVersion { id, version })
-        })
-    })
-    .await
-}
-
 /// Publishes a new rule, or another version of one that is there, for the command line and the demonstration. A draft of it
 /// is replaced.
 pub async fn publish_by_system(
@@ -264,7 +250,6 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
     let all = versions::of_all::<Rule>(conn).await?;
     let given: Vec<(RuleId, i64, i64)> = on!(conn, |c| sqlx::query_as(GIVEN).fetch_all(c).await)?;
     let mut entries: Vec<Entry> = Vec::new();
-    let mut ahead: BTreeMap<(RuleId, DateTime<Utc>), Version> = BTreeMap::new();
     for (id, version) in all {
         let id = RuleId(id);
         if entries.last().is_none_or(|entry| entry.id != id) {
@@ -289,20 +274,15 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
                     entry.current = Some(version);
                 }
             }
-            // Of those with the same moment the last one counts.
-            Some(at) => drop(ahead.insert((id, at), version)),
+            Some(at) => {
+                if since(&entry.next).is_none_or(|held| at <= held) {
+                    entry.next = Some(version);
+                }
+            }
         }
     }
     for entry in &mut entries {
         entry.current.take_if(|version| version.definition.is_none());
-    }
-    for ((id, _), version) in ahead {
-        let entry = entries.iter_mut().find(|entry| entry.id == id && entry.next.is_none());
-        let Some(entry) = entry else { continue };
-        let counts = entry.current.as_ref().and_then(|current| current.definition.as_ref());
-        if version.definition.as_ref() != counts {
-            entry.next = Some(version);
-        }
     }
     entries.reverse();
     Ok(entries)

@@ -204,57 +204,19 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
     assert_eq!(gone.version, 3);
     assert_eq!(draft().await.map(|one| one.version), Some(4), "the draft stays");
 
-    // What is to count on Thursday is called off: what counts on Wednesday goes on, and so on.
-    let thursday = start() + days(5);
-    let shown = draft().await.expect("a draft");
-    let fourth = rules::publish(db, &fresh, id, shown.changed_at, Some(thursday))
-        .await
-        .expect("published");
-    for counts in [first.version, fourth.version + 1] {
-        let refused = rules::call_off(db, &fresh, id, counts).await;
-        assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
-    }
-    let fifth = rules::call_off(db, &fresh, id, fourth.version)
-        .await
-        .expect("called off");
-    let again = rules::call_off(db, &fresh, id, fourth.version).await;
-    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
-    let history = rules::history(db, &mara, id).await.expect("read");
-    let said = |number: i64| {
-        history
-            .iter()
-            .find(|one| one.version == number)
-            .map(|one| one.definition.clone())
-    };
-    assert_eq!(said(fifth.version), said(second.version));
-    // One that never counted is no more than scheduled, and then nothing at all.
-    let other = rules::create(db, &mara, &one(1)).await.expect("a rule");
-    let written = |all: Vec<rules::Entry>| all.into_iter().find(|entry| entry.id == other).expect("there");
-    let entry = written(rules::list(db, &mara).await.expect("listed"));
-    let shown = entry.draft.expect("a draft").changed_at;
-    rules::publish(db, &fresh, other, shown, Some(thursday))
-        .await
-        .expect("published");
-    let entry = written(rules::list(db, &mara).await.expect("listed"));
-    assert_eq!(version(&entry.next), Some(1));
-    rules::call_off(db, &fresh, other, 1).await.expect("called off");
-    let entry = written(rules::list(db, &mara).await.expect("listed"));
-    assert_eq!((version(&entry.current), version(&entry.next)), (None, None));
-
     let mut given = Vec::new();
     for at in [
         start(),
         start() + Duration::minutes(1),
         monday - Duration::seconds(1),
         monday,
-        thursday,
         friday - Duration::seconds(1),
         friday,
     ] {
         let sale = slip(&at.to_string(), anna, at).line("tea", 1, 10_00).book(db).await;
         given.push(points(db, anna, sale.id).await);
     }
-    assert_eq!(given, [30, 10_30, 10_30, 20_30, 20_30, 20_30, 30]);
+    assert_eq!(given, [30, 10_30, 10_30, 20_30, 20_30, 30]);
     assert_books_agree(db).await;
 
     let agent = people::staff(world, "agent").await;

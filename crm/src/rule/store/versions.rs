@@ -2,8 +2,7 @@
 //!
 //! Whatever has versions has at most one draft, which may be changed and thrown away, and any number of published versions,
 //! which the database itself refuses to change. A version counts from its `effective_at` on until another one does; of two
-//! with the same moment the later one counts. To withdraw something is to publish a version that says nothing; to call off one
-//! that does not count yet is to publish, at its moment, what counts before it.
+//! with the same moment the later one counts. To withdraw something is to publish a version that says nothing.
 //!
 //! To give versions to something else: a table of them with the same columns, a draft's unique index and the triggers that
 //! refuse changes, in both migrations; then [`Versioned`] for what they say.
@@ -62,7 +61,6 @@ pub(crate) struct Statements {
     pub(crate) last: &'static str,
     pub(crate) make_room: &'static str,
     pub(crate) withdraw: &'static str,
-    pub(crate) repeat: &'static str,
     pub(crate) one: &'static str,
     pub(crate) all: &'static str,
 }
@@ -139,18 +137,6 @@ macro_rules! statements {
                  published_at, published_by) VALUES ($1, $2, 'published', ",
                 $nothing,
                 ", $3, $4, $5, $3, $4)"
-            ),
-            repeat: concat!(
-                "INSERT INTO ",
-                $versions,
-                " (",
-                $id,
-                ", version, state, definition, changed_at, changed_by, effective_at, \
-                 published_at, published_by) SELECT $1, $2, 'published', definition, $3, $4, $5, $3, $4 FROM ",
-                $versions,
-                " WHERE ",
-                $id,
-                " = $1 AND version = $6"
             ),
             one: concat!(
                 $crate::rule::store::versions::select!($versions, $id),
@@ -318,68 +304,28 @@ pub(crate) async fn withdraw<T: Versioned>(
     from: Option<DateTime<Utc>>,
 ) -> Result<i64, Error> {
     hold::<T>(tx, id).await?;
-    let effective_at = from_when(tx.now(), from)?;
-    append::<T>(tx, id, by, effective_at, None).await
-}
-
-/// Calls a version off that was published and does not count yet, and tells which one stands in its place: from its moment on goes
-/// on what counts until then. [`Error::NotFound`] where there is no such version, it counts by now, or something was put in its
-/// place already.
-pub(crate) async fn call_off<T: Versioned>(tx: &mut Tx, id: Uuid, by: StaffId, version: i64) -> Result<i64, Error> {
-    hold::<T>(tx, id).await?;
-    let all = of_one::<T>(tx, id).await?;
-    let published = || all.iter().filter_map(|one| Some((one.effective_at?, one.version, one)));
-    let (at, ..) = published()
-        .find(|(at, number, _)| *number == version && *at > tx.now())
-        .ok_or(Error::NotFound)?;
-    if published().any(|(other, number, _)| other == at && number > version) {
-        return Err(Error::NotFound);
-    }
-    let before = published().filter(|(other, ..)| *other < at);
-    let before = before.max_by_key(|(other, number, _)| (*other, *number));
-    let repeated = before.and_then(|(_, number, one)| one.definition.is_some().then_some(number));
-    append::<T>(tx, id, by, at, repeated).await
-}
-
-/// Publishes another version behind those that were, which says what `repeated` says, or nothing, and tells its number; a draft
-/// stays. [`Error::NotFound`] where nothing was published before.
-async fn append<T: Versioned>(
-    tx: &mut Tx,
-    id: Uuid,
-    by: StaffId,
-    effective_at: DateTime<Utc>,
-    repeated: Option<i64>,
-) -> Result<i64, Error> {
     let (last, published): (Option<i64>, Option<i64>) =
         on!(tx, |c| sqlx::query_as(T::SQL.last).bind(id).fetch_one(c).await)?;
     let (Some(last), Some(1..)) = (last, published) else {
         return Err(Error::NotFound);
     };
     let now = tx.now();
+    let effective_at = from_when(now, from)?;
     // The draft stands behind the last version, whatever was published meanwhile.
     let moved: Option<i64> = on!(tx, |c| sqlx::query_scalar(T::SQL.make_room)
         .bind(id)
         .fetch_optional(c)
         .await)?;
     let version = moved.unwrap_or(last + 1);
-    on!(tx, |c| {
-        let sql = if repeated.is_some() {
-            T::SQL.repeat
-        } else {
-            T::SQL.withdraw
-        };
-        let query = sqlx::query(sql)
-            .bind(id)
-            .bind(version)
-            .bind(now)
-            .bind(by)
-            .bind(effective_at);
-        let query = match repeated {
-            Some(number) => query.bind(number),
-            None => query,
-        };
-        query.execute(c).await.map(drop)
-    })?;
+    on!(tx, |c| sqlx::query(T::SQL.withdraw)
+        .bind(id)
+        .bind(version)
+        .bind(now)
+        .bind(by)
+        .bind(effective_at)
+        .execute(c)
+        .await
+        .map(drop))?;
     db::next_number(tx, REVISION).await?;
     Ok(version)
 }

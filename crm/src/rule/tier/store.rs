@@ -111,20 +111,6 @@ pub async fn withdraw(
     .await
 }
 
-/// Calls a version of the tiers of a program off that was published and does not count yet, and tells which one stands in its place: what
-/// counts until then goes on. [`Error::NotFound`] where there is no such version, or it counts by now.
-pub async fn call_off(db: &Db, by: &Fresh<'_, Staff>, program: ProgramId, version: i64) -> Result<i64, Error> {
-    by.may(Right::Rules)?;
-    db.write(|tx| {
-        scoped(async move {
-            let version = versions::call_off::<Tiers>(tx, program.0, by.id(), version).await?;
-            by.record(tx, "tiers.call_off", None, Some(program.0), "").await?;
-            Ok(version)
-        })
-    })
-    .await
-}
-
 /// Publishes the tiers of a program, for the command line and the demonstration. A draft of them is replaced.
 pub async fn publish_by_system(
     db: &Db,
