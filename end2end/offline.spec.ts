@@ -84,6 +84,8 @@ test("s26 who signs out leaves no card on the device", async ({ page, context, s
   const { paths, html } = await stored(page);
   expect(paths).not.toContain("/card/offline");
   expect(html).not.toContain(number);
+  // What checks the form comes after the page; without a network it would be missed.
+  await page.waitForLoadState("networkidle");
   await context.setOffline(true);
   await page.goto("/card").catch(() => undefined);
   await expect(page.locator("body")).not.toContainText(/290\s*\d/);
