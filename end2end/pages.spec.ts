@@ -217,15 +217,16 @@ test("English is no wider, has no Russian word, and an empty cabinet is in order
   }
 });
 
-test("a cabinet with years in it is in English throughout, and no wider", async ({ page, another, signIns, viewport }, info) => {
-  test.skip(info.project.name !== "phone", "one person of the small demonstration reads English, and signs in once");
+test("a cabinet with years in it is in English throughout, and no wider", async ({ page, another, signIns, viewport }) => {
   test.slow();
   // Somebody of the demonstration who reads English, and whose records are in English.
   const [{ phone }] = rows<{ phone: string }>(signIns,
     `SELECT k.value AS phone FROM contacts k JOIN customers c ON c.id = k.customer_id
      WHERE c.language = 'en' AND c.source <> 'web' AND k.kind = 'phone' AND k.is_primary
      ORDER BY (SELECT count(*) FROM purchases p WHERE p.customer_id = c.id) DESC, k.value LIMIT 1`);
-  await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone });
+  // The small demonstration has one, who may be coming in at another size of window: the next code follows after half a minute.
+  const sent = async () => (await send(page.request, signIns.url, "/sign-in", "sign_in.start", { phone })).status();
+  await expect.poll(sent, { timeout: 60_000, intervals: [5_000] }).toBe(303);
   const signedIn = await send(page.request, signIns.url, "/sign-in/code", "sign_in.verify", { code: await code(page, phone) });
   expect(signedIn.headers().location).toBe("/");
   const asked = { topic: "other", text: "Where are my points?", purchase: "" };
