@@ -2,6 +2,9 @@
 // by itself, and no WebAssembly where nothing needs it.
 import axe from "axe-core";
 import { createHmac } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as later } from "node:timers/promises";
 import { rows } from "./taps";
 import { arrive, sample, WAITING } from "./samples";
 import {
@@ -96,6 +99,35 @@ for (const route of routes()) {
     await examine(page, await arrive(page, route, engine, signIns, another), viewport!.width);
   });
 }
+
+test("nothing moves while a page comes, however slowly", async ({ page, signIns }) => {
+  await newcomer(page, signIns);
+  // Between the browser and the shop: hands a page on tag by tag, each in a frame of its own.
+  const slow = createServer(async (asked, answer) => {
+    const given = await fetch(new URL(asked.url!, signIns.url), { headers: { cookie: asked.headers.cookie ?? "" } });
+    const type = given.headers.get("content-type") ?? "";
+    const body = Buffer.from(await given.arrayBuffer());
+    answer.writeHead(given.status, { "content-type": type });
+    if (type.startsWith("text/html")) {
+      for (const tag of body.toString().split(/(?=<[a-z])/)) {
+        answer.write(tag);
+        await later(20);
+      }
+      answer.end();
+    } else {
+      answer.end(body);
+    }
+  });
+  await new Promise<void>((resolve) => slow.listen(0, "localhost", resolve));
+  const at = new URL(signIns.url);
+  at.port = String((slow.address() as AddressInfo).port);
+  for (const path of ["/offers", "/nowhere"]) {
+    await page.goto(new URL(path, at).href, { waitUntil: "load" });
+    expect(await moved(page), path).toEqual([]);
+    await page.context().clearCookies();
+  }
+  slow.close();
+});
 
 test("where there are no scripts nothing waits for one", async ({ browser, signIns }) => {
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: signIns.url });

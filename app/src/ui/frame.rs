@@ -59,6 +59,9 @@ pub fn document(cx: &Cx, body: Body) -> Html {
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
                 <meta name="color-scheme" content=theme.unwrap_or("light dark")/>
                 <title>{title}</title>
+                // Nothing is painted before all of the page has come: what is at the end of a line or of the window would move with
+                // each part that is added to it.
+                <link rel="expect" href="#page-end" blocking="render"/>
                 <link rel="stylesheet" href=site.css.clone()/>
                 <link rel="stylesheet" href=site.theme.clone()/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
@@ -69,6 +72,7 @@ pub fn document(cx: &Cx, body: Body) -> Html {
                 <a class="skip" href="#main">{cx.t().frame.skip}</a>
                 {cx.is_demonstration.then(|| demonstration(cx))}
                 {frame}
+                <span id="page-end" hidden></span>
             </body>
         </html>
     }
