@@ -536,7 +536,9 @@ impl Db {
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
                 .statement_cache_capacity(STATEMENTS)
-                .pragma("cache_size", "-16000")
+                // Each connection holds so much for itself, and what it holds is old after the next change: what is read again
+                // and again is in the memory of the operating system anyway.
+                .pragma("cache_size", "-4000")
                 .pragma("temp_store", "memory")
                 .disable_statement_logging();
             let write = SqlitePoolOptions::new()
@@ -556,8 +558,7 @@ impl Db {
                     options
                         .clone()
                         .create_if_missing(migrate)
-                        // An import touches the same pages of many indexes again and again.
-                        .pragma("cache_size", "-64000")
+                        .pragma("cache_size", "-16000")
                         .pragma("wal_autocheckpoint", "8000"),
                 )
                 .await?;
@@ -584,6 +585,15 @@ impl Db {
             key: Some(Arc::new((key, AtomicBool::new(false)))),
             ..self.clone()
         }
+    }
+
+    /// Holds more of the database in memory, for a process that imports and ends: the same pages of many indexes come up again
+    /// and again. Fails when the database does not answer.
+    pub async fn hold_more(&self) -> Result<(), Error> {
+        if let Pools::Sqlite { write, .. } = &self.pools {
+            sqlx::query("PRAGMA cache_size = -64000").execute(write).await?;
+        }
+        Ok(())
     }
 
     /// The time now.

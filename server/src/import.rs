@@ -40,6 +40,7 @@ pub async fn run(db: &Db, args: &Args) -> Result<(), ImportError> {
     }
     let began = Instant::now();
     let mut bar = Bar::default();
+    db.hold_more().await?;
     let summary = import::run(db, &by, &args.file, &options, |progress| bar.show(progress)).await;
     bar.0.finish_and_clear();
     let summary = summary?;
