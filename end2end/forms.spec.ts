@@ -788,6 +788,11 @@ test("forms of rules", async ({ another, signIns }) => {
   await right(desk, "rule.publish", { from: "" });
   await right(desk, "rule.begin");
   await right(desk, "rule.discard");
+  await right(desk, "rule.begin");
+  await desk.getByText("Изменить ограничения").click();
+  await right(desk, "rule.caps", { line: "150" });
+  await right(desk, "rule.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "rule.call_off");
   await desk.getByText("Снять правило").first().click();
   await wrong(desk, "rule.withdraw", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
   await right(desk, "rule.withdraw", { from: "" });
@@ -841,6 +846,10 @@ test("forms of programs and their tiers", async ({ another, signIns }) => {
   await right(desk, "tiers.publish", { from: "" });
   await right(desk, "tiers.begin");
   await right(desk, "tiers.discard");
+  await right(desk, "tiers.begin");
+  await right(desk, "tiers.tier_remove");
+  await right(desk, "tiers.publish", { from: "2090-01-01T10:00" });
+  await right(desk, "tiers.call_off");
   await desk.getByText("Снять уровни").first().click();
   await wrong(desk, "tiers.withdraw", { from: "2020-01-01T10:00" }, "Этот момент уже прошёл");
   await right(desk, "tiers.withdraw", { from: "" });

@@ -494,6 +494,7 @@ pub const ROUTES: &[Route] = &[
             admin::rules::SetJson,
             admin::rules::PublishRule,
             admin::rules::WithdrawRule,
+            admin::rules::CallOffRule,
             admin::rules::SimulateRule,
             admin::rules::CancelSimulation,
         ]
@@ -531,6 +532,7 @@ pub const ROUTES: &[Route] = &[
             admin::tiers::TakeTier,
             admin::tiers::PublishTiers,
             admin::tiers::WithdrawTiers,
+            admin::tiers::CallOffTiers,
         ]
     ),
     page!(

@@ -115,11 +115,8 @@ impl Form for BeginDraft {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (staff, id) = (cx.staff()?, at(cx)?);
         let versions = rules::history(&cx.db, staff, id).await?;
-        let last = versions
-            .into_iter()
-            .find_map(|version| version.definition)
-            .ok_or(AppError::Stale)?;
-        rules::change(&cx.db, staff, id, None, &last).await?;
+        let last = versions::last(&versions).ok_or(AppError::Stale)?;
+        rules::change(&cx.db, staff, id, None, last).await?;
         Ok(next(id, "begun", "draft"))
     }
 }
@@ -415,6 +412,24 @@ impl Form for WithdrawRule {
     }
 }
 
+/// Calls a version of the rule at hand off that does not count yet.
+#[derive(Deserialize)]
+pub struct CallOffRule {
+    version: i64,
+}
+
+impl Form for CallOffRule {
+    const NAME: &'static str = "rule.call_off";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (by, id) = (cx.staff()?.fresh(&cx.db)?, at(cx)?);
+        rules::call_off(&cx.db, &by, id, self.version)
+            .await
+            .map_err(versions::in_place)?;
+        Ok(Next::to(format!("{HERE}/{id}?done=called_off")))
+    }
+}
+
 /// A moment as a field of moments is filled.
 fn local(cx: &Cx, at: Option<DateTime<Utc>>) -> String {
     at.map(|at| cx.shop().local(at).format("%Y-%m-%dT%H:%M").to_string())
@@ -541,7 +556,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         .collect();
     let names = rules::names(&mut cx.db.read().await?, &written).await?;
     let words = Words { cx: &cx, names: &names };
-    let title = written.first().map(|rule| cx.pick(&rule.name)).unwrap_or_default();
+    let title = versions::last(&versions)
+        .map(|rule| cx.pick(&rule.name))
+        .unwrap_or_default();
     let now = cx.db.now();
     let Versions {
         draft,
@@ -550,9 +567,10 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ahead,
     } = Versions::at(&versions, now);
     let lines = |rule: &Rule| words.lines(rule);
-    let ahead = ahead.into_iter();
+    let is_fresh = fresh_first(&cx).is_none();
     let ahead: Vec<_> = ahead
-        .map(|version| versions::ahead(&cx, version, lines, t.will_be_withdrawn))
+        .iter()
+        .map(|version| versions::ahead::<CallOffRule, _>(&cx, version, lines, t.will_be_withdrawn, is_fresh))
         .collect();
     let standing = match current.map(|version| (version, &version.definition)) {
         Some((version, Some(rule))) => versions::in_force(&cx, version, words.lines(rule), None),
@@ -581,6 +599,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ("published", t.done_published),
         ("scheduled", t.done_scheduled),
         ("withdrawn", t.done_withdrawn),
+        ("called_off", t.done_called_off),
         ("simulating", t.done_simulating),
         ("cancelled", t.done_cancelled),
     ];
@@ -617,6 +636,7 @@ fn gone(cx: &Cx, draft: Option<&Version>) -> Vec<Html> {
     let Some(rule) = draft.and_then(|draft| draft.definition.as_ref()) else {
         let others = [
             BeginDraft::NAME,
+            CallOffRule::NAME,
             WithdrawRule::NAME,
             SimulateRule::NAME,
             CancelSimulation::NAME,

@@ -62,8 +62,7 @@ impl Form for BeginTiers {
     async fn run(self, cx: &Cx) -> Result<Next, AppError> {
         let (staff, id) = (cx.staff()?, program(cx).await?.id);
         let all = tiers::versions_of(&mut cx.db.read().await?, staff, id).await?;
-        let last = all.into_iter().find_map(|version| version.definition);
-        let draft = last.unwrap_or(Tiers {
+        let draft = versions::last(&all).cloned().unwrap_or(Tiers {
             measure: Measure::Sum,
             window: Window::Last(Span::Months(12)),
             downgrade: Downgrade::Earned,
@@ -284,6 +283,24 @@ impl Form for WithdrawTiers {
     }
 }
 
+/// Calls tiers off that do not count yet.
+#[derive(Deserialize)]
+pub struct CallOffTiers {
+    version: i64,
+}
+
+impl Form for CallOffTiers {
+    const NAME: &'static str = "tiers.call_off";
+
+    async fn run(self, cx: &Cx) -> Result<Next, AppError> {
+        let (by, id) = (cx.staff()?.fresh(&cx.db)?, program(cx).await?.id);
+        tiers::call_off(&cx.db, &by, id, self.version)
+            .await
+            .map_err(versions::in_place)?;
+        Ok(Next::to(format!("{}?done=called_off", cx.path)))
+    }
+}
+
 /// A number of days or months in words.
 fn span(cx: &Cx, span: Span) -> String {
     match span {
@@ -363,9 +380,10 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ahead,
     } = Versions::at(&all, now);
     let lines = |tiers: &Tiers| lines(&cx, tiers);
-    let ahead = ahead.into_iter();
+    let is_fresh = fresh_first(&cx).is_none();
     let ahead: Vec<_> = ahead
-        .map(|version| versions::ahead(&cx, version, lines, t.will_be_withdrawn))
+        .iter()
+        .map(|version| versions::ahead::<CallOffTiers, _>(&cx, version, lines, t.will_be_withdrawn, is_fresh))
         .collect();
     let standing = match current.map(|version| (version, &version.definition)) {
         Some((version, Some(tiers))) => {
@@ -379,7 +397,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         None => view! { <p class="notice">{t.never_published}</p> }.into_html(),
     };
     let first = fresh_first(&cx);
-    let is_fresh = first.is_none();
     let can_withdraw = current.is_some_and(|version| version.definition.is_some());
     let draft = draft.and_then(|version| Some((version, version.definition.as_ref()?)));
     let preview = match draft {
@@ -397,6 +414,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ("published", t.done_published),
         ("scheduled", cx.t().admin_rules.done_scheduled),
         ("withdrawn", t.done_withdrawn),
+        ("called_off", cx.t().admin_rules.done_called_off),
     ];
     let begin = if can_withdraw {
         cx.t().admin_rules.begin
@@ -437,7 +455,7 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
 fn gone(cx: &Cx, draft: Option<&Tiers>) -> Option<Html> {
     let stale = cx.t().admin_rules.stale;
     let Some(tiers) = draft else {
-        let others = [BeginTiers::NAME, WithdrawTiers::NAME];
+        let others = [BeginTiers::NAME, CallOffTiers::NAME, WithdrawTiers::NAME];
         let sent = cx.outcome.as_ref().filter(|o| !others.contains(&o.form.as_str()))?;
         return (sent.error == AppError::Stale || sent.error == AppError::NotFound)
             .then(|| view! { <p class="notice notice-warn" role="alert">{stale}</p> }.into_html());

@@ -21,7 +21,7 @@ pub(super) struct Versions<'a, T> {
     pub(super) published: Vec<&'a Version<T>>,
     /// Of these the one that counts.
     pub(super) current: Option<&'a Version<T>>,
-    /// Of these those that count from later on.
+    /// Of these those that count from later on, the next first.
     pub(super) ahead: Vec<&'a Version<T>>,
 }
 
@@ -29,15 +29,27 @@ impl<'a, T> Versions<'a, T> {
     /// All of them, given the newest first, at a moment.
     pub(super) fn at(all: &'a [Version<T>], now: DateTime<Utc>) -> Self {
         let (published, drafts): (Vec<_>, Vec<_>) = all.iter().partition(|version| version.effective_at.is_some());
-        let counts = |version: &&Version<T>| version.effective_at.is_some_and(|at| at <= now);
-        let current = published.iter().copied().filter(counts);
+        let valid = published
+            .iter()
+            .copied()
+            .filter(|version| version.counts_from().is_some());
+        let (current, mut ahead): (Vec<_>, Vec<_>) = valid.partition(|version| version.effective_at <= Some(now));
+        let place = |version: &&Version<T>| (version.effective_at, version.version);
+        ahead.sort_by_key(place);
         Self {
             draft: drafts.first().copied(),
-            current: current.max_by_key(|version| (version.effective_at, version.version)),
-            ahead: published.iter().copied().filter(|version| !counts(version)).collect(),
+            current: current.into_iter().max_by_key(place),
+            ahead,
             published,
         }
     }
+}
+
+/// What the newest version says, given the newest first. One that was called off speaks only where there is no other.
+pub(super) fn last<T>(all: &[Version<T>]) -> Option<&T> {
+    let (off, valid): (Vec<_>, Vec<_>) = all.iter().partition(|version| version.called_off_at.is_some());
+    let mut said = valid.into_iter().chain(off);
+    said.find_map(|version| version.definition.as_ref())
 }
 
 /// Lines one below the other.
@@ -61,12 +73,14 @@ pub(super) fn in_force<T>(cx: &Cx, version: &Version<T>, lines: Vec<String>, mor
     .into_html()
 }
 
-/// A version that counts from later on; `nothing` is what to say of one that says nothing.
-pub(super) fn ahead<T>(
+/// A version that counts from later on, with a button that calls it off where `is_fresh`; `nothing` is what to say of one that
+/// says nothing.
+pub(super) fn ahead<F: Form + 'static, T>(
     cx: &Cx,
     version: &Version<T>,
     lines: impl Fn(&T) -> Vec<String>,
     nothing: &'static str,
+    is_fresh: bool,
 ) -> Html {
     let t = &cx.t().admin_rules;
     let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
@@ -74,13 +88,33 @@ pub(super) fn ahead<T>(
         Some(definition) => list(lines(definition)),
         None => view! { <p>{nothing}</p> }.into_html(),
     };
+    let number = version.version.to_string();
+    let (id, title) = (format!("call-off-{number}"), t.from_then(at.clone()));
+    let call_off = is_fresh.then(|| {
+        view! {
+            <FormBox<F> id=id class="actions">
+                <input type="hidden" name="version" value=number/>
+                <button class="btn btn-sm">{t.call_off}<span class="sr-only">": " {at}</span></button>
+                <span class="hint">{t.call_off_hint}</span>
+            </FormBox<F>>
+        }
+    });
     view! {
         <section class="panel">
-            <h2>{t.from_then(at)}</h2>
+            <h2>{title}</h2>
             {inside}
+            {call_off}
         </section>
     }
     .into_html()
+}
+
+/// What was to be called off counts by now, or somebody else was quicker.
+pub(super) fn in_place(error: crm::Error) -> AppError {
+    match error {
+        crm::Error::NotFound => AppError::Stale,
+        other => other.into(),
+    }
 }
 
 /// When the draft was changed last, and by whom; none: the command line.
@@ -147,7 +181,12 @@ pub(super) fn history<T: Serialize + PartialEq>(
         .iter()
         .enumerate()
         .map(|(i, version)| {
-            let before = published.get(i + 1).and_then(|before| before.definition.as_ref());
+            // What was called off before it never counted, so it changed nothing of that.
+            let mut before = published
+                .iter()
+                .skip(i + 1)
+                .filter(|before| before.called_off_at.is_none());
+            let before = before.next().and_then(|before| before.definition.as_ref());
             let what = match &version.definition {
                 None => view! { <p>{nothing}</p> }.into_html(),
                 Some(definition) => difference(cx, before, definition, &lines),
@@ -160,10 +199,15 @@ pub(super) fn history<T: Serialize + PartialEq>(
             let published = version
                 .published_at
                 .map(|at| view! { <Moment at=at shown=cx.moment(at)/> });
+            let called_off = version.called_off_at.map(|at| {
+                let by = version.called_off_by.clone();
+                view! { <p><b>{t.was_called_off}</b> " " <Moment at=at shown=cx.moment(at)/> ", " <bdi>{by}</bdi></p> }
+            });
             view! {
                 <li class="panel">
                     <h3>{t.version(version.version)} ", " {from}</h3>
                     <p class="muted">{t.published} " " {published} ", " <bdi>{by}</bdi></p>
+                    {called_off}
                     {what}
                 </li>
             }

@@ -160,6 +160,19 @@ pub async fn withdraw(
     .await
 }
 
+/// Calls a version of a rule off that was published and does not count yet: what counts until its moment goes on.
+/// [`Error::NotFound`] where there is no such version, it counts by now, or it was called off before.
+pub async fn call_off(db: &Db, by: &Fresh<'_, Staff>, id: RuleId, version: i64) -> Result<(), Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            versions::call_off::<Rule>(tx, id.0, by.id(), version).await?;
+            Ok(by.record(tx, "rule.call_off", None, Some(id.0), "").await?)
+        })
+    })
+    .await
+}
+
 /// Publishes a new rule, or another version of one that is there, for the command line and the demonstration. A draft of it
 /// is replaced.
 pub async fn publish_by_system(
@@ -265,6 +278,11 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
             });
         }
         let Some(entry) = entries.last_mut() else { continue };
+        // What was called off says nothing of the rule, unless it was never anything else.
+        if version.called_off_at.is_some() {
+            entry.last = entry.last.take().or(version.definition);
+            continue;
+        }
         entry.last = version.definition.clone().or(entry.last.take());
         let since = |held: &Option<Version>| held.as_ref().and_then(|held| held.effective_at);
         match version.effective_at {
@@ -292,8 +310,9 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
 pub(crate) async fn last_of_all(conn: &mut Conn) -> Result<Vec<(RuleId, Rule)>, sqlx::Error> {
     let mut last: BTreeMap<RuleId, Rule> = BTreeMap::new();
     for (id, version) in versions::of_all::<Rule>(conn).await? {
-        if let Some(rule) = version.definition {
-            last.insert(RuleId(id), rule);
+        let (id, is_off) = (RuleId(id), version.called_off_at.is_some());
+        if let Some(rule) = version.definition.filter(|_| !is_off || !last.contains_key(&id)) {
+            last.insert(id, rule);
         }
     }
     Ok(last.into_iter().rev().collect())

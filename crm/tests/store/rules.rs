@@ -204,19 +204,61 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
     assert_eq!(gone.version, 3);
     assert_eq!(draft().await.map(|one| one.version), Some(4), "the draft stays");
 
+    // What is to count on Thursday is called off. What was published before it is to end on Friday, and does.
+    let thursday = start() + days(5);
+    let shown = draft().await.expect("a draft");
+    let fourth = rules::publish(db, &fresh, id, shown.changed_at, Some(thursday))
+        .await
+        .expect("published");
+    for counts in [first.version, fourth.version + 1] {
+        let refused = rules::call_off(db, &fresh, id, counts).await;
+        assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
+    }
+    rules::call_off(db, &fresh, id, fourth.version)
+        .await
+        .expect("called off");
+    let again = rules::call_off(db, &fresh, id, fourth.version).await;
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+    let history = rules::history(db, &mara, id).await.expect("read");
+    let newest = history.first().expect("a version");
+    assert_eq!(
+        (newest.version, newest.effective_at),
+        (fourth.version, Some(thursday)),
+        "it is kept"
+    );
+    assert_eq!(newest.called_off_at, Some(db.now()));
+    assert_eq!(newest.called_off_by, newest.published_by);
+    // Where nothing else was published there is nothing to withdraw then either.
+    let other = rules::create(db, &mara, &one(1)).await.expect("a rule");
+    let written = |all: Vec<rules::Entry>| all.into_iter().find(|entry| entry.id == other).expect("there");
+    let entry = written(rules::list(db, &mara).await.expect("listed"));
+    let shown = entry.draft.expect("a draft").changed_at;
+    rules::publish(db, &fresh, other, shown, Some(thursday))
+        .await
+        .expect("published");
+    let entry = written(rules::list(db, &mara).await.expect("listed"));
+    assert_eq!(version(&entry.next), Some(1));
+    rules::call_off(db, &fresh, other, 1).await.expect("called off");
+    let entry = written(rules::list(db, &mara).await.expect("listed"));
+    assert_eq!((version(&entry.current), version(&entry.next)), (None, None));
+    assert!(entry.last.is_some(), "it still has a name");
+    let nothing = rules::withdraw(db, &fresh, other, None).await;
+    assert!(matches!(nothing, Err(Error::NotFound)), "{nothing:?}");
+
     let mut given = Vec::new();
     for at in [
         start(),
         start() + Duration::minutes(1),
         monday - Duration::seconds(1),
         monday,
+        thursday,
         friday - Duration::seconds(1),
         friday,
     ] {
         let sale = slip(&at.to_string(), anna, at).line("tea", 1, 10_00).book(db).await;
         given.push(points(db, anna, sale.id).await);
     }
-    assert_eq!(given, [30, 10_30, 10_30, 20_30, 20_30, 30]);
+    assert_eq!(given, [30, 10_30, 10_30, 20_30, 20_30, 20_30, 30]);
     assert_books_agree(db).await;
 
     let agent = people::staff(world, "agent").await;
@@ -252,6 +294,7 @@ both_engines!(
         for sql in [
             "UPDATE rule_versions SET definition = NULL WHERE state = 'published'",
             "UPDATE rule_versions SET state = 'draft' WHERE version = 1",
+            "UPDATE rule_versions SET called_off_at = changed_at, version = 7 WHERE version = 1",
             "DELETE FROM rule_versions WHERE version = 1",
             "UPDATE grants SET amount = 1",
             "DELETE FROM grants",
@@ -259,6 +302,12 @@ both_engines!(
             let told = execute!(db, sql).await.expect_err("refused").to_string();
             assert!(told.contains("append-only"), "{sql}: {told}");
         }
+        let counts = "UPDATE rule_versions SET called_off_at = effective_at WHERE version = 1";
+        let told = execute!(db, counts)
+            .await
+            .expect_err("what counts is not called off")
+            .to_string();
+        assert!(told.to_lowercase().contains("check"), "{told}");
         assert_eq!(
             execute!(db, "UPDATE rule_versions SET changed_by = NULL WHERE state = 'draft'")
                 .await

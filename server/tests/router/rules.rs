@@ -186,6 +186,37 @@ async fn a_rule_is_written_published_changed_and_withdrawn() {
     let page = staff.get(&at).await;
     assert!(page.body.contains("<del>Тогда: скидка 7,5"), "{}", page.body);
     assert!(page.body.contains("<ins>Тогда: скидка 10"), "{}", page.body);
+    // One that is to count later is called off before it does: what counts goes on.
+    staff.send(&at, "rule.begin", &[]).await;
+    put(
+        &mut staff,
+        &format!("{at}?effect=0"),
+        "rule.effect",
+        &[("share", "12"), ("each", "line")],
+    )
+    .await;
+    put(&mut staff, &at, "rule.publish", &[("from", "2090-01-01T10:00")]).await;
+    let page = staff.get(&at).await;
+    assert!(page.words().contains("С 1 января 2090"), "{}", page.words());
+    let form = page.form("rule.call_off");
+    staff
+        .submit(&at, &form)
+        .await
+        .assert_leads_to(&format!("{at}?done=called_off"));
+    let page = staff.get(&at).await;
+    let words = page.words();
+    let (now, past) = words.split_once("История").expect("a history");
+    assert!(now.contains("скидка 10"), "{now}");
+    assert!(past.contains("Отменена до начала"), "{past}");
+    assert!(
+        !now.contains("скидка 12") && !page.body.contains("rule.call_off"),
+        "{now}"
+    );
+    let version = form.get("version").expect("the version").to_owned();
+    let late = staff.send(&at, "rule.call_off", &[("version", &version)]).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    late.assert_says("здесь всё изменилось");
+
     let gone = staff.send(&at, "rule.withdraw", &[("from", "")]).await;
     gone.assert_leads_to(&format!("{at}?done=withdrawn"));
     assert!(staff.get("/admin/rules").await.text().contains("Снято"));

@@ -312,6 +312,7 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
     at("?effect=new&kind=points", way("rule.effect", &[("points", "100")])),
     way("rule.json", &[("json", JSON)]),
     after("rule.withdraw", &[("rule.publish", NONE)], NONE),
+    after("rule.call_off", &[("rule.publish", LATER)], NONE),
     after("rule.simulate_cancel", &[("rule.simulate", &[("months", "3")])], NONE),
     way(
         "program.create",
@@ -345,6 +346,11 @@ pub(crate) const WAYS_OF_STAFF: &[Way] = &[
         NONE,
     ),
     after("tiers.publish", &[("tiers.begin", NONE), ("tiers.tier", TIER)], NONE),
+    after(
+        "tiers.call_off",
+        &[("tiers.begin", NONE), ("tiers.tier", TIER), ("tiers.publish", LATER)],
+        NONE,
+    ),
     after(
         "tiers.withdraw",
         &[("tiers.begin", NONE), ("tiers.tier", TIER), ("tiers.publish", NONE)],

@@ -264,8 +264,8 @@ async fn programs(conn: &mut Conn) -> Result<HashMap<Uuid, Localized>, sqlx::Err
 
 /// The tiers of all versions, of one program or of all, by the name that they had last.
 async fn tiers(conn: &mut Conn, program: Option<ProgramId>) -> Result<HashMap<Uuid, Localized>, sqlx::Error> {
-    const SQL: &str =
-        "SELECT program_id, definition FROM tier_versions WHERE state = 'published' ORDER BY program_id, version";
+    const SQL: &str = "SELECT program_id, definition FROM tier_versions \
+                       WHERE state = 'published' AND called_off_at IS NULL ORDER BY program_id, version";
     let versions: Vec<(ProgramId, Json<serde_json::Value>)> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
     // A version that withdraws the tiers defines none, and one of another release may not be read.
     let tiers = versions

@@ -158,7 +158,7 @@ async fn tiers(conn: &mut Conn) -> Result<Vec<NamedTier>, sqlx::Error> {
     let all = versions::of_all::<Tiers>(conn).await?;
     let mut published: BTreeMap<ProgramId, Vec<_>> = BTreeMap::new();
     for (program, version) in all {
-        if let Some(at) = version.effective_at {
+        if let Some(at) = version.counts_from() {
             let versions = published.entry(ProgramId(program)).or_default();
             versions.push((at, version.version, version.definition));
         }

@@ -202,7 +202,8 @@ fn span(shop: &Shop, until: DateTime<Utc>, months: u32) -> (DateTime<Utc>, DateT
 /// is not there or is withdrawn, and with [`Flaw::NotAChoice`] at `months`, or at `occasion` for a rule that is not asked
 /// about purchases.
 pub async fn start(db: &Db, by: &Staff, rule: RuleId, months: u32) -> Result<SimulationId, PublishError> {
-    const LAST: &str = "SELECT version, definition FROM rule_versions WHERE rule_id = $1 ORDER BY version DESC LIMIT 1";
+    const LAST: &str = "SELECT version, definition FROM rule_versions WHERE rule_id = $1 AND called_off_at IS NULL \
+                        ORDER BY version DESC LIMIT 1";
     const REPLACE: &str = "UPDATE simulations SET state = 'cancelled', finished_at = $2, claimed_by = NULL, \
                            claimed_until = NULL WHERE rule_id = $1 AND state IN ('waiting', 'running')";
     const ENTER: &str = "INSERT INTO simulations (id, rule_id, version, definition, months, asked_by, state, created_at) \

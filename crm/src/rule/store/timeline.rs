@@ -97,7 +97,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) async fn timeline(conn: &mut Conn) -> Result<Arc<Timeline>, sqlx::Error> {
     const SQL: &str = "SELECT value FROM sequences WHERE name = $1";
     const VERSIONS: &str = "SELECT rule_id, version, definition, effective_at FROM rule_versions \
-                            WHERE state = 'published' ORDER BY rule_id, effective_at, version";
+                            WHERE state = 'published' AND called_off_at IS NULL \
+                            ORDER BY rule_id, effective_at, version";
     const WITHIN: &str = "SELECT id, parent_id FROM categories WHERE parent_id IS NOT NULL";
     conn.lock(Lock::Giving, false).await?;
     let (programs, revision) = points::programs(conn).await?;

@@ -2,7 +2,8 @@
 //!
 //! Whatever has versions has at most one draft, which may be changed and thrown away, and any number of published versions,
 //! which the database itself refuses to change. A version counts from its `effective_at` on until another one does; of two
-//! with the same moment the later one counts. To withdraw something is to publish a version that says nothing.
+//! with the same moment the later one counts. To withdraw something is to publish a version that says nothing. One that does not
+//! count yet can be called off: it is kept and passed over, and what counts until its moment goes on.
 //!
 //! To give versions to something else: a table of them with the same columns, a draft's unique index and the triggers that
 //! refuse changes, in both migrations; then [`Versioned`] for what they say.
@@ -38,6 +39,17 @@ pub struct Version<T> {
     pub published_at: Option<DateTime<Utc>>,
     /// The name of who published it.
     pub published_by: Option<String>,
+    /// When it was called off, before it counted: it never will.
+    pub called_off_at: Option<DateTime<Utc>>,
+    /// The name of who called it off.
+    pub called_off_by: Option<String>,
+}
+
+impl<T> Version<T> {
+    /// From when on it counts; none for a draft and for one that was called off.
+    pub fn counts_from(&self) -> Option<DateTime<Utc>> {
+        self.effective_at.filter(|_| self.called_off_at.is_none())
+    }
 }
 
 /// What has drafts and versions. Publications are counted under [`REVISION`].
@@ -61,6 +73,7 @@ pub(crate) struct Statements {
     pub(crate) last: &'static str,
     pub(crate) make_room: &'static str,
     pub(crate) withdraw: &'static str,
+    pub(crate) call_off: &'static str,
     pub(crate) one: &'static str,
     pub(crate) all: &'static str,
 }
@@ -114,7 +127,8 @@ macro_rules! statements {
                 " = $1 AND version = $2"
             ),
             last: concat!(
-                "SELECT MAX(version), CAST(SUM(CASE WHEN state = 'published' THEN 1 ELSE 0 END) AS BIGINT) FROM ",
+                "SELECT MAX(version), CAST(SUM(CASE WHEN state = 'published' AND called_off_at IS NULL THEN 1 ELSE 0 END) \
+                 AS BIGINT) FROM ",
                 $versions,
                 " WHERE ",
                 $id,
@@ -137,6 +151,13 @@ macro_rules! statements {
                  published_at, published_by) VALUES ($1, $2, 'published', ",
                 $nothing,
                 ", $3, $4, $5, $3, $4)"
+            ),
+            call_off: concat!(
+                "UPDATE ",
+                $versions,
+                " SET called_off_at = $3, called_off_by = $4 WHERE ",
+                $id,
+                " = $1 AND version = $2 AND effective_at > $3 AND called_off_at IS NULL"
             ),
             one: concat!(
                 $crate::rule::store::versions::select!($versions, $id),
@@ -161,10 +182,10 @@ macro_rules! select {
             "SELECT v.",
             $id,
             " AS id, v.version, v.definition, v.changed_at, c.name AS changed_by, v.effective_at, \
-             v.published_at, p.name AS published_by FROM ",
+             v.published_at, p.name AS published_by, v.called_off_at, o.name AS called_off_by FROM ",
             $versions,
-            " v LEFT JOIN staff c ON c.id = v.changed_by \
-             LEFT JOIN staff p ON p.id = v.published_by"
+            " v LEFT JOIN staff c ON c.id = v.changed_by LEFT JOIN staff p ON p.id = v.published_by \
+             LEFT JOIN staff o ON o.id = v.called_off_by"
         )
     };
 }
@@ -180,6 +201,8 @@ struct Row<T> {
     effective_at: Option<DateTime<Utc>>,
     published_at: Option<DateTime<Utc>>,
     published_by: Option<String>,
+    called_off_at: Option<DateTime<Utc>>,
+    called_off_by: Option<String>,
 }
 
 impl<T> From<Row<T>> for Version<T> {
@@ -192,6 +215,8 @@ impl<T> From<Row<T>> for Version<T> {
             effective_at: row.effective_at,
             published_at: row.published_at,
             published_by: row.published_by,
+            called_off_at: row.called_off_at,
+            called_off_by: row.called_off_by,
         }
     }
 }
@@ -328,6 +353,26 @@ pub(crate) async fn withdraw<T: Versioned>(
         .map(drop))?;
     db::next_number(tx, REVISION).await?;
     Ok(version)
+}
+
+/// Calls a version off that was published and does not count yet. [`Error::NotFound`] where there is no such version, it counts by
+/// now, or it was called off before.
+pub(crate) async fn call_off<T: Versioned>(tx: &mut Tx, id: Uuid, by: StaffId, version: i64) -> Result<(), Error> {
+    hold::<T>(tx, id).await?;
+    let now = tx.now();
+    let rows = on!(tx, |c| sqlx::query(T::SQL.call_off)
+        .bind(id)
+        .bind(version)
+        .bind(now)
+        .bind(by)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::NotFound);
+    }
+    db::next_number(tx, REVISION).await?;
+    Ok(())
 }
 
 /// The moment from which on something counts that is published now: [`Flaw::TooLate`] at `from` for one that is over.

@@ -111,6 +111,19 @@ pub async fn withdraw(
     .await
 }
 
+/// Calls a version of the tiers of a program off that was published and does not count yet: what counts until its moment goes on.
+/// [`Error::NotFound`] where there is no such version, it counts by now, or it was called off before.
+pub async fn call_off(db: &Db, by: &Fresh<'_, Staff>, program: ProgramId, version: i64) -> Result<(), Error> {
+    by.may(Right::Rules)?;
+    db.write(|tx| {
+        scoped(async move {
+            versions::call_off::<Tiers>(tx, program.0, by.id(), version).await?;
+            Ok(by.record(tx, "tiers.call_off", None, Some(program.0), "").await?)
+        })
+    })
+    .await
+}
+
 /// Publishes the tiers of a program, for the command line and the demonstration. A draft of them is replaced.
 pub async fn publish_by_system(
     db: &Db,
@@ -176,7 +189,8 @@ enum Says {
 impl Published {
     pub(crate) async fn read(conn: &mut Conn) -> Result<Self, sqlx::Error> {
         const SQL: &str = "SELECT program_id, version, definition, effective_at FROM tier_versions \
-                           WHERE state = 'published' ORDER BY program_id, effective_at, version";
+                           WHERE state = 'published' AND called_off_at IS NULL \
+                           ORDER BY program_id, effective_at, version";
         type Row = (ProgramId, i64, Json<serde_json::Value>, DateTime<Utc>);
         let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
         let mut published: BTreeMap<ProgramId, Vec<Dated>> = BTreeMap::new();
