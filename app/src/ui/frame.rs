@@ -102,7 +102,7 @@ fn demonstration(cx: &Cx) -> impl IntoView + use<> {
 fn shop_link(cx: &Cx, href: &'static str) -> impl IntoView + use<> {
     view! {
         <a class="shop" href=href>
-            <svg class="shop-mark" viewBox="0 0 32 32" aria-hidden="true">
+            <svg class="shop-mark" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true">
                 <rect width="32" height="32" rx="9" fill="currentColor"></rect>
                 <path d="M16 5l7 9h-4l6 8h-7v5h-4v-5H7l6-8H9z" class="shop-mark-tree"></path>
             </svg>

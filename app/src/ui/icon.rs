@@ -10,6 +10,9 @@ pub fn icon(inside: &'static str) -> impl IntoView {
         <svg
             class="icon"
             viewBox="0 0 24 24"
+            // As the style has it: without one, on a bad network, an icon would be as wide as the window.
+            width="20"
+            height="20"
             fill="none"
             stroke="currentColor"
             stroke-width="1.75"
