@@ -536,9 +536,7 @@ impl Db {
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
                 .statement_cache_capacity(STATEMENTS)
-                // Each connection holds so much for itself, and what it holds is old after the next change: what is read again
-                // and again is in the memory of the operating system anyway.
-                .pragma("cache_size", "-4000")
+                .pragma("cache_size", "-16000")
                 .pragma("temp_store", "memory")
                 .disable_statement_logging();
             let write = SqlitePoolOptions::new()
@@ -558,7 +556,6 @@ impl Db {
                     options
                         .clone()
                         .create_if_missing(migrate)
-                        .pragma("cache_size", "-16000")
                         .pragma("wal_autocheckpoint", "8000"),
                 )
                 .await?;

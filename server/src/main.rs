@@ -316,6 +316,11 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
 
 #[expect(clippy::print_stdout, reason = "the address is what a person waits for")]
 async fn serve(config: Config) -> anyhow::Result<()> {
+    // The allocator asks for pages of 2 MB, most of each of which a server that rests would hold in vain.
+    #[cfg(target_os = "linux")]
+    if let Err(e) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::debug!(error = %e, "large pages stay");
+    }
     // Before the database is opened: what is counted from then on has somebody to count it.
     let figures = match config.metrics_address() {
         Some(address) => Some((address, metrics::install().map_err(anyhow::Error::msg)?)),

@@ -7,13 +7,17 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(
-        std::thread::available_parallelism().map_or(2, usize::from),
-    ))
-});
+static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(cores())));
+
+/// How many may wait for a turn. The last of them would have it after two seconds where a core does fifty hashes a second, and whoever
+/// comes behind them is told so at once: to wait in vain costs memory for each.
+static PLACES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(100 * cores()));
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
 
 /// A hash that no password fits, so that an unknown account costs as much time as a known one.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(crate::who::Token::random().secret()));
@@ -48,13 +52,18 @@ impl Drop for Counted {
     }
 }
 
-/// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. Waits two
-/// seconds for its turn, then [`Error::Busy`].
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    let waiting = Counted::in_gauge("kabinet_password_hashes_waiting");
+/// A turn to hash, after two seconds at most; none where all places to wait at are taken, or the time is over.
+async fn turn() -> Option<OwnedSemaphorePermit> {
+    let _place = PLACES.try_acquire().ok()?;
+    let _waiting = Counted::in_gauge("kabinet_password_hashes_waiting");
     let turn = tokio::time::timeout(Duration::from_secs(2), PERMITS.clone().acquire_owned()).await;
-    drop(waiting);
-    let Ok(Ok(permit)) = turn else {
+    turn.ok()?.ok()
+}
+
+/// Runs work on a blocking thread. The permit moves along: a caller that hangs up does not free it early. [`Error::Busy`] where
+/// there is no turn for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let Some(permit) = turn().await else {
         metrics::counter!("kabinet_password_hashes_refused_total").increment(1);
         return Err(Error::Busy);
     };
@@ -117,13 +126,19 @@ pub mod testing {
     }
 
     /// Takes every turn there is, until the answer is dropped.
-    pub async fn occupy() -> Option<tokio::sync::OwnedSemaphorePermit> {
+    pub async fn occupy() -> Option<super::OwnedSemaphorePermit> {
         let turns = super::PERMITS.available_permits();
         super::PERMITS
             .clone()
             .acquire_many_owned(u32::try_from(turns).ok()?)
             .await
             .ok()
+    }
+
+    /// Takes every place to wait for a turn, until the answer is dropped.
+    pub fn crowd() -> Option<tokio::sync::SemaphorePermit<'static>> {
+        let places = super::PLACES.available_permits();
+        super::PLACES.try_acquire_many(u32::try_from(places).ok()?).ok()
     }
 
     /// How many turns are free.

@@ -215,6 +215,13 @@ async fn s24_without_a_turn_for_hashing_the_answer_is_503_and_when_to_come_again
     );
     assert_eq!(app.count("SELECT COUNT(*) FROM failures").await, 0);
     drop(busy);
+    // Nor does anybody wait where as many wait already as can be served in time: a free turn is not for who comes behind them.
+    let crowd = testing::crowd().expect("every place");
+    let sent = [("login", "agent"), ("password", PASSWORD)];
+    let reply = who.send("/admin/sign-in", "staff.sign_in", &sent).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.header("retry-after"), "5");
+    drop(crowd);
     let fields = [("phone", phone.as_str()), ("password", PASSWORD)];
     assert_eq!(
         who.send("/sign-in?by=password", "sign_in.password", &fields)
