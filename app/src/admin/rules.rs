@@ -567,11 +567,9 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         ahead,
     } = Versions::at(&versions, now);
     let lines = |rule: &Rule| words.lines(rule);
-    let is_fresh = fresh_first(&cx).is_none();
-    let ahead: Vec<_> = ahead
-        .iter()
-        .map(|version| versions::ahead::<CallOffRule, _>(&cx, version, lines, t.will_be_withdrawn, is_fresh))
-        .collect();
+    let first = fresh_first(&cx);
+    let is_fresh = first.is_none();
+    let ahead = versions::ahead::<CallOffRule, _>(&cx, &ahead, lines, t.will_be_withdrawn, is_fresh);
     let standing = match current.map(|version| (version, &version.definition)) {
         Some((version, Some(rule))) => versions::in_force(&cx, version, words.lines(rule), None),
         Some((version, None)) => {
@@ -581,7 +579,6 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         None => view! { <p class="notice">{t.never_published}</p> }.into_html(),
     };
     let simulated = simulating::latest(&mut cx.db.read().await?, staff, id).await?;
-    let first = fresh_first(&cx);
     let can_withdraw = current.is_some_and(|version| version.definition.is_some());
     // What would be simulated: the draft, or what counts now.
     let written = draft.or(current).and_then(|version| version.definition.as_ref());
@@ -612,7 +609,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
         {standing}
         {ahead}
         {match draft.and_then(|draft| Some((draft, draft.definition.as_ref()?))) {
-            Some((version, rule)) => editor(&words, version, rule, first.is_none()),
+            Some((version, rule)) => editor(&words, version, rule, is_fresh),
             None => view! {
                 <FormBox<BeginDraft> class="actions">
                     <button class="btn btn-primary">{if can_withdraw { t.begin } else { t.begin_again }}</button>
@@ -621,7 +618,7 @@ pub async fn one(cx: Cx) -> Result<Body, AppError> {
             .into_html(),
         }}
         {first}
-        {(can_withdraw && fresh_first(&cx).is_none()).then(|| {
+        {(can_withdraw && is_fresh).then(|| {
             versions::withdraw::<WithdrawRule>(&cx, t.withdraw, t.withdraw_hint)
         })}
         {simulation::section(&words, simulated.as_ref(), simulates)}

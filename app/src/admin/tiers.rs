@@ -380,11 +380,9 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         ahead,
     } = Versions::at(&all, now);
     let lines = |tiers: &Tiers| lines(&cx, tiers);
-    let is_fresh = fresh_first(&cx).is_none();
-    let ahead: Vec<_> = ahead
-        .iter()
-        .map(|version| versions::ahead::<CallOffTiers, _>(&cx, version, lines, t.will_be_withdrawn, is_fresh))
-        .collect();
+    let first = fresh_first(&cx);
+    let is_fresh = first.is_none();
+    let ahead = versions::ahead::<CallOffTiers, _>(&cx, &ahead, lines, t.will_be_withdrawn, is_fresh);
     let standing = match current.map(|version| (version, &version.definition)) {
         Some((version, Some(tiers))) => {
             let stand = stand(&cx, tiers, &counts);
@@ -396,7 +394,6 @@ pub async fn page(cx: Cx) -> Result<Body, AppError> {
         }
         None => view! { <p class="notice">{t.never_published}</p> }.into_html(),
     };
-    let first = fresh_first(&cx);
     let can_withdraw = current.is_some_and(|version| version.definition.is_some());
     let draft = draft.and_then(|version| Some((version, version.definition.as_ref()?)));
     let preview = match draft {

@@ -73,40 +73,43 @@ pub(super) fn in_force<T>(cx: &Cx, version: &Version<T>, lines: Vec<String>, mor
     .into_html()
 }
 
-/// A version that counts from later on, with a button that calls it off where `is_fresh`; `nothing` is what to say of one that
-/// says nothing.
+/// What counts from later on, each with a button that calls it off where `is_fresh`; `nothing` is what to say of one that says
+/// nothing.
 pub(super) fn ahead<F: Form + 'static, T>(
     cx: &Cx,
-    version: &Version<T>,
+    ahead: &[&Version<T>],
     lines: impl Fn(&T) -> Vec<String>,
     nothing: &'static str,
     is_fresh: bool,
-) -> Html {
+) -> Vec<Html> {
     let t = &cx.t().admin_rules;
-    let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
-    let inside = match &version.definition {
-        Some(definition) => list(lines(definition)),
-        None => view! { <p>{nothing}</p> }.into_html(),
-    };
-    let number = version.version.to_string();
-    let (id, title) = (format!("call-off-{number}"), t.from_then(at.clone()));
-    let call_off = is_fresh.then(|| {
+    let section = |version: &&Version<T>| {
+        let at = version.effective_at.map(|at| cx.moment(at)).unwrap_or_default();
+        let inside = match &version.definition {
+            Some(definition) => list(lines(definition)),
+            None => view! { <p>{nothing}</p> }.into_html(),
+        };
+        let number = version.version.to_string();
+        let (id, title) = (format!("call-off-{number}"), t.from_then(at.clone()));
+        let call_off = is_fresh.then(|| {
+            view! {
+                <FormBox<F> id=id class="actions">
+                    <input type="hidden" name="version" value=number/>
+                    <button class="btn btn-sm">{t.call_off}<span class="sr-only">": " {at}</span></button>
+                    <span class="hint">{t.call_off_hint}</span>
+                </FormBox<F>>
+            }
+        });
         view! {
-            <FormBox<F> id=id class="actions">
-                <input type="hidden" name="version" value=number/>
-                <button class="btn btn-sm">{t.call_off}<span class="sr-only">": " {at}</span></button>
-                <span class="hint">{t.call_off_hint}</span>
-            </FormBox<F>>
+            <section class="panel">
+                <h2>{title}</h2>
+                {inside}
+                {call_off}
+            </section>
         }
-    });
-    view! {
-        <section class="panel">
-            <h2>{title}</h2>
-            {inside}
-            {call_off}
-        </section>
-    }
-    .into_html()
+        .into_html()
+    };
+    ahead.iter().map(section).collect()
 }
 
 /// What was to be called off counts by now, or somebody else was quicker.

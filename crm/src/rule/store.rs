@@ -278,12 +278,10 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
             });
         }
         let Some(entry) = entries.last_mut() else { continue };
-        // What was called off says nothing of the rule, unless it was never anything else.
+        entry.last = version.definition.clone().or(entry.last.take());
         if version.called_off_at.is_some() {
-            entry.last = entry.last.take().or(version.definition);
             continue;
         }
-        entry.last = version.definition.clone().or(entry.last.take());
         let since = |held: &Option<Version>| held.as_ref().and_then(|held| held.effective_at);
         match version.effective_at {
             None => entry.draft = Some(version),
@@ -310,9 +308,8 @@ async fn entries(conn: &mut Conn) -> Result<Vec<Entry>, Error> {
 pub(crate) async fn last_of_all(conn: &mut Conn) -> Result<Vec<(RuleId, Rule)>, sqlx::Error> {
     let mut last: BTreeMap<RuleId, Rule> = BTreeMap::new();
     for (id, version) in versions::of_all::<Rule>(conn).await? {
-        let (id, is_off) = (RuleId(id), version.called_off_at.is_some());
-        if let Some(rule) = version.definition.filter(|_| !is_off || !last.contains_key(&id)) {
-            last.insert(id, rule);
+        if let Some(rule) = version.definition {
+            last.insert(RuleId(id), rule);
         }
     }
     Ok(last.into_iter().rev().collect())

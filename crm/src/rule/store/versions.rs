@@ -169,7 +169,7 @@ macro_rules! statements {
                 $crate::rule::store::versions::select!($versions, $id),
                 " ORDER BY v.",
                 $id,
-                ", v.version"
+                ", v.called_off_at IS NULL, v.version"
             ),
         }
     };
@@ -390,7 +390,8 @@ pub(crate) async fn of_one<T: Versioned>(conn: &mut Conn, id: Uuid) -> Result<Ve
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Every version of all, by whose they are, the oldest first.
+/// Every version of all, by whose they are: those that were called off, and then the others, each the oldest first. So what is found
+/// last is what was said last and not called off, where there is such a version.
 pub(crate) async fn of_all<T: Versioned>(conn: &mut Conn) -> Result<Vec<(Uuid, Version<T>)>, sqlx::Error> {
     let rows: Vec<Row<T>> = on!(conn, |c| sqlx::query_as(T::SQL.all).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
