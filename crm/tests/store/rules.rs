@@ -231,8 +231,10 @@ both_engines!(a_rule_is_drafted_published_scheduled_and_withdrawn, async |world|
     // Where nothing else was published there is nothing to withdraw then either.
     let other = rules::create(db, &mara, &one(1)).await.expect("a rule");
     let written = |all: Vec<rules::Entry>| all.into_iter().find(|entry| entry.id == other).expect("there");
-    let entry = written(rules::list(db, &mara).await.expect("listed"));
-    let shown = entry.draft.expect("a draft").changed_at;
+    let all = rules::list(db, &mara).await.expect("listed");
+    let called = all.iter().find(|entry| entry.id == id).expect("there");
+    assert_eq!(called.last, Some(one(20_00)), "not what was called off");
+    let shown = written(all).draft.expect("a draft").changed_at;
     rules::publish(db, &fresh, other, shown, Some(thursday))
         .await
         .expect("published");
